@@ -1,0 +1,80 @@
+"""Maps: many dimensions drawn in two, and how far to trust the drawing.
+
+A map is for finding questions. Every answer is a number from the original space (see ``metrics``).
+"""
+
+import numpy as np
+
+from course_utils.metrics import knn_overlap, normalize
+
+
+def project(vectors: np.ndarray, method: str = "umap", *, random_state: int = 42, **options) -> np.ndarray:
+    """Place each vector on a plane, so that what is near in the vectors is near on the map.
+
+    Parameters
+    ----------
+    vectors : array of shape (n, dim); rows are compared by direction (cosine).
+    method : ``"pca"`` (the two directions of largest spread; exact), ``"tsne"`` or ``"umap"`` (neighbours first).
+    random_state : seed of t-SNE and UMAP. On one machine the same seed gives the same map.
+    options : passed on to scikit-learn's ``PCA`` or ``TSNE``, or to ``umap.UMAP``. Defaults: t-SNE perplexity 30 (less
+        for under 91 rows, where 30 cannot work), UMAP ``n_neighbors=15, min_dist=0.1``.
+
+    Returns
+    -------
+    float32 array of shape (n, 2). The axes have no unit, and for t-SNE and UMAP no meaning.
+    """
+    vectors = np.asarray(vectors, dtype=np.float32)
+    if vectors.ndim != 2 or len(vectors) < 4:
+        raise ValueError(f"vectors must have the shape (n, dim) with at least 4 rows, not {vectors.shape}.")
+    if not np.isfinite(vectors).all():
+        raise ValueError(
+            "vectors holds NaN or infinite values; look for them with np.isfinite(vectors).all(axis=1)."
+        )
+    unit = normalize(
+        vectors
+    )  # on unit vectors Euclidean order is cosine order, so one metric serves all methods
+    if method == "pca":
+        from sklearn.decomposition import PCA
+
+        reducer = PCA(n_components=2, random_state=random_state, **options)
+    elif method == "tsne":
+        from sklearn.manifold import TSNE
+
+        options = {"perplexity": min(30, (len(unit) - 1) / 3), "init": "pca"} | options
+        reducer = TSNE(n_components=2, random_state=random_state, **options)
+    elif method == "umap":
+        from umap import UMAP
+
+        options = {"n_neighbors": min(15, len(unit) - 1), "min_dist": 0.1} | options
+        # Beyond this size UMAP starts from the eigenvectors of a graph, which needs more rows than dimensions of it.
+        if len(unit) < 10:
+            options = {"init": "random"} | options
+        # n_jobs=1 goes with a seed; without it UMAP warns that it overrides the number of jobs
+        reducer = UMAP(n_components=2, random_state=random_state, n_jobs=1, **options)
+    else:
+        raise ValueError(f"method={method!r} must be 'pca', 'tsne' or 'umap'.")
+    return np.asarray(reducer.fit_transform(unit), dtype=np.float32)
+
+
+def map_quality(vectors: np.ndarray, points: np.ndarray, k: int = 10) -> dict[str, float]:
+    """Measure how well a map keeps the ``k`` nearest neighbours; each value from 0 to 1.
+
+    Returns
+    -------
+    ``trustworthiness`` (low when the map shows neighbours that are none), ``continuity`` (low when it tears neighbours
+    apart) and ``knn_overlap`` (share of neighbours kept). Compare each with what shuffled points get: the first two
+    are then near one half, not zero.
+
+    References
+    ----------
+    Venna and Kaski (2001), as implemented in ``sklearn.manifold.trustworthiness``; continuity is the same with the
+    arguments swapped.
+    """
+    from sklearn.manifold import trustworthiness
+
+    unit = normalize(np.asarray(vectors, dtype=np.float32))
+    return {
+        "trustworthiness": float(trustworthiness(unit, points, n_neighbors=k)),
+        "continuity": float(trustworthiness(points, unit, n_neighbors=k)),
+        "knn_overlap": float(knn_overlap(unit, points, k).mean()),
+    }

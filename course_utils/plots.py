@@ -1,0 +1,146 @@
+"""The course's figures: one palette, one layout.
+
+Colours are Petroff's ten, which stay apart for most kinds of colour vision; maps use a marker shape as well, so that
+no reading rests on colour alone.
+"""
+
+import html
+import textwrap
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+#: Ten colours from Petroff, Accessible Color Sequences for Data Visualization (2021), arXiv 2107.02270.
+PALETTE = (
+    "#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd",
+)  # fmt: skip
+_SYMBOLS = (
+    "circle",
+    "diamond",
+    "square",
+    "triangle-up",
+    "cross",
+    "star",
+    "x",
+    "hexagon",
+    "pentagon",
+    "bowtie",
+)
+_MARKERS = ("o", "D", "s", "^", "P", "*", "X", "h", "p", "v")
+
+
+def preview(text: str, length: int = 160) -> str:
+    """Shorten a text for a hover box, broken into lines; tags in it are shown, not interpreted."""
+    lines = textwrap.wrap(textwrap.shorten(str(text), length, placeholder=" …"), 50)
+    return "<br>".join(html.escape(line) for line in lines)
+
+
+def plot_map(
+    points: np.ndarray,
+    labels: Sequence,
+    texts: Sequence[str] | None = None,
+    *,
+    title: str,
+    method: str = "UMAP",
+):
+    """Draw an interactive map: one marker a text, coloured by label, with a preview on hover.
+
+    Parameters
+    ----------
+    points : array of shape (n, 2).
+    labels, texts : n values each. A click on a label hides it, a double click shows it alone.
+
+    Returns
+    -------
+    A plotly ``Figure``.
+    """
+    import plotly.graph_objects as go
+
+    labels = np.asarray([str(label) for label in labels])
+    previews = np.asarray([preview(text) for text in texts] if texts is not None else labels)
+    figure = go.Figure()
+    for i, label in enumerate(dict.fromkeys(labels)):
+        mine = labels == label
+        figure.add_scatter(
+            x=points[mine, 0], y=points[mine, 1], name=label, mode="markers", text=previews[mine],
+            marker={
+                "color": PALETTE[i % len(PALETTE)], "symbol": _SYMBOLS[i % len(_SYMBOLS)], "size": 8,
+                "line": {"width": 0.5, "color": "white"},
+            },
+            hovertemplate=f"<b>{html.escape(label)}</b><br>%{{text}}<extra></extra>",
+        )  # fmt: skip
+    figure.update_layout(
+        title=title,
+        template="plotly_white",
+        width=900,
+        height=600,
+        legend={"title": "click hides, double click isolates"},
+    )
+    figure.update_xaxes(title=f"{method} 1 (no unit)", showticklabels=False, zeroline=False)
+    figure.update_yaxes(title=f"{method} 2 (no unit)", showticklabels=False, zeroline=False, scaleanchor="x")
+    return figure
+
+
+def plot_map_grid(maps: Mapping[str, np.ndarray], labels: Sequence, *, columns: int = 3, title: str = ""):
+    """Draw several static maps of the same texts side by side; returns a matplotlib ``Figure``.
+
+    Parameters
+    ----------
+    maps : the title of each panel and its points, shape (n, 2), row by row.
+    """
+    import matplotlib.pyplot as plt
+
+    labels = np.asarray([str(label) for label in labels])
+    rows = -(-len(maps) // columns)
+    size = np.clip(3000 / len(labels), 10, 60)
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(3.4 * columns, 3.1 * rows), squeeze=False, layout="constrained"
+    )
+    for axis, (name, points) in zip(axes.flat, maps.items(), strict=False):
+        for i, label in enumerate(dict.fromkeys(labels)):
+            mine = labels == label
+            style = {"color": PALETTE[i % len(PALETTE)], "marker": _MARKERS[i % len(_MARKERS)]}
+            axis.scatter(*points[mine].T, s=size, linewidths=0, label=label, **style)
+        axis.set(title=name, xticks=[], yticks=[])
+    for axis in axes.flat[len(maps) :]:
+        axis.set_axis_off()
+    figure.legend(
+        *axes.flat[0].get_legend_handles_labels(),
+        loc="outside right center",
+        markerscale=np.sqrt(50 / size),
+        frameon=False,
+    )
+    figure.suptitle(title)
+    plt.close(figure)  # returned, so that the notebook shows it once
+    return figure
+
+
+def plot_similarity_heatmap(
+    similarity: np.ndarray,
+    labels: Sequence[str],
+    *,
+    title: str,
+    columns: Sequence[str] | None = None,
+    limit: float = 1,
+):
+    """Draw a matrix of cosine similarities on a fixed scale; returns a matplotlib ``Figure``.
+
+    Parameters
+    ----------
+    similarity : array of shape (n, m).
+    labels, columns : the n names of the rows and the m names of the columns (default: the same).
+    limit : the scale runs from −limit to limit; values beyond have the colour of its end.
+    """
+    import matplotlib.pyplot as plt
+    import seaborn as sns
+
+    columns = labels if columns is None else columns
+    size = 3 + 0.33 * max(similarity.shape)
+    figure, axis = plt.subplots(figsize=(size + 1.5, size), layout="constrained")
+    sns.heatmap(
+        similarity, vmin=-limit, vmax=limit, cmap="vlag", square=True, ax=axis, xticklabels=columns, yticklabels=labels,
+        annot=similarity.size <= 36, fmt=".2f", cbar_kws={"label": "cosine similarity", "shrink": 0.7, "extend": "neither" if limit == 1 else "both"},
+    )  # fmt: skip
+    axis.set_title(title)
+    plt.close(figure)
+    return figure
