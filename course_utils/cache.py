@@ -74,19 +74,13 @@ class EmbeddingCache:
 
     def __init__(self, path: str | Path | None = None):
         self.path = Path(path) if path is not None else cache_dir() / "vectors.sqlite"
-        self._memory: dict[bytes, np.ndarray] = {}  # used only once the disk has failed
+        self._memory: dict[bytes, np.ndarray] = {}  # what the disk refused
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
         try:
             self._open()
-        except sqlite3.DatabaseError as error:
-            # OperationalError is a DatabaseError too, but says that the file could not be reached: it may be sound.
-            if isinstance(error, sqlite3.OperationalError):
-                self._give_up_disk(error)
-            else:
-                self._set_aside(error)
-        except OSError as error:
-            self._give_up_disk(error)
+        except (OSError, sqlite3.Error) as error:
+            self._recover(error)
 
     def _open(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -98,6 +92,7 @@ class EmbeddingCache:
             connection.execute(f"PRAGMA journal_mode = {mode}")
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.execute(_SCHEMA)
+            connection.text_factory = bytes  # there is no text in a sound file, and a damaged one need not be UTF-8
             # A read-only file opens without complaint, and would fail only after the first texts were embedded.
             connection.execute("BEGIN IMMEDIATE")
             connection.execute("COMMIT")
@@ -105,6 +100,17 @@ class EmbeddingCache:
             connection.close()
             raise
         self._connection = connection
+
+    def _recover(self, error: Exception) -> None:
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = None
+        # This very class says that the content is damaged. Its children say that the file cannot be used right now
+        # (a full disk, no permission, a lock): it may be sound.
+        if type(error) is sqlite3.DatabaseError:
+            self._set_aside(error)
+        else:
+            self._give_up_disk(error)
 
     def _set_aside(self, error: Exception) -> None:
         damaged = self.path.with_name(self.path.name + ".damaged")
@@ -125,9 +131,6 @@ class EmbeddingCache:
             "Vectors cannot be kept in %s (%s). They are kept in memory until this kernel stops. To keep them, free "
             "some space or set COURSE_CACHE_DIR to a folder you may write to.", self.path, error,
         )  # fmt: skip
-        if self._connection is not None:
-            self._connection.close()
-        self._connection = None
 
     def get_many(self, keys: Sequence[bytes]) -> dict[bytes, np.ndarray]:
         """Look up ``keys``; the result holds only those found, each a float32 array of shape (dim,)."""
@@ -141,17 +144,19 @@ class EmbeddingCache:
                 for start in range(0, len(wanted), _KEYS_PER_QUERY):
                     part = wanted[start : start + _KEYS_PER_QUERY]
                     marks = ",".join("?" * len(part))
-                    query = f"SELECT key, checksum, vector FROM vectors WHERE key IN ({marks})"
-                    for key, checksum, blob in self._connection.execute(query, part):
-                        if checksum == _checksum(key, blob):
+                    query = f"SELECT id, key, checksum, vector FROM vectors WHERE key IN ({marks})"
+                    for row, key, checksum, blob in self._connection.execute(query, part):
+                        # a flipped bit may also turn a blob into a text or a number
+                        if type(key) is type(blob) is bytes and checksum == _checksum(key, blob):
                             found[key] = np.frombuffer(blob, dtype="<f4")
                         else:
-                            broken.append((key,))
+                            broken.append((row,))
                 if broken:
                     logger.warning("%d damaged vectors in %s will be computed again.", len(broken), self.path)
-                    self._connection.executemany("DELETE FROM vectors WHERE key = ?", broken)
+                    self._connection.execute("REINDEX vectors")  # where the key is damaged, the index knows another
+                    self._connection.executemany("DELETE FROM vectors WHERE id = ?", broken)
             except sqlite3.Error as error:
-                self._give_up_disk(error)
+                self._recover(error)
             return found
 
     def put_many(self, vectors: Mapping[bytes, np.ndarray]) -> None:
@@ -168,7 +173,7 @@ class EmbeddingCache:
                     self._connection.execute("COMMIT")
                     return
                 except sqlite3.Error as error:
-                    self._give_up_disk(error)
+                    self._recover(error)
             self._memory |= {key: np.asarray(vector, dtype=np.float32) for key, vector in vectors.items()}
 
     def __len__(self) -> int:

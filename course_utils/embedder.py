@@ -11,7 +11,7 @@ import os
 import threading
 import urllib.request
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -188,9 +188,7 @@ class Embedder:
         max_length = self._checked_range("max_length", options.max_length, self.max_length)
         dim = self._checked_range("truncate_dim", options.truncate_dim, self.embedding_dim)
         if options.truncate_dim not in (None, self.embedding_dim) and not self.card.matryoshka_dims:
-            logger.info(
-                "%s was not trained for fewer dimensions; its first %d are used.", self.card.name, dim
-            )
+            logger.info("%s was not trained for fewer dimensions; its first %d are used.", self.card.name, dim)
         if not texts:
             return np.empty((0, dim), dtype=np.float32)
         empty = sum(not text.strip() for text in texts)
@@ -206,9 +204,7 @@ class Embedder:
         if options.instruction is None:
             return options.prompt or ""
         if options.prompt is not None:
-            raise ValueError(
-                "Give either instruction= (put into the model's template) or prompt= (as it is)."
-            )
+            raise ValueError("Give either instruction= (put into the model's template) or prompt= (as it is).")
         if not self.card.instruction_prompt:
             logger.warning(
                 "%s was not trained to follow instructions: the words are put in front of each text and embedded "
@@ -220,9 +216,7 @@ class Embedder:
         if value is None:
             return largest
         if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not 1 <= value <= largest:
-            raise ValueError(
-                f"{name}={value!r} must be a whole number from 1 to {largest} for {self.card.name}."
-            )
+            raise ValueError(f"{name}={value!r} must be a whole number from 1 to {largest} for {self.card.name}.")
         return int(value)
 
     def _full_vectors(self, texts, prompt, max_length, batch_size, show_progress_bar) -> np.ndarray:
@@ -241,9 +235,7 @@ class Embedder:
                 known = self.cache.get_many(part)  # another kernel may have been faster
                 new = [key for key in part if key not in known]
                 if new:
-                    vectors = self._compute(
-                        [missing[key] for key in new], prompt, max_length, batch_size, False
-                    )
+                    vectors = self._compute([missing[key] for key in new], prompt, max_length, batch_size, False)
                     known |= zip(new, vectors, strict=True)
                     self.cache.put_many({key: known[key] for key in new})
                     # Where two kernels computed the same text, both go on with the vector that was stored first.
@@ -366,8 +358,9 @@ def _from_hub(name: str, revision: str | None) -> Path:
         ) from error
     if not any(folder.rglob("*.safetensors")):
         raise ModelUnavailableError(
-            f"{name!r} publishes its weights as a pickle only, which can run code when it is opened, so it is not loaded. "
-            f"Convert it once with huggingface's `safetensors` on a machine you trust and pass the folder. {ways_out}"
+            f"{name!r} publishes its weights as a pickle only, which can run code when it is opened, so it is not "
+            f"loaded. Convert it once with huggingface's `safetensors` on a machine you trust and pass the folder. "
+            f"{ways_out}"
         )
     return folder
 

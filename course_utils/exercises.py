@@ -1,7 +1,7 @@
 """Exercises that answer back: ``q1.check(answer)``, ``q1.hint()``, ``q1.solution()``.
 
-A check never raises and never marks: it says *not attempted*, *not yet* (and what is off) or *correct*. The checkers of a
-lesson are plain functions in ``checks/lessonNN.py``; the solutions shown are the lines of the lesson itself.
+A check never raises and never marks: it says *not attempted*, *not yet* (and what is off) or *correct*. The
+checkers of a lesson are plain functions in ``checks/lessonNN.py``; the solutions shown are the lesson's own lines.
 """
 
 import dis
@@ -75,9 +75,7 @@ class Exercise:
     def check(self, answer) -> Result:
         """Say whether ``answer`` (a value, or the function you wrote) is right; never raises."""
         if _is_placeholder(answer):
-            return Result(
-                "not attempted", "Replace the ... in the cell above, run it, then run this cell again."
-            )
+            return Result("not attempted", "Replace the ... in the cell above, run it, then run this cell again.")
         try:
             self._checker(answer)
         except NotYet as finding:
@@ -127,14 +125,10 @@ def _is_placeholder(answer) -> bool:
 def call(function, *arguments):
     """Call a student's function; say clearly when it is none or returns nothing."""
     if not callable(function):
-        raise NotYet(
-            f"Pass the function itself to check(), not its result; this is {type(function).__name__}."
-        )
+        raise NotYet(f"Pass the function itself to check(), not its result; this is {type(function).__name__}.")
     result = function(*arguments)
     if result is None:
-        raise NotYet(
-            f"{getattr(function, '__name__', 'Your function')} returns None. Does it end with `return …`?"
-        )
+        raise NotYet(f"{getattr(function, '__name__', 'Your function')} returns None. Does it end with `return …`?")
     return result
 
 

@@ -27,12 +27,8 @@ def project(vectors: np.ndarray, method: str = "umap", *, random_state: int = 42
     if vectors.ndim != 2 or len(vectors) < 4:
         raise ValueError(f"vectors must have the shape (n, dim) with at least 4 rows, not {vectors.shape}.")
     if not np.isfinite(vectors).all():
-        raise ValueError(
-            "vectors holds NaN or infinite values; look for them with np.isfinite(vectors).all(axis=1)."
-        )
-    unit = normalize(
-        vectors
-    )  # on unit vectors Euclidean order is cosine order, so one metric serves all methods
+        raise ValueError("vectors holds NaN or infinite values; look for them with np.isfinite(vectors).all(axis=1).")
+    unit = normalize(vectors)  # on unit vectors Euclidean order is cosine order, so one metric serves all methods
     if method == "pca":
         from sklearn.decomposition import PCA
 

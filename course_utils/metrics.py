@@ -52,12 +52,10 @@ def bootstrap_interval(
     samples = [np.asarray(sample, dtype=np.float64) for sample in (values, minus) if sample is not None]
     for sample in samples:
         if sample.ndim != 1 or len(sample) < 2 or not np.isfinite(sample).all():
-            raise ValueError(
-                f"An interval takes at least two finite numbers in one row, not shape {sample.shape}."
-            )
+            raise ValueError(f"An interval takes at least two finite numbers in one row, not shape {sample.shape}.")
 
-    def statistic(first, second=np.zeros(1), axis=-1):
-        return np.mean(first, axis=axis) - np.mean(second, axis=axis)
+    def statistic(first, *second, axis=-1):
+        return np.mean(first, axis=axis) - (np.mean(second[0], axis=axis) if second else 0)
 
     low, high = bootstrap(
         samples, statistic, n_resamples=n_resamples, confidence_level=confidence, method="percentile",

@@ -93,9 +93,7 @@ def plot_map_grid(maps: Mapping[str, np.ndarray], labels: Sequence, *, columns: 
     labels = np.asarray([str(label) for label in labels])
     rows = -(-len(maps) // columns)
     size = np.clip(3000 / len(labels), 10, 60)
-    figure, axes = plt.subplots(
-        rows, columns, figsize=(3.4 * columns, 3.1 * rows), squeeze=False, layout="constrained"
-    )
+    figure, axes = plt.subplots(rows, columns, figsize=(3.4 * columns, 3.1 * rows), squeeze=False, layout="constrained")
     for axis, (name, points) in zip(axes.flat, maps.items(), strict=False):
         for i, label in enumerate(dict.fromkeys(labels)):
             mine = labels == label
@@ -139,7 +137,8 @@ def plot_similarity_heatmap(
     figure, axis = plt.subplots(figsize=(size + 1.5, size), layout="constrained")
     sns.heatmap(
         similarity, vmin=-limit, vmax=limit, cmap="vlag", square=True, ax=axis, xticklabels=columns, yticklabels=labels,
-        annot=similarity.size <= 36, fmt=".2f", cbar_kws={"label": "cosine similarity", "shrink": 0.7, "extend": "neither" if limit == 1 else "both"},
+        annot=similarity.size <= 36, fmt=".2f",
+        cbar_kws={"label": "cosine similarity", "shrink": 0.7, "extend": "neither" if limit == 1 else "both"},
     )  # fmt: skip
     axis.set_title(title)
     plt.close(figure)

@@ -22,7 +22,9 @@ def comparison(first: str, second: str, difference: Interval, quantity: str) -> 
     difference : interval of (first − second), in units of ``quantity``.
     """
     size = f"{abs(difference.estimate):.2f}"
-    interval = f"{difference.confidence:.0%} interval of the difference: {difference.low:+.2f} to {difference.high:+.2f}"
+    interval = (
+        f"{difference.confidence:.0%} interval of the difference: {difference.low:+.2f} to {difference.high:+.2f}"
+    )
     if difference.low > 0:
         return f"**{first}** has a higher {quantity} than **{second}**, by {size} ({interval})."
     if difference.high < 0:

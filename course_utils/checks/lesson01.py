@@ -16,13 +16,11 @@ def _array(value, shape: tuple, name: str) -> np.ndarray:
 
 def _indices(value, k: int, name: str) -> list[int]:
     array = np.asarray(value)
-    require(
-        array.ndim == 1, f"{name} should return a flat list of indices, not something of shape {array.shape}."
-    )
+    require(array.ndim == 1, f"{name} should return a flat list of indices, not something of shape {array.shape}.")
     require(len(array) == k, f"{name} should return k = {k} indices, not {len(array)}.")
     require(
         np.issubdtype(array.dtype, np.integer),
-        f"{name} should return the positions of the rows (whole numbers), not {array.dtype} values such as similarities.",
+        f"{name} should return positions (whole numbers), not {array.dtype} values such as similarities.",
     )
     return array.tolist()
 
@@ -37,9 +35,7 @@ def check_cosine_similarity(function) -> None:
         abs(value - 1.0) > 1e-6 and abs(value - 3 / np.sqrt(5)) > 1e-6,
         "Only one of the two lengths was divided out. The cosine does not change when either vector is made longer.",
     )
-    require(
-        abs(value - (1 - right)) > 1e-6, "That is the cosine distance, 1 − cosine. Return the similarity."
-    )
+    require(abs(value - (1 - right)) > 1e-6, "That is the cosine distance, 1 − cosine. Return the similarity.")
     require(
         abs(value - 3 / 10**0.5 / 18**0.5) > 1e-6,
         "Divide by the lengths, not by the sums of squares: a root is missing.",
@@ -49,9 +45,7 @@ def check_cosine_similarity(function) -> None:
         f"For (3, 0) and (1, 2) the cosine is {right:.4f}; your function says {value:.4f}.",
     )
     opposite = float(call(function, east, -2 * east))
-    require(
-        abs(opposite + 1) < 1e-6, f"Opposite directions have cosine −1; your function says {opposite:.4f}."
-    )
+    require(abs(opposite + 1) < 1e-6, f"Opposite directions have cosine −1; your function says {opposite:.4f}.")
 
 
 def check_odd_one_out(function) -> None:
@@ -164,8 +158,8 @@ def check_neighbours(function) -> None:
     answer = _indices(call(function, vectors, 6, 4), 4, "neighbours")
     require(
         6 not in answer and answer[0] == 2,
-        "Rows 2 and 6 of this test array are equal. Leaving out the first of the sorted list leaves out the wrong one: leave "
-        "out row i itself.",
+        "Rows 2 and 6 of this test array are equal. Leaving out the first of the sorted list may leave out the "
+        "wrong one: leave out row i itself.",
     )
 
 
