@@ -10,6 +10,7 @@ import sqlite3
 import threading
 import zlib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -52,7 +53,8 @@ def wal_is_safe(folder: Path) -> bool:
     if str(folder).startswith(r"\\"):
         return False
     mounts = [p for p in psutil.disk_partitions(all=True) if folder.is_relative_to(p.mountpoint)]
-    nearest = max(mounts, key=lambda p: len(p.mountpoint), default=None)
+    # From the last one: an automounter's entry comes before what it has mounted at the same place.
+    nearest = max(reversed(mounts), key=lambda p: len(p.mountpoint), default=None)
     remote = nearest is not None and (
         nearest.fstype.lower().startswith(_REMOTE_FILE_SYSTEMS) or "remote" in nearest.opts.split(",")
     )
@@ -89,7 +91,8 @@ class EmbeddingCache:
         try:
             connection.execute("PRAGMA page_size = 16384")
             mode = "WAL" if wal_is_safe(self.path.parent.resolve()) else "DELETE"
-            connection.execute(f"PRAGMA journal_mode = {mode}")
+            with suppress(sqlite3.OperationalError):  # locked at once, where another kernel is making the same switch
+                connection.execute(f"PRAGMA journal_mode = {mode}")
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.execute(_SCHEMA)
             connection.text_factory = bytes  # there is no text in a sound file, and a damaged one need not be UTF-8
@@ -105,9 +108,9 @@ class EmbeddingCache:
         if self._connection is not None:
             self._connection.close()
         self._connection = None
-        # This very class says that the content is damaged. Its children say that the file cannot be used right now
+        # These very classes say that the content is damaged. The others say that the file cannot be used right now
         # (a full disk, no permission, a lock): it may be sound.
-        if type(error) is sqlite3.DatabaseError:
+        if type(error) in (sqlite3.DatabaseError, sqlite3.IntegrityError):
             self._set_aside(error)
         else:
             self._give_up_disk(error)

@@ -67,7 +67,9 @@ def load_corpus(name: str | Path, **options) -> pd.DataFrame:
     if name == "sts_b":
         return sts_b(**options)
     if name in OWN_CORPORA:
-        frame = pd.read_csv(ROOT / "datasets" / f"{name}.csv", encoding="utf-8", **options)
+        if options:
+            raise ValueError(f"The corpus {name!r} has no options such as {', '.join(options)}.")
+        frame = pd.read_csv(ROOT / "datasets" / f"{name}.csv", encoding="utf-8")
         frame.attrs["source"] = f"written for this course (datasets/{name}.csv)"
         return frame
     path = Path(name).expanduser()
@@ -170,12 +172,16 @@ def sts_b(split: str = "test", n: int | None = None, *, seed: int = 0) -> pd.Dat
     pairs = pd.read_csv(path, sep="\t", header=None, names=range(9), quoting=3, encoding="utf-8")
     pairs = pairs[[5, 6, 4]].set_axis(["sentence1", "sentence2", "score"], axis="columns")
     if n is not None:
+        if not 1 <= n <= len(pairs):
+            raise ValueError(f"n={n} must be from 1 to {len(pairs)}, the number of pairs in the {split} part.")
         pairs = pairs.sample(n=n, random_state=seed).reset_index(drop=True)
     pairs.attrs["source"] = f"STS Benchmark, {split} part"
     return pairs
 
 
-def read_texts(path: str | Path, *, text_column: str | None = None, label_column: str | None = None) -> pd.DataFrame:
+def read_texts(
+    path: str | Path, *, text_column: str | None = None, label_column: str | None = None, sep: str = ","
+) -> pd.DataFrame:
     """Read your own texts from a CSV file with a header line, in UTF-8.
 
     Parameters
@@ -183,26 +189,43 @@ def read_texts(path: str | Path, *, text_column: str | None = None, label_column
     path : the file.
     text_column : the column with the texts. Default: the one called ``text``, else the first.
     label_column : a column to colour by. Default: the one called ``label``, if there is one.
+    sep : the character between the columns. Excel writes ``";"`` in countries whose decimals have a comma.
 
     Returns
     -------
     DataFrame with the columns ``text`` and, where there are labels, ``label``. Rows without a text are left out and
-    logged.
+    logged; "None" and "NA" are texts.
 
     Raises
     ------
     ValueError
-        If the file is empty, is not UTF-8, or lacks the column; the message names the columns that are there.
+        If the file is empty, is not UTF-8, does not fall into columns, or lacks the column; the message names the
+        columns that are there.
     """
     path = Path(path).expanduser()
     if not path.is_file():
         raise ValueError(f"There is no file {path}. Paths are relative to the notebook's folder, {Path.cwd()}.")
+    advice = (
+        f"Texts that contain {sep!r} must stand in double quotes. If another character separates the columns, name it, "
+        "for example sep=';'."
+    )
     try:
-        frame = pd.read_csv(path, encoding="utf-8-sig")  # -sig: Excel writes a mark at the beginning
+        # -sig: Excel writes a mark at the beginning
+        frame = pd.read_csv(
+            path, encoding="utf-8-sig", sep=sep, skipinitialspace=True, keep_default_na=False, na_values=[""]
+        )
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is not in UTF-8 ({error}). In Excel, save it as 'CSV UTF-8'.") from error
-    except (pd.errors.EmptyDataError, pd.errors.ParserError) as error:
-        raise ValueError(f"{path} is not a table that can be read: {error}") from error
+    except pd.errors.EmptyDataError as error:
+        raise ValueError(f"{path} is empty.") from error
+    except pd.errors.ParserError as error:
+        raise ValueError(
+            f"{path} is not a table that can be read with sep={sep!r}: {str(error).strip()}. {advice}"
+        ) from error
+    # Rows with more cells than the header do not stop pandas, which takes the first cells for an index.
+    one_column = frame.shape[1] == 1 and any(mark in frame.columns[0] for mark in ";\t|")
+    if one_column or not isinstance(frame.index, pd.RangeIndex):
+        raise ValueError(f"{path} does not fall into its columns {list(frame.columns)} with sep={sep!r}. {advice}")
     if text_column is None:
         text_column = "text" if "text" in frame else frame.columns[0]
     if label_column is None and "label" in frame:
@@ -212,7 +235,8 @@ def read_texts(path: str | Path, *, text_column: str | None = None, label_column
             raise ValueError(f"{name}={column!r} is not in {path}, which has the columns {list(frame.columns)}.")
     columns = {"text": frame[text_column]} | ({"label": frame[label_column]} if label_column else {})
     texts = pd.DataFrame(columns)
-    kept = texts[texts["text"].notna()].reset_index(drop=True)
+    has_text = texts["text"].notna() & (texts["text"].astype(str).str.strip() != "")
+    kept = texts[has_text].reset_index(drop=True)
     if kept.empty:
         raise ValueError(f"Column {text_column!r} of {path} holds no text.")
     if len(kept) < len(texts):

@@ -8,9 +8,10 @@ import hashlib
 import json
 import logging
 import os
+import re
 import threading
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -25,6 +26,7 @@ from course_utils.progress import progress_bar
 logger = logging.getLogger(__name__)
 
 _TEXTS_PER_SAVE = 256  # what a kill may cost: a few seconds of work on two cores
+_SHORTEST = 3  # tokens: a text has a start and an end mark, and below that the tokenizer does not cut at all
 
 
 class ModelUnavailableError(RuntimeError):
@@ -41,7 +43,8 @@ class EmbeddingOptions:
     prompt : exact characters to put before every text instead of a template. Give one of the two, not both.
     normalize_embeddings : scale every vector to length 1 (after truncation, in float32).
     truncate_dim : keep only the first so many dimensions (1 to the model's own). None: all.
-    max_length : cut texts after so many tokens (1 to the model's own). None: the model's own limit.
+    max_length : cut texts after so many tokens, start and end marks included (3 to the model's own). None: the
+        model's own limit.
     """
 
     instruction: str | None = None
@@ -56,7 +59,10 @@ def load_embedder(
 ) -> "Embedder":
     """Load a model by catalogue name, hub name or path of a local sentence-transformers folder.
 
-    Weights are looked for in this order: a local path, the package that ships them, the hub's cache, the hub.
+    Weights are looked for in this order: a local path, the package that ships them, the hub's cache, the hub. Two
+    further names need no weights here: ``"ollama:qwen3-embedding:0.6b"`` asks a model behind an endpoint (see
+    :mod:`course_utils.remote`), and a path that ends in ``.safetensors`` reads vectors that were made elsewhere (see
+    :mod:`course_utils.vectors`).
 
     Parameters
     ----------
@@ -73,14 +79,26 @@ def load_embedder(
     """
     if dtype not in ("float32", "bfloat16"):
         raise ValueError(f"dtype={dtype!r} must be 'float32' or 'bfloat16'.")
+    if isinstance(cache, bool):
+        cache = EmbeddingCache() if cache else None
+    elsewhere = _made_elsewhere(str(name), cache)
+    if elsewhere is not None:
+        if dtype != "float32":
+            raise ValueError(f"dtype={dtype!r} is for models that run here, and {elsewhere!r} does not.")
+        return elsewhere
     folder, card = _find_weights(str(name))
     from sentence_transformers import SentenceTransformer  # takes seconds, so not at import
     from transformers.utils import logging as transformers_logging
 
     transformers_logging.disable_progress_bar()  # a bar for reading local files, which takes a blink
+    _check_folder(folder, str(name))
     try:
-        model = SentenceTransformer(str(folder), local_files_only=True, model_kwargs={"dtype": dtype})
-    except (OSError, ValueError, KeyError) as error:
+        # A copy may have lost the side, and not every way of taking the last token minds where the padding is.
+        padding = {"padding_side": card.padding_side} if card is not None and card.padding_side else None
+        model = SentenceTransformer(
+            str(folder), local_files_only=True, model_kwargs={"dtype": dtype}, processor_kwargs=padding
+        )
+    except Exception as error:  # each of the libraries underneath has its own classes for a damaged file
         raise ModelUnavailableError(
             f"The folder of model {str(name)!r} is there but does not load ({error}). It should be a "
             "sentence-transformers folder with modules.json and all its weights; if it was copied or downloaded, "
@@ -88,9 +106,17 @@ def load_embedder(
         ) from error
     if card is None:
         card = _card_from(model, str(name))
-    if isinstance(cache, bool):
-        cache = EmbeddingCache() if cache else None
-    return Embedder(model, card, fingerprint=_folder_fingerprint(folder), cache=cache)
+    return Embedder(model, card, fingerprint=_fingerprint(folder), cache=cache)
+
+
+def _made_elsewhere(name: str, cache: EmbeddingCache | None) -> "Embedder | None":
+    from course_utils.remote import ENDPOINTS, RemoteEmbedder  # both modules build on this one
+    from course_utils.vectors import StoredVectors
+
+    endpoint, _, model = name.partition(":")
+    if model and endpoint in ENDPOINTS:
+        return RemoteEmbedder(endpoint, model, cache=cache)
+    return StoredVectors(name) if name.endswith(".safetensors") else None
 
 
 class Embedder:
@@ -98,13 +124,16 @@ class Embedder:
 
     Attributes
     ----------
-    model : the ``SentenceTransformer`` underneath, for lessons that open the box.
+    model : the ``SentenceTransformer`` underneath, for lessons that open the box; None where it runs elsewhere.
     card : what is known of the model (:class:`~course_utils.catalog.ModelCard`).
+    fingerprint : what decides the vectors, besides options and text: weights, modules, tokenizer; or an endpoint.
     """
 
     def __init__(self, model, card: ModelCard, fingerprint: str, cache: EmbeddingCache | None = None):
         self.model, self.card, self.cache = model, card, cache
-        self._fingerprint = fingerprint
+        self.fingerprint = fingerprint
+        #: Longest text in tokens; what comes after is not read.
+        self.max_length = card.max_tokens if model is None else model.max_seq_length
         self._lock = threading.Lock()  # max_seq_length is set on the model while it runs
 
     def __repr__(self) -> str:
@@ -116,13 +145,13 @@ class Embedder:
         return self.model.get_embedding_dimension()
 
     @property
-    def max_length(self) -> int:
-        """Longest text in tokens; what comes after is not read."""
-        return self.model.max_seq_length
-
-    @property
     def tokenizer(self):
         """The model's tokenizer, a transformers object."""
+        if self.model is None:
+            raise ModelUnavailableError(
+                f"{self!r} has no tokenizer on this machine. To look inside a model, use one that runs here, such as "
+                f"{DEFAULT_MODEL}."
+            )
         return self.model.tokenizer
 
     def encode(
@@ -183,10 +212,10 @@ class Embedder:
         return kwargs
 
     def _encode(self, sentences, options: EmbeddingOptions, batch_size: int, show_progress_bar) -> np.ndarray:
-        texts = [sentences] if isinstance(sentences, str) else _checked_texts(sentences)
+        texts = _checked_texts([sentences] if isinstance(sentences, str) else sentences)
         prompt = self._prompt(options)
-        max_length = self._checked_range("max_length", options.max_length, self.max_length)
-        dim = self._checked_range("truncate_dim", options.truncate_dim, self.embedding_dim)
+        max_length = self._checked_range("max_length", options.max_length, _SHORTEST, self.max_length)
+        dim = self._checked_range("truncate_dim", options.truncate_dim, 1, self.embedding_dim)
         if options.truncate_dim not in (None, self.embedding_dim) and not self.card.matryoshka_dims:
             logger.info("%s was not trained for fewer dimensions; its first %d are used.", self.card.name, dim)
         if not texts:
@@ -212,11 +241,13 @@ class Embedder:
             )  # fmt: skip
         return self.card.prompt_for(options.instruction)
 
-    def _checked_range(self, name: str, value: int | None, largest: int) -> int:
+    def _checked_range(self, name: str, value: int | None, smallest: int, largest: int) -> int:
         if value is None:
             return largest
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not 1 <= value <= largest:
-            raise ValueError(f"{name}={value!r} must be a whole number from 1 to {largest} for {self.card.name}.")
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not smallest <= value <= largest:
+            raise ValueError(
+                f"{name}={value!r} must be a whole number from {smallest} to {largest} for {self.card.name}."
+            )
         return int(value)
 
     def _full_vectors(self, texts, prompt, max_length, batch_size, show_progress_bar) -> np.ndarray:
@@ -224,25 +255,32 @@ class Embedder:
             return self._compute(texts, prompt, max_length, batch_size, show_progress_bar)
         keys = [self._key(text, prompt, max_length) for text in texts]
         found = self.cache.get_many(keys)
-        missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in found}
-        # Texts of like length share a batch, so little is padded; part by part, so that a kill costs little.
-        todo = sorted(missing, key=lambda key: len(missing[key]))
+        todo = {}  # key -> first position of its text, in the order in which the texts are embedded
+        # Texts of like length share a batch, so little is padded.
+        for position in sorted(range(len(texts)), key=lambda position: len(texts[position])):
+            if keys[position] not in found:
+                todo.setdefault(keys[position], position)
         if show_progress_bar is None:
             show_progress_bar = len(todo) > _TEXTS_PER_SAVE
         with progress_bar(total=len(todo), desc="Embedding", unit="text", show=show_progress_bar) as bar:
-            for start in range(0, len(todo), _TEXTS_PER_SAVE):
-                part = todo[start : start + _TEXTS_PER_SAVE]
-                known = self.cache.get_many(part)  # another kernel may have been faster
-                new = [key for key in part if key not in known]
-                if new:
-                    vectors = self._compute([missing[key] for key in new], prompt, max_length, batch_size, False)
-                    known |= zip(new, vectors, strict=True)
-                    self.cache.put_many({key: known[key] for key in new})
-                    # Where two kernels computed the same text, both go on with the vector that was stored first.
-                    known |= self.cache.get_many(new)
-                found |= known
-                bar.update(len(part))
+            for new in self._compute_in_parts(texts, todo, prompt, max_length, batch_size):
+                self.cache.put_many(new)
+                # Where two kernels computed the same text, both go on with the vector that was stored first.
+                found |= new | self.cache.get_many(list(new))
+                bar.update(len(new))
         return np.stack([found[key] for key in keys])
+
+    def _compute_in_parts(self, texts, todo, prompt, max_length, batch_size) -> Iterator[dict[bytes, np.ndarray]]:
+        """Give vectors as they become ready, so that a kill costs one part; ``todo`` maps keys to positions."""
+        keys = list(todo)
+        for start in range(0, len(keys), _TEXTS_PER_SAVE):
+            part = keys[start : start + _TEXTS_PER_SAVE]
+            known = self.cache.get_many(part)  # another kernel may have been faster
+            new = [key for key in part if key not in known]
+            if new:
+                vectors = self._compute([texts[todo[key]] for key in new], prompt, max_length, batch_size, False)
+                known |= zip(new, vectors, strict=True)
+            yield known
 
     def _compute(self, texts, prompt, max_length, batch_size, show_progress_bar) -> np.ndarray:
         with self._lock:
@@ -262,13 +300,18 @@ class Embedder:
 
     def _key(self, text: str, prompt: str, max_length: int) -> bytes:
         # JSON keeps the parts apart: ("ab", "c") and ("a", "bc") must not meet in one key.
-        parts = [self._fingerprint, str(self.model.dtype), max_length, prompt, text]
+        precision = "" if self.model is None else str(self.model.dtype)
+        parts = [self.fingerprint, precision, max_length, prompt, text]
         return hashlib.sha256(json.dumps(parts).encode()).digest()
 
 
 def _checked_texts(sentences) -> list[str]:
-    if sentences is None or isinstance(sentences, (bytes, dict, int, float)):
-        raise TypeError(f"sentences must be a string or a list of strings, not {type(sentences).__name__}.")
+    # A set has no order, and what a DataFrame lists are the names of its columns.
+    no_list = not hasattr(sentences, "__iter__") or isinstance(sentences, (bytes, dict, set))
+    if no_list or getattr(sentences, "ndim", 1) != 1:
+        raise TypeError(
+            f"sentences must be a string or a list (or one column) of strings, not {type(sentences).__name__}."
+        )
     texts = list(sentences)
     for position, text in enumerate(texts):
         if not isinstance(text, str):
@@ -312,7 +355,7 @@ def _find_weights(name: str) -> tuple[Path, ModelCard | None]:
 def _from_package(card: ModelCard) -> Path:
     spec = find_spec(card.package.replace("-", "_"))
     weights = None
-    if spec is not None:
+    if spec is not None and spec.origin:  # no origin: what is left of the package is a bare folder
         weights = next(Path(spec.origin).parent.rglob("model.safetensors"), None)
     if weights is None:
         raise ModelUnavailableError(
@@ -331,14 +374,18 @@ def _from_package(card: ModelCard) -> Path:
 def _from_hub(name: str, revision: str | None) -> Path:
     """Return the folder of a hub model, from the hub's cache or freshly downloaded."""
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
     # One format of weights is enough; the ONNX, OpenVINO and TensorFlow copies of a model can triple the download.
     wanted = {"revision": revision, "allow_patterns": ["*.json", "*.txt", "*.safetensors", "*.model"]}
     try:
         folder = Path(snapshot_download(name, local_files_only=True, **wanted))
-        if (folder / "modules.json").is_file() and any(folder.rglob("*.safetensors")):
+        if not missing_parts(folder):
             return folder
+    except HFValidationError as error:
+        raise UnknownModelError(
+            f"name={name!r} is neither a folder on this machine (looked for from {Path.cwd()}) nor a possible hub name."
+        ) from error
     except LocalEntryNotFoundError:
         pass
     ways_out = (
@@ -351,17 +398,12 @@ def _from_hub(name: str, revision: str | None) -> Path:
         )
     try:
         folder = Path(snapshot_download(name, **wanted))
-    except (HfHubHTTPError, OSError) as error:
+    except Exception as error:  # the hub's own errors and those of its HTTP library have no common class
+        reason = (str(error) or repr(error)).splitlines()[0]
         raise ModelUnavailableError(
-            f"The hub did not give the weights of {name!r}: {str(error).splitlines()[0]} Is the name right, and for a "
+            f"The hub did not give the weights of {name!r}: {reason} Is the name right, and for a "
             f"gated model, did you accept its terms and log in with `hf auth login`? {ways_out}"
         ) from error
-    if not any(folder.rglob("*.safetensors")):
-        raise ModelUnavailableError(
-            f"{name!r} publishes its weights as a pickle only, which can run code when it is opened, so it is not "
-            f"loaded. Convert it once with huggingface's `safetensors` on a machine you trust and pass the folder. "
-            f"{ways_out}"
-        )
     return folder
 
 
@@ -372,13 +414,14 @@ def hub_answers(timeout: float = 3.0) -> bool:
     """
     if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
         return False
-    endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
+    # Not the front page: the log-in page of a hotel's Wi-Fi would answer as well, but not in JSON.
+    url = f"{os.environ.get('HF_ENDPOINT', 'https://huggingface.co').rstrip('/')}/api/models/{DEFAULT_MODEL}"
     answer = []
 
     def ask():
         try:
-            with urllib.request.urlopen(urllib.request.Request(endpoint, method="HEAD"), timeout=timeout):
-                answer.append(True)
+            with urllib.request.urlopen(url, timeout=timeout) as response:
+                answer.append(response.headers.get_content_type() == "application/json")
         except OSError:
             pass
 
@@ -386,14 +429,43 @@ def hub_answers(timeout: float = 3.0) -> bool:
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
     thread.join(timeout)
-    return bool(answer)
+    return any(answer)
+
+
+def missing_parts(folder: Path) -> list[str]:
+    """Name what a model's folder lacks: transformers would make some of it up, and the vectors would be wrong."""
+    parts = {
+        "modules.json": ["modules.json"],
+        "a tokenizer (tokenizer.json)": ["**/tokenizer.json", "**/vocab.*", "**/*.model"],
+        "weights in the safetensors format (pickles can run code and are not opened)": ["**/*.safetensors"],
+    }
+    missing = [part for part, patterns in parts.items() if not any(any(folder.glob(p)) for p in patterns)]
+    for index in folder.glob("**/*.safetensors.index.json"):  # larger models come in several files, listed here
+        files = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+        missing += sorted(file for file in files if not (index.parent / file).is_file())
+    return missing
+
+
+def _check_folder(folder: Path, name: str) -> None:
+    missing = missing_parts(folder)
+    if missing:
+        raise ModelUnavailableError(
+            f"The folder of model {name!r} lacks {' and '.join(missing)}. It should be a whole sentence-transformers "
+            "folder; if it was copied or downloaded, do that again."
+        )
+
+
+def _fingerprint(folder: Path) -> str:
+    if folder.parent.name == "snapshots" and re.fullmatch("[0-9a-f]{40}", folder.name):
+        return folder.name  # the hub's own hash of every file; to read gigabytes at each start would take long
+    return _folder_fingerprint(folder)
 
 
 def _folder_fingerprint(folder: Path) -> str:
     """Hash every file that decides what a model computes: weights, modules, tokenizer, configuration."""
     digest = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
-        if path.suffix in (".json", ".txt", ".safetensors", ".model") and not path.name.startswith("README"):
+        if path.suffix in (".json", ".txt", ".safetensors", ".bin", ".model") and not path.name.startswith("README"):
             digest.update(f"{path.relative_to(folder).as_posix()} {file_sha256(path)}\n".encode())
     return digest.hexdigest()
 
@@ -406,6 +478,6 @@ def _card_from(model, name: str) -> ModelCard:
         n_parameters=sum(p.numel() for p in model.parameters()),
         embed_dim=model.get_embedding_dimension(),
         max_tokens=model.max_seq_length,
-        query_prompt=prompts.get("query", ""),
-        document_prompt=prompts.get("document", prompts.get("passage", "")),
+        query_prompt=prompts.get("query") or "",
+        document_prompt=prompts.get("document") or prompts.get("passage") or "",
     )

@@ -31,8 +31,18 @@ _MARKERS = ("o", "D", "s", "^", "P", "*", "X", "h", "p", "v")
 
 def preview(text: str, length: int = 160) -> str:
     """Shorten a text for a hover box, broken into lines; tags in it are shown, not interpreted."""
-    lines = textwrap.wrap(textwrap.shorten(str(text), length, placeholder=" …"), 50)
-    return "<br>".join(html.escape(line) for line in lines)
+    text = " ".join(str(text).split())
+    if len(text) > length:  # at a space where there is one: not all scripts have them
+        text = text[:length].rsplit(" ", 1)[0] + " …"
+    return "<br>".join(_escape(line) for line in textwrap.wrap(text, 50))
+
+
+def _escape(text: str) -> str:
+    return html.escape(text, quote=False)  # Plotly shows &quot; as it is
+
+
+def _shape(i: int) -> int:
+    return (i + i // len(PALETTE)) % len(_SYMBOLS)  # from the eleventh label on the colours return with other shapes
 
 
 def plot_map(
@@ -57,17 +67,17 @@ def plot_map(
     import plotly.graph_objects as go
 
     labels = np.asarray([str(label) for label in labels])
-    previews = np.asarray([preview(text) for text in texts] if texts is not None else labels)
+    previews = np.asarray([preview(text) for text in (labels if texts is None else texts)])
     figure = go.Figure()
     for i, label in enumerate(dict.fromkeys(labels)):
         mine = labels == label
         figure.add_scatter(
-            x=points[mine, 0], y=points[mine, 1], name=label, mode="markers", text=previews[mine],
+            x=points[mine, 0], y=points[mine, 1], name=_escape(label), mode="markers", text=previews[mine],
             marker={
-                "color": PALETTE[i % len(PALETTE)], "symbol": _SYMBOLS[i % len(_SYMBOLS)], "size": 8,
+                "color": PALETTE[i % len(PALETTE)], "symbol": _SYMBOLS[_shape(i)], "size": 8,
                 "line": {"width": 0.5, "color": "white"},
             },
-            hovertemplate=f"<b>{html.escape(label)}</b><br>%{{text}}<extra></extra>",
+            hovertemplate=f"<b>{_escape(label)}</b><br>%{{text}}<extra></extra>",
         )  # fmt: skip
     figure.update_layout(
         title=title,
@@ -97,7 +107,7 @@ def plot_map_grid(maps: Mapping[str, np.ndarray], labels: Sequence, *, columns: 
     for axis, (name, points) in zip(axes.flat, maps.items(), strict=False):
         for i, label in enumerate(dict.fromkeys(labels)):
             mine = labels == label
-            style = {"color": PALETTE[i % len(PALETTE)], "marker": _MARKERS[i % len(_MARKERS)]}
+            style = {"color": PALETTE[i % len(PALETTE)], "marker": _MARKERS[_shape(i)]}
             axis.scatter(*points[mine].T, s=size, linewidths=0, label=label, **style)
         axis.set(title=name, xticks=[], yticks=[])
     for axis in axes.flat[len(maps) :]:

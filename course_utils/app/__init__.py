@@ -1,0 +1,1 @@
+"""The `course` command line. It imports the library; the library and the lessons never import it."""

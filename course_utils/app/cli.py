@@ -1,0 +1,146 @@
+"""The `course` command: everything one does with the course outside a notebook.
+
+``python start.py WORD …`` hands WORD … to this command. Heavy imports stand inside the commands, so that
+help and error messages come at once.
+"""
+
+import errno
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from typing import Annotated
+
+import typer
+
+from course_utils.app import doctor as examination
+from course_utils.app.lab import LESSONS, copy_lessons, find_notebooks, open_jupyterlab, reset_lesson
+from course_utils.app.run import parse_parameter, run_all
+from course_utils.paths import ROOT
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Everything one does with the course outside a notebook.",
+)
+
+
+@app.command()
+def lab(
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open a browser window.")] = True,
+    lesson: Annotated[str, typer.Option(help="The lesson to open: 01, 02, …")] = "01",
+) -> None:
+    """Open JupyterLab on a lesson; your copies of the lessons are in my_work/."""
+    (notebook,) = find_notebooks([lesson], LESSONS)
+    fetch_data()
+    weights = examination.check_weights()
+    if weights.state != "ok":
+        raise ValueError(weights.text)
+    for message in copy_lessons():
+        print(message)
+    open_jupyterlab(notebook, browser)
+
+
+@app.command()
+def setup() -> None:
+    """Fetch the data and try the default model. A second time it only looks."""
+    fetch_data()
+    from course_utils.embedder import DEFAULT_MODEL, load_embedder
+
+    print(f"model  {DEFAULT_MODEL} …", end=" ", flush=True)
+    load_embedder(cache=False).encode("Hello")
+    print("ready")
+    print("Everything is in place. `python start.py` opens lesson 1.")
+
+
+def fetch_data() -> None:
+    """Make sure that every public corpus is there, saying what comes and how large it is."""
+    from course_utils.corpora import fetch, sources
+
+    for name, source in sources().items():
+        print(f"data   {name} ({source['size_mb']} MB, fetched once) …", end=" ", flush=True)
+        size = sum(path.stat().st_size for path in fetch(name).values())
+        print(f"ready, {size / 1e6:.1f} MB on disk")
+
+
+@app.command()
+def run(
+    lessons: Annotated[list[str] | None, typer.Argument(help="01, 02, …; all when left out.")] = None,
+    solutions: Annotated[bool, typer.Option("--solutions", help="Run the solutions instead.")] = False,
+    model: Annotated[str | None, typer.Option(help="A catalogued model, a hub name or a folder.")] = None,
+    parameter: Annotated[list[str] | None, typer.Option("-p", metavar="NAME=VALUE")] = None,
+) -> None:
+    """Run lessons headless, keep them in runs/, and say what each took in minutes and MiB."""
+    notebooks = find_notebooks(lessons or [], ROOT / "solutions" if solutions else LESSONS)
+    parameters = dict(map(parse_parameter, parameter or [])) | ({"MODEL": model} if model else {})
+    if not run_all(notebooks, parameters):
+        raise typer.Exit(1)
+
+
+@app.command()
+def doctor() -> None:
+    """Say what is wrong on this machine, line by line, with remedies. Exit status 1 if something failed."""
+    if not examination.examine():
+        raise typer.Exit(1)
+
+
+@app.command()
+def check() -> None:
+    """Run the doctor and one tiny notebook: under a minute."""
+    healthy = examination.examine()
+    if not examination.report("notebook", examination.check_notebook) or not healthy:
+        raise typer.Exit(1)
+
+
+@app.command()
+def prefetch(models: Annotated[list[str], typer.Argument(help="Names of the catalogue or the hub.")]) -> None:
+    """Download models while there is a network, for use without one."""
+    from course_utils.embedder import load_embedder
+
+    for name in models:
+        print(f"model  {name} …", flush=True)
+        print(f"ready: {load_embedder(name, cache=False)}")
+
+
+@app.command()
+def reset(lesson: Annotated[str, typer.Argument(help="01, 02, …")]) -> None:
+    """Put a fresh copy of a lesson into my_work/; your old one is kept beside it."""
+    kept = reset_lesson(lesson)
+    print("my_work has a fresh copy." + (f" Your old one is {kept.name}." if kept else ""))
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def test(context: typer.Context) -> None:
+    """Check the style and the built notebooks, then run pytest; further words go to pytest."""
+    if not all(map(find_spec, ("pytest", "xdist", "ruff", "jupytext"))):
+        raise ValueError("The tests need more packages. `python start.py test` installs them.")
+    fetch_data()  # now, because the tests run without a network
+    for command in (
+        ["-m", "ruff", "check"],
+        [str(ROOT / "tools" / "build.py"), "--check"],
+        # loadscope: the tests of one module share what they made, and stay in one worker
+        ["-m", "pytest", "-n", "2", "--dist", "loadscope", *context.args],
+    ):
+        status = subprocess.call([sys.executable, *command], cwd=ROOT)
+        if status:
+            raise typer.Exit(status)
+
+
+def main() -> None:
+    """Run the command line; an error that the reader can put right is a sentence, not a traceback."""
+    for stream in (sys.stdout, sys.stderr):  # a console that lacks a letter shows a question mark
+        stream.reconfigure(errors="replace")
+    try:
+        app(prog_name="course")
+    except (OSError, RuntimeError, ValueError) as error:
+        if os.environ.get("COURSE_TRACEBACK"):
+            raise
+        if getattr(error, "errno", None) in (errno.EACCES, errno.EPERM, errno.EROFS):
+            error = f"{error.filename} cannot be written ({error.strerror}). Copy the course to a folder of your own."
+        print(f"\n{error}\n(To see where, set COURSE_TRACEBACK=1 and run it again.)", file=sys.stderr)
+        raise SystemExit(1) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,124 @@
+"""Gives students their own copies of the lessons, and opens JupyterLab on them.
+
+Copies live in ``my_work/``. What a student has changed is never overwritten: a small file beside the copies,
+``.course.json``, remembers a hash of what was copied, which tells an untouched copy from an edited one.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from course_utils.app.run import use_own_kernels
+from course_utils.paths import ROOT
+
+LESSONS = ROOT / "lessons"
+MY_WORK = ROOT / "my_work"
+
+#: No news popup (it asks the outside). A kernel ends with its notebook's tab, as a few of them fill a laptop.
+JUPYTERLAB_SETTINGS = {
+    "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
+    "@jupyterlab/notebook-extension:tracker": {"kernelShutdown": True},
+}
+
+
+def find_notebooks(names: list[str], folder: Path) -> list[Path]:
+    """Return the notebooks of a folder that ``01``, ``1`` or ``01_embedding_basics`` name; all for no name.
+
+    Raises
+    ------
+    ValueError
+        If a name fits no notebook; the message lists those that are there.
+    """
+    notebooks = {path.stem: path for path in sorted(folder.glob("[0-9][0-9]_*.ipynb"))}
+    found = []
+    for name in names or notebooks:
+        stem = Path(name).stem
+        fitting = [path for key, path in notebooks.items() if stem == key or stem.zfill(2) == key[:2]]
+        if not fitting:
+            there = ", ".join(notebooks) or "none"
+            raise ValueError(f"There is no lesson {name!r} in {folder}. The lessons are: {there}.")
+        found += fitting
+    return found
+
+
+def copy_lessons() -> list[str]:
+    """Copy new lessons to ``my_work/`` and renew copies that nobody edited; return what there is to tell."""
+    told = []
+    for lesson in find_notebooks([], LESSONS):
+        copy, copied = MY_WORK / lesson.name, _copied_hashes().get(lesson.name)
+        if not copy.exists():
+            _copy(lesson)
+            told.append(f"New in my_work: {lesson.name}")
+        elif _hash(lesson) not in (copied, _hash(copy)):
+            if copied == _hash(copy):
+                _copy(lesson)
+                told.append(f"Renewed in my_work: {lesson.name} (you had not changed its cells)")
+            else:
+                told.append(
+                    f"There is a newer {lesson.name}. Yours holds your work and stays as it is; "
+                    f"`python start.py reset {lesson.stem[:2]}` puts a fresh one beside it."
+                )
+    return told
+
+
+def reset_lesson(name: str) -> Path | None:
+    """Put a fresh copy of a lesson into ``my_work/``; return where the old one is kept, None without one."""
+    (lesson,) = find_notebooks([name], LESSONS)
+    copy, kept = MY_WORK / lesson.name, None
+    if copy.exists():
+        kept = copy.rename(copy.with_name(f"{copy.stem}_{time.strftime('%Y-%m-%d_%H%M%S')}.ipynb"))
+    _copy(lesson)
+    return kept
+
+
+def open_jupyterlab(lesson: Path, browser: bool) -> None:
+    """Run JupyterLab on a student's copy until it is stopped; nothing is registered outside of .venv."""
+    use_own_kernels()
+    application = Path(sys.prefix) / "share" / "jupyter" / "lab"
+    os.environ |= {"JUPYTER_PREFER_ENV_PATH": "1", "JUPYTERLAB_DIR": str(application)}
+    # so that `course` works in JupyterLab's terminal
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    with suppress(OSError):  # a shared, read-only installation also runs without them
+        (application / "settings").mkdir(exist_ok=True)
+        overrides = json.dumps(JUPYTERLAB_SETTINGS, indent=2)
+        (application / "settings" / "overrides.json").write_text(overrides, encoding="utf-8")
+
+    from jupyterlab.labapp import LabApp
+
+    options = [f"--ServerApp.root_dir={ROOT}", f"--LabApp.default_url=/lab/tree/{MY_WORK.name}/{lesson.name}"]
+    if not browser:
+        options.append("--no-browser")
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        options.append("--allow-root")  # containers often have no other user; it listens on localhost only
+    LabApp.launch_instance(options)
+
+
+def _copied_hashes() -> dict[str, str]:
+    try:
+        return json.loads((MY_WORK / ".course.json").read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}  # every copy then counts as edited, which loses nothing
+
+
+def _copy(lesson: Path) -> None:
+    MY_WORK.mkdir(exist_ok=True)
+    half = MY_WORK / f".{lesson.name}.part"
+    shutil.copyfile(lesson, half)
+    half.replace(MY_WORK / lesson.name)
+    copied = json.dumps(_copied_hashes() | {lesson.name: _hash(lesson)}, indent=2)
+    (MY_WORK / ".course.json").write_text(copied, encoding="utf-8")
+
+
+def _hash(notebook: Path) -> str:
+    """Hash what is written in the cells; the rest changes when JupyterLab only opens a notebook and saves it."""
+    try:
+        cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+        written = json.dumps([[cell["cell_type"], "".join(cell["source"])] for cell in cells])
+    except (KeyError, TypeError, ValueError):
+        written = notebook.read_bytes().hex()  # no notebook any more, so an edited one
+    return hashlib.sha256(written.encode()).hexdigest()

@@ -1,0 +1,284 @@
+"""start.py says what is missing, takes no half installation for a whole one, and lets in one at a time."""
+
+import ast
+import importlib.util
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+START = Path(__file__).parents[2] / "start.py"
+GOOD = ("3", "12", "Linux", "x86_64", "linux-x86_64", "-", "ensurepip")
+
+
+@pytest.fixture
+def start(tmp_path, monkeypatch):
+    """The module, at home in a folder of its own with a space and letters beyond ASCII in its path."""
+    spec = importlib.util.spec_from_file_location("start", START)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    here = tmp_path / "my course é ü"
+    here.mkdir()
+    for name in ("pyproject.toml", "constraints.txt"):
+        (here / name).write_text(name, encoding="utf-8")
+    monkeypatch.setattr(module, "HERE", here)
+    monkeypatch.setattr(module, "VENV", here / ".venv")
+    monkeypatch.setattr(module, "VENV_PYTHON", here / ".venv" / START.parent.joinpath(module.VENV_PYTHON).name)
+    monkeypatch.setattr(module, "STAMP", here / ".venv" / "course-setup.txt")
+    return module
+
+
+@pytest.fixture
+def calls(start, monkeypatch):
+    """The commands that start.py runs; none is run. `calls.status` is what they return."""
+
+    class Calls(list):
+        status = 0
+
+        def __call__(self, command, **options):
+            self.append(command)
+            if "venv" in command:
+                start.VENV.mkdir(exist_ok=True)
+                start.VENV_PYTHON.write_text("a Python", encoding="utf-8")
+            return self.status
+
+    made = Calls()
+    monkeypatch.setattr(start.subprocess, "call", made)
+    monkeypatch.setattr(start, "describe", lambda command: GOOD if Path(command[0]).exists() else None)
+    monkeypatch.setattr(start, "answers", lambda url: False)
+    return made
+
+
+def test_an_old_python_can_read_it_and_needs_nothing_else():
+    tree = ast.parse(START.read_text(encoding="utf-8"), feature_version=(3, 8))
+    imports = [node for node in ast.walk(tree) if isinstance(node, (ast.Import, ast.ImportFrom))]
+    names = {getattr(node, "module", None) or node.names[0].name for node in imports}
+    assert {name.partition(".")[0] for name in names} <= sys.stdlib_module_names
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({}, []),
+        ({1: "11"}, []),
+        ({1: "14"}, []),
+        ({1: "10"}, ["3.11", "3.14", "this is Python 3.10", "python.org", "Colab", "Codespaces"]),
+        ({1: "15"}, ["this is Python 3.15", "Colab"]),
+        ({2: "Darwin", 3: "x86_64", 5: "14.5"}, ["Intel", "Colab", "Codespaces"]),
+        ({2: "Darwin", 3: "arm64", 5: "13.6"}, ["macOS 14", "13.6", "Colab"]),
+        ({2: "Darwin", 3: "arm64", 5: "15.1"}, []),
+        ({2: "Windows", 3: "ARM64", 4: "win-arm64"}, ["Windows on ARM", "Colab", "Codespaces"]),
+        ({2: "Windows", 3: "AMD64", 4: "win32"}, ["32-bit", "64-bit"]),
+        ({2: "Windows", 3: "AMD64", 4: "win-amd64"}, []),
+        ({3: "aarch64"}, []),
+        ({3: "riscv64"}, ["riscv64", "Colab"]),
+        ({6: "-"}, ["apt install python3.12-venv"]),
+    ],
+)
+def test_an_unsuitable_python_is_told_why_and_what_to_do(start, changed, words):
+    message = start.objection(*[changed.get(i, word) for i, word in enumerate(GOOD)])
+    assert bool(message) == bool(words)
+    assert [word for word in words if word not in message] == []
+
+
+def test_a_python_describes_itself_and_a_broken_one_does_not(start, tmp_path):
+    facts = start.describe([sys.executable])
+    assert facts[:2] == [str(part) for part in sys.version_info[:2]] and len(facts) == len(GOOD)
+    assert start.describe([str(tmp_path / "missing")]) is None
+    assert start.describe([sys.executable, "-c", "raise SystemExit(127)"]) is None  # a shim without a version
+
+
+def test_the_running_python_comes_first_then_those_on_the_path(start, monkeypatch):
+    names = ["py" if os.name == "nt" else f"python3.{minor}" for minor in range(11, 15)]
+    monkeypatch.setattr(start, "describe", lambda command: GOOD)
+    assert start.find_python() == [sys.executable]
+    old = ("3", "9", *GOOD[2:])
+    monkeypatch.setattr(start, "describe", lambda command: old if command == [sys.executable] else GOOD)
+    assert start.find_python()[0] == names[0]
+    monkeypatch.setattr(start, "describe", lambda command: old if command == [sys.executable] else None)
+    with pytest.raises(start.SetupError, match=r"this is Python 3\.9"):
+        start.find_python()
+
+
+def test_an_installation_is_ready_until_something_changes(start, calls):
+    assert not start.ready(set())
+    start.install(set())
+    assert start.ready(set()) and not start.ready({"dev"})
+    for path, text in ((start.HERE / "constraints.txt", "newer"), (start.STAMP, ""), (start.VENV_PYTHON, None)):
+        kept = path.read_text(encoding="utf-8")
+        path.write_text(text, encoding="utf-8") if text is not None else path.unlink()
+        assert not start.ready(set())
+        path.write_text(kept, encoding="utf-8")
+        assert start.ready(set())
+
+
+def test_an_update_keeps_the_folder_and_the_extras(start, calls):
+    start.install({"dev"})
+    (start.VENV / "kept").touch()
+    (start.HERE / "constraints.txt").write_text("newer", encoding="utf-8")
+    calls.clear()
+    start.install(set())
+    assert (start.VENV / "kept").exists() and start.ready({"dev"})
+    assert [command[1:3] for command in calls] == [["-m", "pip"]]
+    assert calls[0][-2:] == ["-e", ".[dev]"] and "constraints.txt" in calls[0]
+
+
+def test_an_installation_that_was_cut_short_is_made_anew(start, calls, capsys):
+    calls.status = 1
+    with pytest.raises(start.SetupError, match="venv failed"):
+        start.install(set())
+    calls.status = 0
+    start.install(set())
+    calls.status = 1
+    (start.HERE / "constraints.txt").write_text("newer", encoding="utf-8")
+    with pytest.raises(start.SetupError, match="run the same again"):
+        start.install(set())
+    assert not start.ready(set())
+    (start.VENV / "half").touch()
+    calls.status = 0
+    start.install(set())
+    assert start.ready(set()) and not (start.VENV / "half").exists()
+    assert "did not finish" in capsys.readouterr().out
+
+
+def test_a_folder_whose_python_is_gone_is_made_anew(start, calls):
+    start.install(set())
+    start.VENV_PYTHON.unlink()
+    (start.VENV / "old").touch()
+    start.install(set())
+    assert start.ready(set()) and not (start.VENV / "old").exists()
+
+
+def test_the_index_without_nvidia_libraries_is_used_where_it_answers(start, calls, monkeypatch):
+    monkeypatch.setattr(start.sys, "platform", "linux")
+    start.install(set())
+    assert "--extra-index-url" not in calls[-1]
+    monkeypatch.setattr(start, "answers", lambda url: url.startswith(start.CPU_INDEX))
+    start.install(set())
+    assert calls[-1][calls[-1].index("--extra-index-url") + 1] == start.CPU_INDEX
+    monkeypatch.setattr(start.sys, "platform", "darwin")
+    start.install(set())
+    assert "--extra-index-url" not in calls[-1]
+
+
+def test_too_little_disk_is_said_before_anything_is_made(start, calls, monkeypatch):
+    monkeypatch.setattr(start.shutil, "disk_usage", lambda path: SimpleNamespace(free=2**30))
+    with pytest.raises(start.SetupError, match="1.0 GB are free"):
+        start.install(set())
+    assert not calls and not start.VENV.exists()
+
+
+def test_a_server_answers_or_not_within_the_time(start):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        began = time.monotonic()
+        assert not start.answers(f"http://127.0.0.1:{silent.getsockname()[1]}/", seconds=0.3)
+        assert time.monotonic() - began < 3
+    serve = (
+        "import http.server\n"
+        "server = http.server.HTTPServer(('127.0.0.1', 0), http.server.SimpleHTTPRequestHandler)\n"
+        "print(server.server_port, flush=True)\nserver.handle_request()"
+    )
+    with subprocess.Popen([sys.executable, "-c", serve], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as server:
+        assert start.answers(f"http://127.0.0.1:{int(server.stdout.readline())}/", seconds=20)
+
+
+def test_a_second_start_waits_until_the_first_is_done_or_dead(tmp_path):
+    code = (
+        f"import sys, time; sys.path.insert(0, {str(START.parent)!r}); import start; from pathlib import Path\n"
+        f"with start.locked(Path({str(tmp_path / 'lock')!r})): print('in', flush=True); time.sleep(float(sys.argv[1]))"
+    )
+    command = [sys.executable, "-u", "-c", code]
+    with subprocess.Popen([*command, "600"], stdout=subprocess.PIPE) as first:
+        assert first.stdout.readline().strip() == b"in"
+        with subprocess.Popen([*command, "0"], stdout=subprocess.PIPE) as second:
+            assert b"Another start.py" in second.stdout.readline()
+            assert second.poll() is None
+            first.kill()
+            assert second.stdout.readline().strip() == b"in"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows ends children with their console")
+def test_a_pip_that_outlives_a_killed_start_keeps_the_others_out(tmp_path):
+    code = (
+        f"import sys, subprocess; sys.path.insert(0, {str(START.parent)!r}); import start; from pathlib import Path\n"
+        f"with start.locked(Path({str(tmp_path / 'lock')!r})):\n"
+        "    print('in', flush=True)\n"
+        "    subprocess.call([sys.executable, '-c', 'input()'], close_fds=False) if sys.argv[1:] else None"
+    )
+    command = [sys.executable, "-u", "-c", code]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([*command, "first"], **pipes) as first:
+        assert first.stdout.readline().strip() == b"in"
+        time.sleep(0.5)
+        first.kill()
+        first.wait()
+        with subprocess.Popen(command, **pipes) as second:
+            assert b"Another start.py" in second.stdout.readline()
+            time.sleep(1)
+            assert second.poll() is None
+            first.stdin.close()  # its child ends
+            assert second.stdout.readline().strip() == b"in"
+
+
+@pytest.fixture
+def handed_over(start, monkeypatch):
+    """What was handed over to the `course` command."""
+    received = []
+
+    def execve(path, command, environment):
+        received.append((command, environment))
+        raise SystemExit  # the real one does not return
+
+    monkeypatch.setattr(start.os, "execve", execve)
+    return received
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no exec")
+@pytest.mark.parametrize(
+    ("given", "passed"),
+    [
+        ([], ["lab"]),
+        (["--no-browser"], ["lab", "--no-browser"]),
+        (["run", "01", "-p", "SEED=1"], ["run", "01", "-p", "SEED=1"]),
+        (["test", "-k", "x"], ["test", "-k", "x"]),
+    ],
+)
+def test_words_are_passed_on(start, calls, handed_over, monkeypatch, given, passed):
+    monkeypatch.setenv("PYTHONPATH", "/another/python")
+    with pytest.raises(SystemExit):
+        start.main(given)
+    ((command, environment),) = handed_over
+    assert command == [str(start.VENV_PYTHON), "-m", "course_utils.app.cli", *passed]
+    assert "PYTHONPATH" not in environment
+    assert start.ready({"dev"}) == (given[:1] == ["test"])
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no exec")
+def test_a_second_time_nothing_is_installed(start, calls, handed_over):
+    for _ in range(2):
+        first_calls = list(calls)
+        with pytest.raises(SystemExit):
+            start.main([])
+    assert len(first_calls) == 2 and calls == first_calls
+    assert len(handed_over) == 2
+
+
+def test_a_folder_that_cannot_be_written_is_named(start, calls, monkeypatch, capsys):
+    def read_only(path):
+        raise PermissionError(30, "Read-only file system", str(path))
+
+    monkeypatch.setattr(start, "locked", read_only)
+    assert start.main(["setup"]) == 1
+    output = capsys.readouterr().out
+    assert str(start.HERE) in output and "Read-only" in output and "folder of your own" in output
+
+
+def test_a_failed_installation_is_a_sentence_and_a_status(start, calls, capsys):
+    calls.status = 1
+    assert start.main(["setup"]) == 1
+    assert "venv failed" in capsys.readouterr().out
