@@ -253,7 +253,7 @@ class Embedder:
     def _full_vectors(self, texts, prompt, max_length, batch_size, show_progress_bar) -> np.ndarray:
         if self.cache is None:
             return self._compute(texts, prompt, max_length, batch_size, show_progress_bar)
-        keys = [self._key(text, prompt, max_length) for text in texts]
+        keys = self._keys(texts, prompt, max_length)
         found = self.cache.get_many(keys)
         todo = {}  # key -> first position of its text, in the order in which the texts are embedded
         # Texts of like length share a batch, so little is padded.
@@ -298,11 +298,16 @@ class Embedder:
                 self.model.max_seq_length = own_length
         return np.asarray(vectors, dtype=np.float32)
 
-    def _key(self, text: str, prompt: str, max_length: int) -> bytes:
-        # JSON keeps the parts apart: ("ab", "c") and ("a", "bc") must not meet in one key.
+    def _keys(self, texts: list[str], prompt: str, max_length: int) -> list[bytes]:
         precision = "" if self.model is None else str(self.model.dtype)
-        parts = [self.fingerprint, precision, max_length, prompt, text]
-        return hashlib.sha256(json.dumps(parts).encode()).digest()
+        # What all texts share is hashed once. JSON has an end of its own, so the text cannot run into the prompt.
+        head = hashlib.sha256(json.dumps([self.fingerprint, precision, max_length, prompt]).encode())
+        keys = []
+        for text in texts:
+            key = head.copy()
+            key.update(text.encode())
+            keys.append(key.digest())
+        return keys
 
 
 def _checked_texts(sentences) -> list[str]:

@@ -29,6 +29,8 @@ def project(vectors: np.ndarray, method: str = "umap", *, random_state: int = 42
     if not np.isfinite(vectors).all():
         raise ValueError("vectors holds NaN or infinite values; look for them with np.isfinite(vectors).all(axis=1).")
     unit = normalize(vectors)  # on unit vectors Euclidean order is cosine order, so one metric serves all methods
+    if np.allclose(unit, unit[0], atol=1e-6):  # scikit-learn's t-SNE would take the whole kernel down
+        raise ValueError("All rows of vectors point the same way: there is nothing to draw apart.")
     if method == "pca":
         from sklearn.decomposition import PCA
 
@@ -49,7 +51,12 @@ def project(vectors: np.ndarray, method: str = "umap", *, random_state: int = 42
         reducer = UMAP(n_components=2, random_state=random_state, n_jobs=1, **options)
     else:
         raise ValueError(f"method={method!r} must be 'pca', 'tsne' or 'umap'.")
-    return np.asarray(reducer.fit_transform(unit), dtype=np.float32)
+    from threadpoolctl import threadpool_limits
+
+    # t-SNE's threads wait for each other by spinning: where another program holds a core, two threads take many times as
+    # long as one, and at the sizes of the lessons they save nothing. The map is the same.
+    with threadpool_limits(1 if method == "tsne" else None):
+        return np.asarray(reducer.fit_transform(unit), dtype=np.float32)
 
 
 def map_quality(vectors: np.ndarray, points: np.ndarray, k: int = 10) -> dict[str, float]:

@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,6 +17,7 @@ import typer
 from course_utils.app import doctor as examination
 from course_utils.app.lab import LESSONS, copy_lessons, find_notebooks, open_jupyterlab, reset_lesson
 from course_utils.app.run import parse_parameter, run_all
+from course_utils.catalog import DEFAULT_MODEL
 from course_utils.paths import ROOT
 
 app = typer.Typer(
@@ -95,12 +97,40 @@ def check() -> None:
 
 @app.command()
 def prefetch(models: Annotated[list[str], typer.Argument(help="Names of the catalogue or the hub.")]) -> None:
-    """Download models while there is a network, for use without one."""
-    from course_utils.embedder import load_embedder
+    """Download models while there is a network, and check what arrived, for use without one."""
+    from course_utils.app.embed import fetch_model
 
     for name in models:
-        print(f"model  {name} …", flush=True)
-        print(f"ready: {load_embedder(name, cache=False)}")
+        fetch_model(name)
+
+
+@app.command()
+def embed(
+    model: Annotated[str, typer.Option(help="A catalogued model, a hub name or a folder.")] = DEFAULT_MODEL,
+    corpus: Annotated[list[str] | None, typer.Option(help="A corpus of the course or a CSV file.")] = None,
+    text_column: Annotated[list[str] | None, typer.Option(help="The column with the texts.")] = None,
+    parameter: Annotated[list[str] | None, typer.Option("-p", metavar="NAME=VALUE", help="For the corpus.")] = None,
+    instruction: Annotated[list[str] | None, typer.Option(help="A task in words; '' for none.")] = None,
+    query: Annotated[bool, typer.Option("--query", help="Embed with the model's own query prompt.")] = False,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many texts.")] = None,
+    out: Annotated[Path | None, typer.Option(help="A .safetensors file that receives the vectors.")] = None,
+    endpoint: Annotated[str | None, typer.Option(help="ollama, openai, … or a URL, instead of this machine.")] = None,
+    dtype: Annotated[str, typer.Option(help="float32 or bfloat16.")] = "float32",
+    max_length: Annotated[int | None, typer.Option(help="Cut texts after so many tokens.")] = None,
+    batch_size: Annotated[int, typer.Option(min=1)] = 32,
+) -> None:
+    """Embed a corpus, as a try or into a file that `load_embedder` reads on machines without the model."""
+    from course_utils.app.embed import announce, collect_texts, embed_texts, open_model
+
+    options = dict(map(parse_parameter, parameter or []))
+    texts = collect_texts(corpus or ["noticeboard"], text_column or [], limit, options)
+    n_prompts = max(len(instruction or []) + query, 1)
+    if endpoint is None:
+        announce(model, texts, n_prompts, max_length)
+    embedder = open_model(model, endpoint, dtype)
+    prompts = [embedder.card.prompt_for(words) for words in instruction or ([] if query else [""])]
+    prompts += [embedder.card.query_prompt] if query else []
+    embed_texts(embedder, texts, prompts, max_length, batch_size, out)
 
 
 @app.command()

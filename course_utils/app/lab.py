@@ -7,7 +7,6 @@ Copies live in ``my_work/``. What a student has changed is never overwritten: a 
 import hashlib
 import json
 import os
-import shutil
 import sys
 import time
 from contextlib import suppress
@@ -107,8 +106,12 @@ def _copied_hashes() -> dict[str, str]:
 
 def _copy(lesson: Path) -> None:
     MY_WORK.mkdir(exist_ok=True)
+    notebook = json.loads(lesson.read_text(encoding="utf-8"))
+    for cell in notebook["cells"]:  # the results are for readers on the web; a student is to find them
+        if cell["cell_type"] == "code":
+            cell |= {"outputs": [], "execution_count": None}
     half = MY_WORK / f".{lesson.name}.part"
-    shutil.copyfile(lesson, half)
+    half.write_text(json.dumps(notebook, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     half.replace(MY_WORK / lesson.name)
     copied = json.dumps(_copied_hashes() | {lesson.name: _hash(lesson)}, indent=2)
     (MY_WORK / ".course.json").write_text(copied, encoding="utf-8")

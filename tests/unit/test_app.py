@@ -55,6 +55,14 @@ def copies() -> dict[str, str]:
     return {path.name: "".join(notebook["cells"][0]["source"]) for path, notebook in read.items()}
 
 
+def test_copies_come_without_results(lessons):
+    ran = nbformat.v4.new_code_cell("1 + 1", execution_count=1, outputs=[nbformat.v4.new_output("stream", text="2")])
+    nbformat.write(nbformat.v4.new_notebook(cells=[ran]), lessons / "01_embedding_basics.ipynb")
+    lab.copy_lessons()
+    (cell,) = nbformat.read(lab.MY_WORK / "01_embedding_basics.ipynb", as_version=4).cells
+    assert cell.source == "1 + 1" and cell.outputs == [] and cell.execution_count is None
+
+
 def test_lessons_are_copied_once(lessons):
     assert len(lab.copy_lessons()) == 2
     assert copies()["01_embedding_basics.ipynb"] == "01_embedding_basics as it came"
@@ -371,8 +379,9 @@ def test_windows_lines(monkeypatch):
 
 
 def test_a_report_names_neither_home_nor_user(monkeypatch):
-    monkeypatch.setattr(doctor.Path, "home", lambda: Path("/home/erika"))
-    text = doctor.anonymous("/home/erika/course, /mnt/erika/data, erikas, /media/erika")
+    home = Path("/home/erika")
+    monkeypatch.setattr(doctor.Path, "home", lambda: home)
+    text = doctor.anonymous(f"{home}/course, /mnt/erika/data, erikas, /media/erika")
     assert text == "~/course, /mnt/…/data, erikas, /media/…"
 
 
@@ -455,10 +464,10 @@ def test_an_error_is_a_sentence_and_a_status():
 
 
 def test_a_folder_that_cannot_be_written_is_named_with_the_remedy(lessons, monkeypatch, capsys):
-    def refuse(*paths):
+    def refuse(*arguments, **options):
         raise OSError(errno.EROFS, "Read-only file system", str(lab.MY_WORK))
 
-    monkeypatch.setattr(lab.shutil, "copyfile", refuse)
+    monkeypatch.setattr(Path, "mkdir", refuse)
     monkeypatch.setattr(sys, "argv", ["course", "reset", "01"])
     with pytest.raises(SystemExit) as status:
         cli.main()
