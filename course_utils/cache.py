@@ -149,8 +149,8 @@ class EmbeddingCache:
                     marks = ",".join("?" * len(part))
                     query = f"SELECT id, key, checksum, vector FROM vectors WHERE key IN ({marks})"
                     for row, key, checksum, blob in self._connection.execute(query, part):
-                        # a flipped bit may also turn a blob into a text or a number
-                        if type(key) is type(blob) is bytes and checksum == _checksum(key, blob):
+                        # a flipped bit may also turn a blob into a number
+                        if isinstance(blob, bytes) and checksum == _checksum(key, blob):
                             found[key] = np.frombuffer(blob, dtype="<f4")
                         else:
                             broken.append((row,))

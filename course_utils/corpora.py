@@ -140,7 +140,7 @@ def _newsgroups_from_sklearn() -> pd.DataFrame:
             subset="train",
             remove=("headers", "footers", "quotes"),
             n_retries=1,
-            delay=0,
+            delay=0.1,
         )
     except OSError as error:
         raise CorpusUnavailableError(

@@ -53,8 +53,8 @@ def project(vectors: np.ndarray, method: str = "umap", *, random_state: int = 42
         raise ValueError(f"method={method!r} must be 'pca', 'tsne' or 'umap'.")
     from threadpoolctl import threadpool_limits
 
-    # t-SNE's threads wait for each other by spinning: where another program holds a core, two threads take many times as
-    # long as one, and at the sizes of the lessons they save nothing. The map is the same.
+    # t-SNE's threads wait for each other by spinning: where another program holds a core, two threads take many times
+    # as long as one, and at the sizes of the lessons they save nothing. The map is the same.
     with threadpool_limits(1 if method == "tsne" else None):
         return np.asarray(reducer.fit_transform(unit), dtype=np.float32)
 

@@ -26,6 +26,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from sklearn.feature_extraction.text import TfidfVectorizer
 
 from course_utils import maps, metrics, plots, say
 from course_utils.corpora import load_corpus
@@ -179,8 +180,6 @@ questions = load_corpus("noticeboard_questions")
 board.head(4)
 
 # %% tags=["core"]
-from sklearn.feature_extraction.text import TfidfVectorizer
-
 tfidf = TfidfVectorizer(token_pattern=r"\w+").fit(board["message"])
 by_words = (tfidf.transform(questions["question"]) @ tfidf.transform(board["message"]).T).toarray()
 by_words.shape
@@ -719,6 +718,9 @@ candidates = list(dict.fromkeys(frequent + [word for line in asked for word in l
 # %% tags=["deep"]
 word_vectors = embedder.encode(candidates)
 at = {word: i for i, word in enumerate(candidates)}
+len(candidates), word_vectors.shape
+
+# %% tags=["deep"]
 rows = []
 for a, b, c, expected in asked:
     target = word_vectors[at[b]] - word_vectors[at[a]] + word_vectors[at[c]]

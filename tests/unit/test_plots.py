@@ -1,0 +1,143 @@
+"""The figures: what they show, once, and that texts in them stay texts."""
+
+import html
+import re
+
+import numpy as np
+import pytest
+
+from course_utils.plots import PALETTE, plot_map, plot_map_grid, plot_similarity_heatmap, preview
+
+POINTS = np.random.default_rng(0).normal(size=(24, 2)).astype(np.float32)
+
+
+def as_plotly_shows(text):
+    """Undo what plotly.js undoes: line breaks, and the few entities that it knows."""
+    known = {"amp": "&", "lt": "<", "gt": ">", "nbsp": "\xa0"}
+    text = text.replace("<br>", " ")
+    return re.sub("&([a-z]+);", lambda match: known.get(match[1], match[0]), text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a < b && c > d",
+        "<script>alert(1)</script>",
+        "<b>bold</b>",
+        "\"Ich\", sagte er, 'bin's'",
+        "&lt;already&gt; &quot;",
+    ],
+)
+def test_a_preview_shows_the_text_as_it_is(text):
+    shown = preview(text)
+    assert "<" not in shown.replace("<br>", "")
+    assert as_plotly_shows(shown) == text
+
+
+def test_a_preview_is_short_and_broken_into_lines():
+    text = "many words\nin a  post " * 50
+    lines = preview(text).split("<br>")
+    assert all(len(line) <= 50 for line in lines) and len(lines) == 4
+    assert lines[-1].endswith(" …") and lines[0].startswith("many words in a post many")
+    assert preview("short") == "short"
+    assert preview("") == ""
+    assert preview(3.5) == "3.5"
+
+
+@pytest.mark.parametrize("text", ["汉" * 500, "x" * 500])
+def test_a_preview_of_a_text_without_spaces(text):
+    shown = preview(text).replace("<br>", "")
+    assert shown.startswith(text[:150]) and shown.endswith("…") and len(shown) < 170
+
+
+def test_every_label_is_named_once_with_its_own_points():
+    labels = ["b", "a", "b", "c"] * 6
+    figure = plot_map(POINTS, labels, [f"text {i}" for i in range(24)], title="A map", method="PCA")
+    assert [trace.name for trace in figure.data] == ["b", "a", "c"]
+    for trace in figure.data:
+        mine = np.array(labels) == trace.name
+        assert np.array_equal(np.column_stack([trace.x, trace.y]), POINTS[mine])
+        assert list(trace.text) == [f"text {i}" for i in np.flatnonzero(mine)]
+    assert figure.layout.title.text == "A map"
+    assert figure.layout.xaxis.title.text == "PCA 1 (no unit)"
+    assert figure.layout.yaxis.title.text == "PCA 2 (no unit)"
+
+
+def test_hovers_and_names_do_not_interpret_what_others_wrote():
+    evil = "<img src=x onerror=alert(1)>"
+    for texts in ([evil] * 24, None):
+        figure = plot_map(POINTS, [evil] * 24, texts, title="t")
+        (trace,) = figure.data
+        shown = [*trace.text, trace.name, trace.hovertemplate]
+        assert all("<img" not in words for words in shown)
+        assert as_plotly_shows(trace.name) == evil
+        assert html.escape(evil, quote=False) in trace.hovertemplate and "%{text}" in trace.hovertemplate
+        assert as_plotly_shows(trace.text[0]) == evil
+
+
+def test_labels_of_any_kind():
+    assert [trace.name for trace in plot_map(POINTS, [1, 2.0] * 12, title="t").data] == ["1", "2.0"]
+    names = [trace.name for trace in plot_map(POINTS, ["a", None] * 12, title="t").data]
+    assert names == ["a", "None"]
+
+
+def test_twenty_four_labels_look_different_from_one_another():
+    figure = plot_map(POINTS, range(24), title="t")
+    assert len({(trace.marker.color, trace.marker.symbol) for trace in figure.data}) == 24
+    assert {trace.marker.color for trace in figure.data} == set(PALETTE)
+
+
+def collections_of(axis):
+    return [points for points in axis.collections if len(points.get_offsets())]
+
+
+def test_a_grid_of_maps_has_one_panel_a_map_and_one_legend():
+    labels = [f"label {i}" for i in range(12)] * 2
+    maps = {"one": POINTS, "two": POINTS + 1, "three": POINTS * 2, "four": -POINTS}
+    figure = plot_map_grid(maps, labels, columns=3, title="Four maps")
+    assert len(figure.axes) == 6
+    assert [axis.get_title() for axis in figure.axes[:4]] == list(maps)
+    assert not any(axis.axison for axis in figure.axes[4:])
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == labels[:12]
+    drawn = np.concatenate([points.get_offsets() for points in figure.axes[1].collections])
+    assert np.allclose(np.sort(drawn, axis=0), np.sort(POINTS + 1, axis=0))
+    styles = {
+        (tuple(points.get_facecolor()[0]), points.get_paths()[0].vertices.tobytes())
+        for points in figure.axes[0].collections
+    }
+    assert len(styles) == 12
+
+
+def test_a_heatmap_shows_the_matrix_on_a_fixed_scale():
+    similarity = np.array([[1.0, -0.25, 0.5], [0.1, 0.2, 0.3]])
+    figure = plot_similarity_heatmap(
+        similarity, ["r1", "r2"], columns=["c1", "c2", "c3"], title="Similarity", limit=0.6
+    )
+    axis = figure.axes[0]
+    mesh = axis.collections[0]
+    assert np.array_equal(np.asarray(mesh.get_array()).reshape(2, 3), similarity)
+    assert mesh.get_clim() == (-0.6, 0.6)
+    assert [label.get_text() for label in axis.get_xticklabels()] == ["c1", "c2", "c3"]
+    assert [label.get_text() for label in axis.get_yticklabels()] == ["r1", "r2"]
+    assert [text.get_text() for text in axis.texts] == ["1.00", "-0.25", "0.50", "0.10", "0.20", "0.30"]
+    square = plot_similarity_heatmap(np.eye(10), [str(i) for i in range(10)], title="t").axes[0]
+    assert [label.get_text() for label in square.get_xticklabels()] == [str(i) for i in range(10)]
+    assert len(square.texts) == 0  # numbers would not fit
+
+
+def test_a_matplotlib_figure_is_not_left_open_to_be_shown_twice():
+    import matplotlib.pyplot as plt
+
+    plt.close("all")
+    plot_map_grid({"one": POINTS}, ["a"] * 24)
+    plot_similarity_heatmap(np.eye(3), list("abc"), title="t")
+    assert plt.get_fignums() == []
+
+
+def test_a_figure_shows_once_in_a_notebook_and_needs_nothing_from_outside():
+    figure = plot_map(POINTS, ["a"] * 24, title="t")
+    import plotly.io
+
+    page = plotly.io.to_html(figure, include_plotlyjs=False)
+    assert "http" not in re.sub(r'"plotlyServerURL":\s*"[^"]*"', "", page)
