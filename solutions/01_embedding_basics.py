@@ -508,7 +508,7 @@ say.sentence(
 # %% [markdown] tags=["core"]
 # Now our pairs. One marker a pair; to the right of the dashed line the model would call them the same.
 
-# %% tags=["core"]
+# %% tags=["core", "picture-what_the_model_notices"]
 figure, axis = plt.subplots(figsize=(8, 4.5))
 colors, signs = {False: plots.PALETTE[2], True: plots.PALETTE[0]}, {False: "X", True: "o"}
 sns.scatterplot(
