@@ -54,7 +54,8 @@ def closure(name: str, extra: str, seen: set[tuple[str, str]]) -> set[str]:
 
 def test_everything_that_comes_along_is_pinned_and_has_the_tested_version():
     try:
-        names = closure("text-embeddings-course", "", set()) | closure("text-embeddings-course", "dev", set())
+        extras = ("", *PROJECT["optional-dependencies"])
+        names = set().union(*(closure("text-embeddings-course", extra, set()) for extra in extras))
     except PackageNotFoundError as error:
         pytest.fail(f"{error} is required but not installed: run `python start.py test`")
     names -= {"text-embeddings-course"}
