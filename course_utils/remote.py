@@ -210,7 +210,8 @@ class _Run:
         try:
             from openai import AsyncOpenAI
         except ImportError:
-            return self.stop("the package openai is missing; install it with `python -m pip install -c constraints.txt -e .[remote]`")
+            remedy = 'python -m pip install -c constraints.txt -e ".[remote]"'
+            return self.stop(f"the package openai is missing; install it with `{remedy}`")
         remote, key = self.embedder, self.embedder._key_now()
         url = urlsplit(remote.endpoint.base_url)
         if remote.endpoint.needs_key and not key:

@@ -72,14 +72,6 @@ def save_pictures(notebook: NotebookNode, folder: Path) -> None:
             (folder / f"{name}.png").write_bytes(base64.b64decode(png))
 
 
-def save_pictures(notebook: NotebookNode, folder: Path) -> None:
-    """Write the figure of each cell tagged ``picture-NAME`` to ``NAME.png``, for pages such as README.md."""
-    for cell in code_cells(notebook.cells):
-        for name in (tag.removeprefix("picture-") for tag in tags(cell) if tag.startswith("picture-")):
-            (picture,) = (output.data["image/png"] for output in cell.outputs if _has(output, "image/png"))
-            (folder / f"{name}.png").write_bytes(base64.b64decode(picture))
-
-
 def _has(output: NotebookNode, kind: str) -> bool:
     return kind in output.get("data", {})
 
@@ -109,7 +101,6 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> None:
             notebook = nbformat.read(path, as_version=4)
             execute(notebook)
             clean(notebook)
-            save_pictures(notebook, root / "docs" / "pictures")
             save_pictures(notebook, root / "docs/pictures")
             path.write_text(to_text(notebook), encoding="utf-8", newline="\n")
             print(f"{path.relative_to(root)}: {path.stat().st_size / 1e6:.2f} MB", flush=True)
