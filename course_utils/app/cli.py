@@ -161,7 +161,7 @@ def test(context: typer.Context) -> None:
 def main() -> None:
     """Run the command line; an error that the reader can put right is a sentence, not a traceback."""
     for stream in (sys.stdout, sys.stderr):  # a console that lacks a letter shows a question mark
-        stream.reconfigure(errors="replace")
+        stream.reconfigure(errors="replace", line_buffering=True)
     try:
         app(prog_name="course")
     except (OSError, RuntimeError, ValueError) as error:
