@@ -268,7 +268,8 @@ class Embedder:
                 # Where two kernels computed the same text, both go on with the vector that was stored first.
                 found |= new | self.cache.get_many(list(new))
                 bar.update(len(new))
-        return np.stack([found[key] for key in keys])
+        # joined end to end first: np.stack looks at every row on its own
+        return np.concatenate([found[key] for key in keys]).reshape(len(keys), -1)
 
     def _compute_in_parts(self, texts, todo, prompt, max_length, batch_size) -> Iterator[dict[bytes, np.ndarray]]:
         """Give vectors as they become ready, so that a kill costs one part; ``todo`` maps keys to positions."""
@@ -320,8 +321,10 @@ def _checked_texts(sentences) -> list[str]:
     texts = list(sentences)
     for position, text in enumerate(texts):
         if not isinstance(text, str):
+            # What has no letters may be shown; anything else may hold somebody's text.
+            value = f"{text!r}, " if text is None or isinstance(text, (int, float)) else ""
             raise TypeError(
-                f"sentences[{position}] is {text!r} ({type(text).__name__}), not a string. Drop such rows, for "
+                f"sentences[{position}] is {value}a {type(text).__name__} and not a string. Drop such rows, for "
                 "example with df.dropna(subset=['text']), or turn them into strings yourself."
             )
         try:

@@ -136,6 +136,8 @@ class RemoteEmbedder(Embedder):
         return self._dim
 
     def _encode(self, sentences, options, batch_size, show_progress_bar) -> np.ndarray:
+        if batch_size < 1:
+            raise ValueError(f"batch_size={batch_size} must be 1 or more.")
         if options.max_length is not None:
             logger.warning("An endpoint decides itself where a text is cut: max_length is not used.")
             options = replace(options, max_length=None)
@@ -157,17 +159,16 @@ class RemoteEmbedder(Embedder):
                 yield new
         finally:
             run.stopped = True  # also after Ctrl-C: nothing new is asked for
+        kept = "There is no cache, so what came is lost" if self.cache is None else "What came is in the cache"
         if run.why:
-            raise EndpointError(
-                f"{self!r} stopped: {run.why}. What came is in the cache; ask again to go on from there."
-            )
+            raise EndpointError(f"{self!r} stopped: {run.why}. {kept}; ask again to go on.")
         if run.refused:
             positions = sorted(todo[key] for key in run.refused)
             named = ", ".join(f"sentences[{position}]" for position in positions[:5])
             more = f" and {len(positions) - 5} more (the error's positions)" if len(positions) > 5 else ""
             raise EndpointError(
-                f"{len(positions)} of {len(texts)} texts have no vector: {named}{more}. The endpoint's last word was: "
-                f"{list(run.refused.values())[-1]}. All others are in the cache; leave these out or change them.",
+                f"{len(positions)} of {len(texts)} texts have no vector: {named}{more}. The last answer for one of them: "
+                f"{list(run.refused.values())[-1]}. {kept}; leave these out, or change them, and ask again.",
                 tuple(positions),
             )
 
@@ -220,7 +221,8 @@ class _Run:
             return self.stop("the key holds characters that no key has; was it copied whole, and nothing else?")
         if url.hostname in ("localhost", "127.0.0.1"):  # the client would try for 20 seconds
             try:
-                (await asyncio.open_connection(url.hostname, url.port or 80))[1].close()
+                port = url.port or {"http": 80, "https": 443}[url.scheme]
+                (await asyncio.open_connection(url.hostname, port))[1].close()
             except OSError:
                 return self.stop("nothing answers there; is the server running?")
         self.slots = asyncio.Semaphore(remote.connections)

@@ -423,6 +423,21 @@ def test_a_local_folder(saved, minilm, monkeypatch):
     assert relative.fingerprint == embedder.fingerprint
 
 
+@pytest.mark.parametrize(
+    ("prompts", "query", "document"),
+    [
+        ({}, "", ""),
+        ({"query": None, "document": None}, "", ""),  # what sentence-transformers fills in
+        ({"query": "q: ", "document": "d: ", "passage": "p: "}, "q: ", "d: "),
+        ({"document": "", "passage": "p: "}, "", "p: "),
+    ],
+)
+def test_the_prompts_that_a_folder_names(prompts, query, document, minilm, monkeypatch):
+    monkeypatch.setattr(minilm.model, "prompts", prompts)
+    card = embedder_module._card_from(minilm.model, "mine")
+    assert (card.query_prompt, card.document_prompt) == (query, document)
+
+
 def test_a_copy_of_a_known_model_keeps_its_card(saved, tmp_path):
     folder = shutil.copytree(saved, tmp_path / "e5-small-v2")
     assert load_embedder(folder, cache=False).card is find_model("e5-small-v2")

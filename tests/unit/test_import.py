@@ -9,9 +9,7 @@ from helpers import run_python
 import course_utils
 
 MODULES = [module.name for module in pkgutil.iter_modules(course_utils.__path__, "course_utils.") if not module.ispkg]
-TORCH = {"torch", "transformers", "sentence_transformers", "umap"}
-HEAVY = TORCH | {"sklearn", "scipy", "plotly", "matplotlib"}
-ESTIMATORS = {"course_utils.ridge", "course_utils.value_learner"}  # scikit-learn's classes are their parents
+HEAVY = {"torch", "transformers", "sentence_transformers", "umap", "sklearn", "scipy", "plotly", "matplotlib"}
 
 
 def loaded_by(module):
@@ -28,7 +26,7 @@ def test_importing_the_package_takes_less_than_half_a_second():
 def test_importing_a_module_loads_nothing_heavy(module):
     loaded = loaded_by(module)
     assert module in loaded
-    assert loaded & (TORCH if module in ESTIMATORS else HEAVY) == set()
+    assert loaded & HEAVY == set()
     assert "course_utils.app" not in loaded
 
 

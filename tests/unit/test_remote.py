@@ -125,6 +125,12 @@ def test_max_length_is_the_servers_business(server, caplog):
     assert "max_length is not used" in caplog.text
 
 
+@pytest.mark.parametrize("wrong", [0, -3])
+def test_a_bad_batch_size(wrong, server):
+    with pytest.raises(ValueError, match=f"batch_size={wrong}"):
+        remote(server).encode("a", batch_size=wrong)
+
+
 def test_inside_a_running_event_loop(server):
     async def cell_of_a_notebook():
         return remote(server).encode(TEXTS)
