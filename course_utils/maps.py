@@ -44,9 +44,6 @@ def project(vectors: np.ndarray, method: str = "umap", *, random_state: int = 42
         from umap import UMAP
 
         options = {"n_neighbors": min(15, len(unit) - 1), "min_dist": 0.1} | options
-        # Beyond this size UMAP starts from the eigenvectors of a graph, which needs more rows than dimensions of it.
-        if len(unit) < 10:
-            options = {"init": "random"} | options
         # n_jobs=1 goes with a seed; without it UMAP warns that it overrides the number of jobs
         reducer = UMAP(n_components=2, random_state=random_state, n_jobs=1, **options)
     else:

@@ -7,6 +7,7 @@ says is repeated in an error, because servers like to quote the key or the text.
 """
 
 import asyncio
+import hashlib
 import json
 import logging
 import os
@@ -120,10 +121,11 @@ class RemoteEmbedder(Embedder):
                 raise
             known = ModelCard(model, n_parameters=0, embed_dim=0, max_tokens=0)
         self._dim = dimensions or known.embed_dim  # 0: not known yet
-        fingerprint = json.dumps(["endpoint", self.endpoint.base_url, model, dimensions])
+        decides = json.dumps([self.endpoint.base_url, model, dimensions])
         if isinstance(cache, bool):
             cache = EmbeddingCache() if cache else None
-        super().__init__(None, known, fingerprint, cache)
+        # Hashed, because files of vectors carry it, and the name of a server may be nobody's business.
+        super().__init__(None, known, hashlib.sha256(decides.encode()).hexdigest(), cache)
 
     def __repr__(self) -> str:
         return f"RemoteEmbedder({self.served_model!r} at {self.endpoint.base_url}, {self._dim or '?'} dimensions)"
@@ -167,7 +169,7 @@ class RemoteEmbedder(Embedder):
             named = ", ".join(f"sentences[{position}]" for position in positions[:5])
             more = f" and {len(positions) - 5} more (the error's positions)" if len(positions) > 5 else ""
             raise EndpointError(
-                f"{len(positions)} of {len(texts)} texts have no vector: {named}{more}. The last answer for one of them: "
+                f"{len(positions)} of {len(texts)} texts have no vector: {named}{more}. The last answer to one: "
                 f"{list(run.refused.values())[-1]}. {kept}; leave these out, or change them, and ask again.",
                 tuple(positions),
             )

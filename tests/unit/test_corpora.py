@@ -56,8 +56,10 @@ def test_parameters_of_newsgroups():
     turned = newsgroups(groups=["rec.autos", "sci.space"], n_per_group=7)
     assert turned["group"].iloc[0] == "rec.autos"
     assert set(turned["text"]) == set(two["text"])
-    everything = newsgroups(groups="sci.med", n_per_group=None)
-    assert 400 < len(everything) < 600 and set(everything["group"]) == {"sci.med"}
+    one = newsgroups(groups="sci.med", n_per_group=None)
+    assert 400 < len(one) < 600 and set(one["group"]) == {"sci.med"}
+    everything = newsgroups(n_per_group=None)
+    assert len(everything) > 5000 and not everything["text"].duplicated().any()
 
 
 @pytest.mark.parametrize(
@@ -219,6 +221,7 @@ def test_another_separator(csv):
     [
         "text,label\nHello, world,a\nBye, world,b\n",  # pandas would take the first cell for an index
         "text,label\nHello,a\nBye, world,b\n",
+        "text;label\nHello;a\nBye;b\n",
         "text;label\nHello;a\nBye, world;b\n",
         'text\n"never closed\nHi\n',
     ],
@@ -230,7 +233,7 @@ def test_what_does_not_fall_into_columns_is_refused(content, csv):
 
 
 def test_rows_without_a_text_are_left_out_and_counted(csv, caplog):
-    frame = load_corpus(csv("text,label\nHi,a\n,b\n   ,c\nNA,d\nNone,N/A\nnull,\n"))
+    frame = load_corpus(csv("text,label\nHi,a\n,b\n\u00a0,c\nNA,d\nNone,N/A\nnull,\n"))
     assert frame["text"].tolist() == ["Hi", "NA", "None", "null"]  # which are texts
     assert frame["label"].fillna("none").tolist() == ["a", "d", "N/A", "none"]
     assert frame.index.tolist() == [0, 1, 2, 3]
@@ -325,14 +328,18 @@ def test_an_archive_is_fetched_once_and_only_its_members_are_kept(archive, folde
     assert caplog.text == ""
 
 
-def test_a_changed_or_missing_member_is_fetched_again(archive, folder, caplog):
+def test_a_changed_member_is_fetched_again(archive, folder, caplog):
     fetch("tiny")
     (folder / "one.csv").write_text("text\nfirzt\n", encoding="utf-8")
-    (folder / "two.csv").unlink()
     fetch("tiny")
     assert (folder / "one.csv").read_text(encoding="utf-8") == "text\nfirst\n"
-    assert (folder / "two.csv").exists()
     assert "one.csv" in caplog.text and "two.csv" not in caplog.text and "changed on disk" in caplog.text
+
+
+def test_a_missing_member_is_fetched_again(archive, folder, caplog):
+    fetch("tiny")["two.csv"].unlink()
+    assert fetch("tiny")["two.csv"].exists()
+    assert caplog.text == ""
 
 
 def test_a_wrong_archive_is_refused_and_nothing_of_it_is_kept(archive, pinned, folder):

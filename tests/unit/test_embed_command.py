@@ -184,6 +184,7 @@ def test_vectors_from_an_endpoint(messages, tmp_path, own_cache_dir, monkeypatch
     exact = fake_vectors(messages)
     assert np.allclose(stored.encode(messages, normalize_embeddings=False), exact, atol=1e-6)
     assert key.encode() not in out.read_bytes() and key not in output
+    assert b"127.0.0.1" not in out.read_bytes()
     with safe_open(out, framework="numpy") as file:
         about = json.loads(file.metadata()["about"])
     assert about["card"]["name"] == "some-model" and about["prompts"] == [""]

@@ -78,6 +78,8 @@ def test_knn_overlap_by_hand():
     swapped = QUARTER[[0, 1, 5, 3, 4, 2]]
     # on the map the neighbours of the rows are: 0 → 1, 5; 1 → 0, 5; 2 → 4, 3; 3 → 5, 4; 4 → 2, 3; 5 → 1, 0
     assert knn_overlap(QUARTER, swapped, k=2).tolist() == [0.5, 0.5, 0, 0.5, 0.5, 0]
+    line = np.column_stack([1 + ANGLES, 1 + ANGLES])  # one direction, but as far apart as the angles
+    assert knn_overlap(QUARTER, line, k=2).tolist() == [1] * 6
 
 
 def test_knn_overlap_of_a_perfect_and_of_a_random_map():
@@ -136,6 +138,11 @@ def test_intervals_cover_the_true_mean_as_often_as_they_say():
     pairs = [(generator.normal(1, 1, size=40), generator.normal(0, 2, size=30)) for _ in range(200)]
     intervals = [bootstrap_interval(*pair, n_resamples=500) for pair in pairs]
     assert 0.88 <= np.mean([interval.low <= 1 <= interval.high for interval in intervals]) <= 0.99
+
+
+def test_an_interval_of_a_skewed_sample_is_skewed():
+    # the mean of ten draws is the number of tens: 0 in 35 % of cases, above 3 in 1.3 %, above 2 in 7 %
+    assert bootstrap_interval([0] * 9 + [10]) == Interval(1, 0, 3)
 
 
 def test_the_seed_decides():
