@@ -392,8 +392,8 @@ say.sentence(
 #
 # A plane cannot hold what hundreds of dimensions hold, so every map leaves something out, and each method
 # leaves out something else. **PCA** looks along the two directions of largest spread. **t-SNE** and
-# **UMAP** try to keep neighbours together and give up on everything else. Both begin with chance, so we
-# draw each of them with three seeds.
+# **UMAP** try to keep neighbours together and give up on everything else. Chance has a
+# hand in both, so we draw each of them with three seeds, and PCA as often, for a control.
 
 # %% tags=["core"]
 posts = load_corpus("newsgroups", n_per_group=N_PER_GROUP, seed=SEED)
