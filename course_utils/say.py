@@ -29,7 +29,7 @@ def comparison(first: str, second: str, difference: Interval, quantity: str) -> 
         return f"**{first}** has a higher {quantity} than **{second}**, by {size} ({interval})."
     if difference.high < 0:
         return f"**{first}** has a lower {quantity} than **{second}**, by {size} ({interval})."
-    return f"In {quantity}, **{first}** and **{second}** cannot be told apart on this sample ({interval})."
+    return f"**{first}** and **{second}** cannot be told apart in {quantity} on this sample ({interval})."
 
 
 def choose(value: float, *steps: tuple[float, str], otherwise: str) -> str:

@@ -11,7 +11,7 @@ from course_utils.say import choose, comparison, sentence
     [
         (Interval(0.12, 0.04, 0.2), "**A** has a higher accuracy than **B**, by 0.12 (95% interval of the"),
         (Interval(-0.12, -0.2, -0.04), "**A** has a lower accuracy than **B**, by 0.12 (95% interval of the"),
-        (Interval(0.12, -0.01, 0.25, 0.9), "In accuracy, **A** and **B** cannot be told apart on this sample (90%"),
+        (Interval(0.12, -0.01, 0.25, 0.9), "**A** and **B** cannot be told apart in accuracy on this sample (90%"),
         (Interval(-0.1, -0.2, 0.0), "cannot be told apart"),
         (Interval(0.1, 0.0, 0.2), "cannot be told apart"),
         (Interval(0, 0, 0), "cannot be told apart"),
