@@ -286,7 +286,8 @@ class Embedder:
     def _compute(self, texts, prompt, max_length, batch_size, show_progress_bar) -> np.ndarray:
         with self._lock:
             own_length = self.model.max_seq_length
-            self.model.max_seq_length = max_length
+            if max_length != own_length:  # a static model has no limit, and none can be set
+                self.model.max_seq_length = max_length
             try:
                 vectors = self.model.encode(
                     texts,
@@ -296,7 +297,8 @@ class Embedder:
                     normalize_embeddings=False,
                 )
             finally:
-                self.model.max_seq_length = own_length
+                if max_length != own_length:
+                    self.model.max_seq_length = own_length
         return np.asarray(vectors, dtype=np.float32)
 
     def _keys(self, texts: list[str], prompt: str, max_length: int) -> list[bytes]:
