@@ -133,9 +133,13 @@ class Similarity:
     sentences2: Sequence[str]
     scores: Sequence[float]
 
+    @property
+    def corpus(self) -> list[str]:
+        """The texts that a baseline may learn word weights from."""
+        return [*self.sentences1, *self.sentences2]
+
     def run(self, encoder: Encoder) -> dict[str, np.ndarray]:
         """Return the cosine of each pair (the value of a case here; the measure is that of all together)."""
-        encoder.fit([*self.sentences1, *self.sentences2])
         products = encoder.encode(self.sentences1) * encoder.encode(self.sentences2)
         return {"cosine_spearman": products.sum(axis=1)}
 
@@ -157,9 +161,13 @@ class Retrieval:
     relevant: Sequence[Iterable[int]]
     units: Sequence | None = None
 
+    @property
+    def corpus(self) -> list[str]:
+        """The texts that a baseline may learn word weights from."""
+        return list(self.documents)
+
     def run(self, encoder: Encoder) -> dict[str, np.ndarray]:
         """Return each measure's value for each query."""
-        encoder.fit(self.documents)
         similarity = encoder.encode(self.queries, "query") @ encoder.encode(self.documents, "document").T
         return {
             "recall_at_1": metrics.recall_at_k(similarity, self.relevant, 1),
@@ -176,11 +184,15 @@ class Classification:
     texts: Sequence[str]
     labels: Sequence
 
+    @property
+    def corpus(self) -> list[str]:
+        """The texts that a baseline may learn word weights from."""
+        return list(self.texts)
+
     def run(self, encoder: Encoder) -> dict[str, np.ndarray]:
         """Return for each text whether a logistic regression on the other folds predicts its label."""
         from sklearn.model_selection import KFold
 
-        encoder.fit(self.texts)
         vectors, labels = encoder.encode(self.texts), np.asarray(self.labels)
         right = np.empty(len(labels))
         for train, test in KFold(n_splits=5, shuffle=True, random_state=42).split(vectors):
@@ -214,6 +226,7 @@ def evaluate(contenders: Iterable[Contender], tasks: Iterable[Task]) -> pd.DataF
             parts.append(pd.DataFrame({"model": [contender.name], "why": why}))
             continue
         for task in tasks:
+            encoder.fit(task.corpus)
             for metric, values in task.run(encoder).items():
                 cases = np.arange(len(values))
                 units = getattr(task, "units", None)

@@ -153,3 +153,54 @@ def plot_similarity_heatmap(
     axis.set_title(title)
     plt.close(figure)
     return figure
+
+
+def plot_scores(summary, *, title: str):
+    """Draw what models scored, one panel a task and measure, with intervals; returns a matplotlib ``Figure``.
+
+    Parameters
+    ----------
+    summary : table of :func:`course_utils.benchmark.summarize`. Models without a value are left out.
+    """
+    import matplotlib.pyplot as plt
+
+    summary = summary.dropna(subset="estimate")
+    models = list(dict.fromkeys(summary["model"]))[::-1]  # the first at the top
+    panels = list(summary.groupby(["task", "metric"], sort=False))
+    size = (1.8 + 2.5 * len(panels), 1.3 + 0.36 * len(models))
+    figure, axes = plt.subplots(1, len(panels), figsize=size, sharey=True, squeeze=False, layout="constrained")
+    for i, (axis, ((task, metric), rows)) in enumerate(zip(axes.flat, panels, strict=True)):
+        rows = rows.set_index("model").reindex(models)
+        errors = [rows["estimate"] - rows["low"], rows["high"] - rows["estimate"]]
+        axis.errorbar(rows["estimate"], range(len(models)), xerr=errors, fmt=_MARKERS[i], capsize=3, color=PALETTE[i])
+        axis.set(title=task, xlabel=f"{metric}\n(95 % interval)", yticks=range(len(models)), yticklabels=models)
+        axis.grid(axis="x", alpha=0.4)
+    figure.suptitle(title)
+    plt.close(figure)
+    return figure
+
+
+def plot_tradeoff(table, *, quality: str, title: str):
+    """Draw quality against speed, memory as the size of the marker; returns a matplotlib ``Figure``.
+
+    Parameters
+    ----------
+    table : DataFrame indexed by model with ``ms_per_text``, ``estimate``, ``low``, ``high`` and ``memory_mib``.
+    quality : what ``estimate`` is, for the axis.
+    """
+    import matplotlib.pyplot as plt
+
+    figure, axis = plt.subplots(figsize=(8.5, 5), layout="constrained")
+    for i, (model, row) in enumerate(table.iterrows()):
+        color, at = PALETTE[i % len(PALETTE)], (row["ms_per_text"], row["estimate"])
+        errors = [[row["estimate"] - row["low"]], [row["high"] - row["estimate"]]]
+        axis.errorbar(*at, yerr=errors, color=color, capsize=4, zorder=1)
+        axis.scatter(*at, s=20 + 1.2 * row["memory_mib"], color=color, alpha=0.75, marker=_MARKERS[_shape(i)], zorder=2)
+        axis.annotate(
+            f"{model}\n{row['memory_mib']:,.0f} MiB", at, xytext=(14, 6), textcoords="offset points", fontsize=9
+        )
+    axis.set(xscale="log", xlabel="ms per text (log scale)", ylabel=f"{quality} (95 % interval)", title=title)
+    axis.margins(x=0.25, y=0.12)
+    axis.grid(alpha=0.3)
+    plt.close(figure)
+    return figure
