@@ -196,11 +196,10 @@ def plot_tradeoff(table, *, quality: str, title: str):
         errors = [[row["estimate"] - row["low"]], [row["high"] - row["estimate"]]]
         axis.errorbar(*at, yerr=errors, color=color, capsize=4, zorder=1)
         axis.scatter(*at, s=20 + 1.2 * row["memory_mib"], color=color, alpha=0.75, marker=_MARKERS[_shape(i)], zorder=2)
-        axis.annotate(
-            f"{model}\n{row['memory_mib']:,.0f} MiB", at, xytext=(14, 6), textcoords="offset points", fontsize=9
-        )
+        label = f"{model}\n{row['memory_mib']:,.0f} MiB"
+        axis.annotate(label, at, xytext=(18, 0), textcoords="offset points", fontsize=9, va="center")
     axis.set(xscale="log", xlabel="ms per text (log scale)", ylabel=f"{quality} (95 % interval)", title=title)
-    axis.margins(x=0.25, y=0.12)
+    axis.set_xlim(table["ms_per_text"].min() / 3, table["ms_per_text"].max() * 8)  # room for the names
     axis.grid(alpha=0.3)
     plt.close(figure)
     return figure

@@ -4,10 +4,10 @@ A variant has a fingerprint of its own, so that the cache keeps its vectors apar
 """
 
 import logging
+import sys
 import tempfile
 import warnings
-from contextlib import redirect_stdout, suppress
-from io import StringIO
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -108,6 +108,8 @@ def quantize(embedder: Embedder) -> Embedder:
     ModelUnavailableError
         If OpenVINO or NNCF is not installed.
     """
+    # Both report their use to their maker unless one opts out; without this package they do not.
+    sys.modules.setdefault("openvino_telemetry", None)
     try:
         import nncf
         import openvino
@@ -117,7 +119,9 @@ def quantize(embedder: Embedder) -> Embedder:
             "'.[bench]'` in the course's folder, or leave this model out."
         ) from error
     import torch
+    from IPython.utils.capture import capture_output
     from transformers.modeling_outputs import BaseModelOutput
+    from transformers.utils import logging as transformers_logging
 
     network = embedder.model[0].model
     names = [name for name in ("input_ids", "attention_mask", "token_type_ids") if name in embedder.tokenizer("a")]
@@ -137,12 +141,15 @@ def quantize(embedder: Embedder) -> Embedder:
             states = compiled([features[name].numpy() for name in names])[0]
             return BaseModelOutput(last_hidden_state=torch.from_numpy(states))
 
-    logging.getLogger("nncf").setLevel(logging.ERROR)
-    with warnings.catch_warnings(), redirect_stdout(StringIO()):
+    verbosity = transformers_logging.get_verbosity()
+    transformers_logging.set_verbosity_error()
+    with warnings.catch_warnings(), capture_output():  # a table and a bar of NNCF
         warnings.simplefilter("ignore")  # tracing warns of sizes that it takes for fixed; they are inputs here
+        logging.getLogger("nncf").setLevel(logging.ERROR)
         example = tuple(torch.ones(2, 8, dtype=torch.long) for _ in names)
         graph = openvino.convert_model(Traced().eval(), example_input=example)
         graph = nncf.compress_weights(graph, mode=nncf.CompressWeightsMode.INT8_ASYM)
+    transformers_logging.set_verbosity(verbosity)
     compiled = openvino.Core().compile_model(graph, "CPU")
     embedder.model[0].model = Quantized()
     embedder.fingerprint += ", weights in int8 by OpenVINO"

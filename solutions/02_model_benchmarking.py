@@ -190,6 +190,8 @@ for (size, rows), color, marker in zip(speed.groupby("batch_size"), plots.PALETT
     axis.errorbar(rows["words"], rows["ms_per_text"], yerr=errors, color=color, marker=marker, capsize=4, label=size)
 axis.set(xscale="log", yscale="log", xlabel="words a text", ylabel="ms per text", title="Speed depends on the texts")
 axis.set_xticks([8, 32, 128], ["8", "32", "128"])
+axis.yaxis.set_major_formatter("{x:g}")
+axis.yaxis.set_minor_formatter("{x:g}")
 axis = axis.legend(title="texts a call")
 
 # %% tags=["core"]
