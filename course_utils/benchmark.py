@@ -320,7 +320,8 @@ def _ranks(values: np.ndarray) -> np.ndarray:
 
     ranks = rankdata(values, axis=-1)
     ranks = ranks - ranks.mean(axis=-1, keepdims=True)
-    return ranks / np.linalg.norm(ranks, axis=-1, keepdims=True)
+    lengths = np.linalg.norm(ranks, axis=-1, keepdims=True)
+    return ranks / np.where(lengths == 0, 1, lengths)  # equal values have no order: a correlation of 0
 
 
 # --- time and memory ----------------------------------------------------------------------------------------------

@@ -11,8 +11,12 @@ import pandas as pd
 
 from course_utils.benchmark import Classification, Contender, Encoder, Retrieval, Similarity, Task
 
-#: Measures that both have, under one name.
-METRICS = ("cosine_spearman", "recall_at_1", "mrr_at_10", "ndcg_at_10", "accuracy")
+#: The measures that both have, under one name.
+METRICS = {
+    Similarity: ("cosine_spearman",),
+    Retrieval: ("recall_at_1", "mrr_at_10", "ndcg_at_10"),
+    Classification: ("accuracy",),
+}
 
 
 def evaluate_with_mteb(contenders: Iterable[Contender], tasks: Iterable[Task]) -> pd.DataFrame:
@@ -28,13 +32,14 @@ def evaluate_with_mteb(contenders: Iterable[Contender], tasks: Iterable[Task]) -
         If mteb is not installed; the message says how to get it.
     """
     try:
-        import datasets
         import mteb
+
+        from datasets import disable_progress_bars
     except ImportError as error:
         raise ImportError(
             "mteb is not installed. Run `pip install -c constraints.txt -e '.[bench]'` in the course's folder."
         ) from error
-    datasets.disable_progress_bars()
+    disable_progress_bars()
     tasks = list(tasks)
     rows = []
     for contender in contenders:
@@ -45,7 +50,7 @@ def evaluate_with_mteb(contenders: Iterable[Contender], tasks: Iterable[Task]) -
                 warnings.simplefilter("ignore")  # on measures that are not ours, where a label is never predicted
                 result = mteb.evaluate(_as_model(encoder), tasks=[_as_task(task)], cache=None, show_progress_bar=False)
             ((scores,),) = result.task_results[0].scores.values()  # of the one split and the one subset
-            rows += [(contender.name, task.name, metric, scores[metric]) for metric in METRICS if metric in scores]
+            rows += [(contender.name, task.name, metric, scores[metric]) for metric in METRICS[type(task)]]
     return pd.DataFrame(rows, columns=["model", "task", "metric", "mteb"])
 
 
@@ -69,11 +74,12 @@ def _as_model(encoder: Encoder):
 
 def _as_task(task: Task):
     """An mteb task whose data are ours: a subclass that loads nothing."""
-    from datasets import Dataset, DatasetDict
     from mteb.abstasks.classification import AbsTaskClassification
     from mteb.abstasks.retrieval import AbsTaskRetrieval
     from mteb.abstasks.sts import AbsTaskSTS
     from mteb.abstasks.task_metadata import TaskMetadata
+
+    from datasets import Dataset, DatasetDict
 
     base, kind, main_score, split = {
         Similarity: (AbsTaskSTS, "STS", "cosine_spearman", "test"),

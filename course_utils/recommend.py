@@ -68,10 +68,10 @@ def recommend(
 
     Returns
     -------
-    DataFrame indexed by model, best first, with ``verdict`` ("fits" or "may fit"), ``quality`` (measured), ``published``
-    (retrieval, see :func:`published_scores`), ``reasons`` and ``unknown``. Models that fit come before those that may,
-    then measured ones by their quality before others, which come by their published score. What does not fit is in
-    ``.attrs["rejected"]``: model to reason.
+    DataFrame indexed by model, best first, with ``verdict`` ("fits" or "may fit"), ``quality`` (measured),
+    ``published`` (retrieval, see :func:`published_scores`), ``reasons`` and ``unknown``. Models that fit come before
+    those that may, then measured ones by their quality before others, which come by their published score. What does
+    not fit is in ``.attrs["rejected"]``: model to reason.
 
     Raises
     ------

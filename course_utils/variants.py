@@ -1,6 +1,7 @@
 """Cheaper variants of a model: fewer layers, weights in 8 bits, or no network at all.
 
-A variant has a fingerprint of its own, so that the cache keeps its vectors apart from the model's. What a variant costs in quality is for :mod:`course_utils.benchmark` to measure.
+A variant has a fingerprint of its own, so that the cache keeps its vectors apart from the model's. What it costs in
+quality is for :mod:`course_utils.benchmark` to measure.
 """
 
 import logging
@@ -89,6 +90,8 @@ def keep_layers(embedder: Embedder, n_layers: int) -> Embedder:
     The embedder given is itself changed, its fingerprint too, and returned.
     """
     network = embedder.model[0].model
+    if not hasattr(network, "encoder"):
+        raise ValueError(f"{embedder!r} is not of BERT's family, whose layers are known here by name.")
     layers = network.encoder.layer
     if not 1 <= n_layers <= len(layers):
         raise ValueError(f"n_layers={n_layers} must be from 1 to {len(layers)}, what the model has.")

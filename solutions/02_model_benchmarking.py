@@ -123,9 +123,7 @@ by_kind.round(2)
 # %% tags=["core"]
 per_trace = pd.Series(recall["recall@1"]).groupby(answer).mean()
 interval = metrics.bootstrap_interval(per_trace.to_numpy())
-say.sentence(
-    f"**{name}** has a recall@1 of **{interval}**. By the rule: **{recommend.stay_or_upgrade(interval)}**."
-)
+say.sentence(f"**{name}** has a recall@1 of **{interval}**. By the rule: **{recommend.stay_or_upgrade(interval)}**.")
 
 # %% [markdown] tags=["core"]
 # Keep this result in mind. The rest of the lesson asks what one would upgrade *to*, what that costs, and
@@ -748,9 +746,7 @@ axis = axis.legend()
 
 # %% tags=["deep"]
 mine = summary[summary["model"] == name].set_index("task")["estimate"]
-better = [
-    code for code in others if benchmark.difference(cases, name, "TF-IDF", code, "recall_at_1").low > 0
-]
+better = [code for code in others if benchmark.difference(cases, name, "TF-IDF", code, "recall_at_1").low > 0]
 missing = "".join(cases.loc[cases["why"] != "", "why"].head(1))
 say.sentence(
     f"**{name}** finds most in **{mine.idxmax()}** ({mine.max():.2f}) and least in **{mine.idxmin()}** ({mine.min():.2f}); "
@@ -837,7 +833,9 @@ q5.check(my_query)
 from course_utils.catalog import find_model
 
 larger = ["all-mpnet-base-v2", "bge-small-en-v1.5", "e5-small-v2", "Qwen3-Embedding-0.6B"]
-pd.DataFrame([vars(find_model(model)) for model in larger])[["name", "download_mb", "embed_dim", "max_tokens", "license"]]
+pd.DataFrame([vars(find_model(model)) for model in larger])[
+    ["name", "download_mb", "embed_dim", "max_tokens", "license"]
+]
 
 # %% tags=["deep"]
 import os
@@ -855,7 +853,9 @@ statements = [
     f"- {say.comparison(model, name, benchmark.difference(cases, model, name, 'chatbot', 'recall_at_1'), 'recall@1')}"
     for model in there
 ]
-say.sentence("\n".join(statements) if there else "None of them is on this machine: the column *why* tells the ways out.")
+say.sentence(
+    "\n".join(statements) if there else "None of them is on this machine: the column *why* tells the ways out."
+)
 
 # %% [markdown] tags=["deep"]
 # ## 12. Bring your own questions

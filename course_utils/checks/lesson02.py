@@ -1,4 +1,4 @@
-"""Checkers for lesson 2. Most try the student's function on made-up numbers; the last one asks the models themselves."""
+"""Checkers for lesson 2. Most try the student's function on made-up numbers; the last one asks the models."""
 
 from unittest import mock
 
@@ -180,7 +180,7 @@ EXERCISES = {
     "q2": (
         check_paired_interval,
         (
-            "Take first − second once, case by case. Then draw positions: integers from 0 to n, n at a time, many times.",
+            "Take first − second once, case by case. Then draw positions: n integers from 0 to n, many times.",
             "differences[drawn].mean(axis=1) is one mean a draw; np.quantile(…, [0.025, 0.975]) cuts off both ends.",
         ),
         "Differences first, then draws: what is hard for both models drops out.",
@@ -197,7 +197,7 @@ EXERCISES = {
         check_fair_timing,
         (
             "Call encode(batches[0]) and forget the result. Then loop over batches[1:].",
-            "start = time.perf_counter(); encode(batch); seconds.append(time.perf_counter() - start). np.median at the end.",
+            "Read time.perf_counter() before and after encode(batch), append the difference; np.median at the end.",
         ),
         "Warmed up, repeated, no text twice, and the median.",
     ),
@@ -207,6 +207,6 @@ EXERCISES = {
             "Embeddings are weak at names and codes. Which word stands in one trace only? Look at traces['tools'].",
             "Ask for that word in a sentence that otherwise has nothing to do with the trace.",
         ),
-        "A word that hardly any other trace has counts much in TF-IDF, and little in a vector that must hold everything.",
+        "A rare word counts much in TF-IDF, and little in a vector that must hold everything else, too.",
     ),
 }

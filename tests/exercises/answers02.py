@@ -121,7 +121,10 @@ WRONG = {
         (_pick_ignoring("ms_per_text"), "Nobody knows"),
         (_pick_ignoring("memory_mib"), "not within both"),
         (lambda table, max_ms, max_mib: table[table["ms_per_text"] <= max_ms]["quality"].max(), "the name of a model"),
-        (lambda table, max_ms, max_mib: _pick_by_query(table.sort_values("memory_mib"), 5, max_mib), "the best model is"),
+        (
+            lambda table, max_ms, max_mib: _pick_by_query(table.sort_values("memory_mib"), 5, max_mib),
+            "the best model is",
+        ),
         (lambda table, max_ms, max_mib: _pick_by_query(table, max_ms, max_mib).replace("none", ""), "the word 'none'"),
     ],
     "q4": [

@@ -150,6 +150,26 @@ def test_noticeboard_and_its_questions():
     assert set(questions["relevant"]) <= set(messages["id"])
 
 
+def test_traces_and_their_questions():
+    traces, questions = load_corpus("traces"), load_corpus("trace_questions")
+    assert list(traces.columns) == ["id", "pattern", "approach", "tools"] and len(traces) == 60
+    assert traces["id"].is_unique and traces["approach"].is_unique
+    assert list(questions.columns) == ["question", "difficulty", "relevant"]
+    three = questions.groupby("relevant", sort=False)["difficulty"].agg(list)
+    assert three.index.tolist() == traces["id"].tolist()
+    assert all(kinds == ["easy", "paraphrase", "hard"] for kinds in three)
+
+
+def test_memories_and_their_questions():
+    stores = {"traces": load_corpus("traces"), "facts": load_corpus("memory_facts")}
+    stores["conversations"] = load_corpus("memory_conversations")
+    ids = {name: set(frame["id"]) for name, frame in stores.items()}
+    assert sum(map(len, ids.values())) == len(set().union(*ids.values())) == 140
+    questions = load_corpus("memory_questions")
+    assert set(questions["store"]) == set(ids)
+    assert all(row.relevant in ids[row.store] for row in questions.itertuples())
+
+
 def test_every_own_set_can_be_loaded_by_name():
     assert {path.stem for path in (ROOT / "datasets").glob("*.csv")} == set(OWN_CORPORA)
 

@@ -8,12 +8,16 @@ from sklearn.metrics.pairwise import cosine_similarity, euclidean_distances
 
 from course_utils.metrics import (
     Interval,
+    accuracy,
     bootstrap_interval,
     cosine_spearman,
     knn_accuracy,
     knn_overlap,
+    mrr_at_10,
+    ndcg_at_10,
     nearest_neighbors,
     normalize,
+    recall_at_k,
 )
 
 RANDOM = np.random.default_rng(0)
@@ -166,3 +170,93 @@ def test_what_has_no_interval(values):
 
 def test_an_interval_in_words():
     assert str(Interval(0.5, -0.25, 1.0)) == "0.50 (95% interval -0.25 to 1.00)"
+
+
+# --- retrieval and classification ---------------------------------------------------------------------------------
+
+SIMILARITY = np.array([[0.9, 0.8, 0.7, 0.1], [0.1, 0.2, 0.3, 0.4], [0.5, 0.9, 0.2, 0.1]])
+RELEVANT = [[1], [3, 0], {2, 3}]  # at the ranks 2; 1 and 4; 3 and 4
+
+
+def test_retrieval_measures_by_hand():
+    assert recall_at_k(SIMILARITY, RELEVANT, 1).tolist() == [0, 0.5, 0]
+    assert recall_at_k(SIMILARITY, RELEVANT, 3).tolist() == [1, 0.5, 0.5]
+    assert recall_at_k(SIMILARITY, RELEVANT, 4).tolist() == [1, 1, 1]
+    assert mrr_at_10(SIMILARITY, RELEVANT) == pytest.approx([1 / 2, 1, 1 / 3])
+    ideal = 1 + 1 / np.log2(3)
+    gains = [1 / np.log2(3), (1 + 1 / np.log2(5)) / ideal, (1 / 2 + 1 / np.log2(5)) / ideal]
+    assert ndcg_at_10(SIMILARITY, RELEVANT) == pytest.approx(gains)
+
+
+def test_only_the_first_ten_count():
+    falling = -np.arange(30.0)[None]
+    assert ndcg_at_10(falling, [[9]]) == pytest.approx([1 / np.log2(11)])
+    assert mrr_at_10(falling, [[9]]) == pytest.approx([0.1])
+    assert ndcg_at_10(falling, [[10]]).tolist() == mrr_at_10(falling, [[10]]).tolist() == [0]
+    everything = ndcg_at_10(falling, [range(30)])  # more relevant ones than places
+    assert everything == pytest.approx([1])
+
+
+def test_documents_that_a_system_cannot_tell_apart_count_against_it():
+    same = np.zeros((1, 4))
+    assert recall_at_k(same, [[0]], 3).tolist() == [0]
+    assert mrr_at_10(same, [[0]]).tolist() == [1 / 4]
+    assert ndcg_at_10(same, [[0, 1]]) < 0.8
+    assert recall_at_k(np.array([[0.5, 0.5, 0.1]]), [[2]], 3).tolist() == [1]
+
+
+def test_retrieval_measures_equal_independent_libraries():
+    pytrec_eval = pytest.importorskip("pytrec_eval")
+    from sklearn.metrics import ndcg_score
+
+    similarity = RANDOM.normal(size=(40, 25))
+    relevant = [RANDOM.choice(25, size=RANDOM.integers(1, 14), replace=False).tolist() for _ in range(40)]
+    truth = np.zeros(similarity.shape)
+    for i, columns in enumerate(relevant):
+        truth[i, columns] = 1
+    assert ndcg_at_10(similarity, relevant).mean() == pytest.approx(ndcg_score(truth, similarity, k=10))
+
+    judged = {f"q{i}": {f"d{j}": 1 for j in columns} for i, columns in enumerate(relevant)}
+    run = {f"q{i}": {f"d{j}": float(s) for j, s in enumerate(row)} for i, row in enumerate(similarity)}
+    evaluator = pytrec_eval.RelevanceEvaluator(judged, {"ndcg_cut.10", "recall.1,5,10", "recip_rank"})
+    rows = [scores for _, scores in sorted(evaluator.evaluate(run).items(), key=lambda item: int(item[0][1:]))]
+    assert ndcg_at_10(similarity, relevant) == pytest.approx([row["ndcg_cut_10"] for row in rows])
+    for k in (1, 5, 10):
+        assert recall_at_k(similarity, relevant, k) == pytest.approx([row[f"recall_{k}"] for row in rows])
+    first_ten = [row["recip_rank"] if row["recip_rank"] >= 0.1 else 0 for row in rows]
+    assert mrr_at_10(similarity, relevant) == pytest.approx(first_ten)
+
+
+@pytest.mark.parametrize(
+    ("similarity", "relevant", "k", "words"),
+    [
+        (np.zeros(3), [[0]], 1, "one row a query and one column a document, not shape"),
+        (np.array([[0.1, np.nan]]), [[0]], 1, "finite numbers.* with NaN or infinity"),
+        (np.zeros((2, 3)), [[0]], 1, "relevant has 1 entries for 2 queries"),
+        (np.zeros((1, 3)), [[]], 1, r"relevant\[0\] is \[\]: it takes the positions of one or more of the 3 documents"),
+        (np.zeros((1, 3)), [[3]], 1, r"relevant\[0\] is \[3\]"),
+        (np.zeros((1, 3)), [[-1]], 1, r"relevant\[0\] is \[-1\]"),
+        (np.zeros((1, 3)), [[0]], 0, "k=0 must be from 1 to 3, the number of documents"),
+        (np.zeros((1, 3)), [[0]], 4, "k=4 must be from 1 to 3"),
+    ],
+)
+def test_retrieval_measures_say_what_does_not_fit(similarity, relevant, k, words):
+    with pytest.raises(ValueError, match=words):
+        recall_at_k(similarity, relevant, k)
+
+
+def test_accuracy_by_hand():
+    train, labels = np.array([[1.0, 0], [0.9, 0.1], [0, 1], [0.1, 0.9]]), ["east", "east", "north", "north"]
+    asked = np.array([[0.8, 0.2], [0.2, 0.8], [0.7, 0.1]])
+    assert accuracy(train, labels, asked, ["east", "north", "north"]).tolist() == [1, 1, 0]
+
+
+def test_accuracy_is_scikit_learns():
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import accuracy_score
+
+    labels = (CLOUD[:, 0] + RANDOM.normal(size=60) > 0).astype(int)
+    predicted = LogisticRegression().fit(CLOUD[:40], labels[:40]).predict(CLOUD[40:])
+    ours = accuracy(CLOUD[:40], labels[:40], CLOUD[40:], labels[40:])
+    assert ours.mean() == pytest.approx(accuracy_score(labels[40:], predicted))
+    assert np.array_equal(ours == 1, predicted == labels[40:])

@@ -4,9 +4,19 @@ import html
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
+from matplotlib.collections import PathCollection
 
-from course_utils.plots import PALETTE, plot_map, plot_map_grid, plot_similarity_heatmap, preview
+from course_utils.plots import (
+    PALETTE,
+    plot_map,
+    plot_map_grid,
+    plot_scores,
+    plot_similarity_heatmap,
+    plot_tradeoff,
+    preview,
+)
 
 POINTS = np.random.default_rng(0).normal(size=(24, 2)).astype(np.float32)
 
@@ -141,3 +151,35 @@ def test_a_figure_shows_once_in_a_notebook_and_needs_nothing_from_outside():
 
     page = plotly.io.to_html(figure, include_plotlyjs=False)
     assert "http" not in re.sub(r'"plotlyServerURL":\s*"[^"]*"', "", page)
+
+
+SUMMARY = pd.DataFrame(
+    {
+        "model": ["a", "b", "a", "b", "gone"], "task": ["t1", "t1", "t2", "t2", None],
+        "metric": ["accuracy"] * 4 + [None], "estimate": [0.5, 0.6, 0.7, 0.2, np.nan],
+        "low": [0.4, 0.5, 0.6, 0.1, np.nan], "high": [0.6, 0.9, 0.8, 0.3, np.nan],
+    }
+)  # fmt: skip
+
+
+def test_scores_have_one_panel_a_task_with_the_first_model_on_top():
+    figure = plot_scores(SUMMARY, title="Scores")
+    assert [axis.get_title() for axis in figure.axes] == ["t1", "t2"]
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["b", "a"]  # from below
+    points, _, (bars,) = figure.axes[0].containers[0]
+    assert points.get_xdata().tolist() == [0.6, 0.5]
+    ends = sorted(round(x, 6) for segment in bars.get_segments() for x in segment[:, 0])
+    assert ends == [0.4, 0.5, 0.6, 0.9]
+    assert "accuracy" in figure.axes[0].get_xlabel() and "95 % interval" in figure.axes[0].get_xlabel()
+
+
+def test_the_trade_off_shows_quality_speed_and_memory():
+    table = SUMMARY[:2].set_index("model").assign(ms_per_text=[1.0, 20.0], memory_mib=[50.0, 400.0])
+    figure = plot_tradeoff(table, quality="accuracy", title="t")
+    axis = figure.axes[0]
+    assert axis.get_xscale() == "log" and "ms per text" in axis.get_xlabel() and "accuracy" in axis.get_ylabel()
+    markers = [points for points in axis.collections if isinstance(points, PathCollection)]
+    assert [points.get_offsets().tolist()[0] for points in markers] == [[1, 0.5], [20, 0.6]]
+    small, large = (points.get_sizes()[0] for points in markers)
+    assert small < large
+    assert [text.get_text() for text in axis.texts] == ["a\n50 MiB", "b\n400 MiB"]

@@ -1,0 +1,258 @@
+"""Models side by side: cases and intervals, models that cannot be had, honest timings, memory in a fresh process."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from helpers import CARD, fake_embedder
+from scipy import stats
+
+from course_utils import benchmark, metrics
+from course_utils.benchmark import (
+    Classification,
+    Contender,
+    Retrieval,
+    Similarity,
+    cut_pieces,
+    difference,
+    evaluate,
+    measure_memory,
+    measure_speed,
+    summarize,
+    time_calls,
+)
+from course_utils.embedder import ModelUnavailableError
+
+WORDS = ["red apple", "green pear", "blue sky", "grey cloud", "loud drum", "soft flute", "old oak", "young fir"]
+SEARCH = Retrieval(
+    "search", [f"a {word}" for word in WORDS], [f"the {word} here" for word in WORDS], [[i] for i in range(8)]
+)
+PAIRS = Similarity("pairs", WORDS, WORDS[:4] + WORDS[:4], [5, 5, 5, 5, 0, 0, 1, 1])
+LABELS = Classification(
+    "labels", [f"{word} {i}" for i in range(5) for word in WORDS], ["fruit", "fruit", *"wwmmtt"] * 5
+)
+
+
+@pytest.fixture
+def fake(monkeypatch):
+    """Contenders called "fake" get a stand-in; the list tells how each was loaded."""
+    loaded = []
+
+    def load_embedder(name, *, dtype, cache):
+        if name != "fake":
+            raise ModelUnavailableError(f"The weights of {name!r} are not here.")
+        loaded.append((fake_embedder(), dtype, cache))
+        return loaded[-1][0]
+
+    monkeypatch.setattr(benchmark, "load_embedder", load_embedder)
+    return loaded
+
+
+# --- contenders ---------------------------------------------------------------------------------------------------
+
+
+def test_baselines_need_no_model_and_give_unit_vectors():
+    for model in ("random", "tf-idf", "lsa"):
+        encoder = Contender(model, model).load()
+        encoder.fit(WORDS)
+        vectors = encoder.encode(WORDS)
+        assert np.linalg.norm(vectors, axis=1) == pytest.approx(1)
+        assert np.array_equal(vectors, encoder.encode(WORDS))
+    words = Contender("words", "tf-idf").load()
+    words.fit(WORDS)
+    assert not words.encode(["something else"]).any()
+    assert (words.encode(["an apple", "a red pear"]) @ words.encode(WORDS[:2]).T > 0).tolist() == [
+        [True, False],
+        [True, True],
+    ]
+
+
+def test_random_vectors_know_nothing_but_equality():
+    vectors = Contender("random", "random").load().encode([*WORDS, WORDS[0]])
+    cosines = vectors @ vectors.T
+    assert cosines[0, 8] == pytest.approx(1)
+    assert np.abs(cosines[0, 1:8]).max() < 0.25
+
+
+def test_options_and_prompts_reach_the_model(fake):
+    encoder = Contender("f", "fake", truncate_dim=3, max_length=9, dtype="bfloat16").load()
+    embedder, dtype, cache = fake[0]
+    assert (dtype, cache) == ("bfloat16", True)
+    assert encoder.encode(["x"]).shape == (1, 3)
+    encoder.encode(["x"], "query")
+    encoder.encode(["x"], "document")
+    assert [prompt for _, prompt in embedder.model.calls] == ["", CARD.query_prompt, CARD.document_prompt]
+    assert np.array_equal(encoder.encode(["123456789 and more"]), encoder.encode(["123456789 or less"]))
+    longer = Contender("f", "fake", max_length=99).load()  # above the model's own limit: that one holds
+    assert longer.encode(["x"]).shape == (1, 8)
+
+
+# --- quality ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def cases():
+    return evaluate([Contender("words", "tf-idf"), Contender("random", "random")], [SEARCH, PAIRS, LABELS])
+
+
+def test_one_row_a_model_task_measure_and_case(cases):
+    sizes = cases.groupby(["model", "task", "metric"], sort=False).size()
+    retrieval = {("search", metric): 8 for metric in ("recall_at_1", "mrr_at_10", "ndcg_at_10")}
+    each = retrieval | {("pairs", "cosine_spearman"): 8, ("labels", "accuracy"): 40}
+    assert sizes.to_dict() == {(model, *key): n for model in ("words", "random") for key, n in each.items()}
+    assert cases["target"].notna().sum() == 16 and (cases["why"] == "").all()
+
+
+def test_the_values_are_those_of_the_measures(cases):
+    words = Contender("words", "tf-idf").load()
+    words.fit(SEARCH.documents)
+    similarity = words.encode(SEARCH.queries) @ words.encode(SEARCH.documents).T
+    mine = cases[(cases["model"] == "words") & (cases["task"] == "search")].set_index("metric")["value"]
+    assert np.array_equal(mine["recall_at_1"], metrics.recall_at_k(similarity, SEARCH.relevant, 1))
+    assert np.array_equal(mine["ndcg_at_10"], metrics.ndcg_at_10(similarity, SEARCH.relevant))
+    estimates = summarize(cases).set_index(["model", "metric"])["estimate"]
+    words.fit(PAIRS.corpus)
+    expected = metrics.cosine_spearman(words.encode(PAIRS.sentences1), words.encode(PAIRS.sentences2), PAIRS.scores)
+    assert estimates["words", "cosine_spearman"] == pytest.approx(expected)
+    assert estimates["words", "accuracy"] > 0.9 and estimates["words", "recall_at_1"] == 1
+
+
+def test_a_model_that_cannot_be_had_is_a_row_that_says_why(fake):
+    table = evaluate([Contender("gone", "owner/gone"), Contender("here", "fake")], [PAIRS])
+    assert table.loc[table["model"] == "gone", "why"].tolist() == ["The weights of 'owner/gone' are not here."]
+    summary = summarize(table).set_index("model")
+    assert np.isnan(summary.loc["gone", "estimate"]) and "are not here" in summary.loc["gone", "why"]
+    assert not np.isnan(summary.loc["here", "estimate"])
+    with pytest.raises(ValueError, match="gone / pairs / cosine_spearman was not measured. The weights of"):
+        difference(table, "gone", "here", "pairs", "cosine_spearman")
+    speed = measure_speed(
+        [Contender("gone", "owner/gone")], WORDS * 9, words=[1], batch_sizes=[1], n_texts=1, n_repeats=1
+    )
+    assert speed["model"].tolist() == ["gone"] and "are not here" in speed["why"][0]
+
+
+def test_two_contenders_of_one_name_are_refused():
+    with pytest.raises(ValueError, match="contenders: two have one name"):
+        evaluate([Contender("a", "random"), Contender("a", "tf-idf")], [PAIRS])
+
+
+def table_of(values, metric="recall_at_1", units=None, target=np.nan):
+    parts = []
+    for model, row in values.items():
+        n = np.arange(len(row))
+        columns = {"model": model, "case": n, "unit": n if units is None else units, "value": row, "target": target}
+        parts.append(pd.DataFrame(columns))
+    return pd.concat(parts).assign(task="t", metric=metric, why="")
+
+
+def test_an_interval_is_that_of_theory_and_a_paired_one_is_narrower():
+    chance = np.random.default_rng(0)
+    common = chance.normal(size=800)
+    table = table_of({"a": common + chance.normal(0.2, 0.1, size=800), "b": common + chance.normal(0, 0.1, size=800)})
+    row = summarize(table).set_index("model").loc["a"]
+    values = table.loc[table["model"] == "a", "value"]
+    low, high = stats.norm.interval(0.95, values.mean(), values.std() / np.sqrt(800))
+    assert (row["low"], row["high"]) == pytest.approx((low, high), abs=0.01)
+    gap = difference(table, "a", "b", "t", "recall_at_1")
+    assert gap.estimate == pytest.approx(0.2, abs=0.02)
+    assert gap.high - gap.low == pytest.approx(2 * 1.96 * 0.1 * np.sqrt(2 / 800), rel=0.1)
+    assert gap.high - gap.low < (high - low) / 4
+    turned = difference(table, "b", "a", "t", "recall_at_1")
+    assert (turned.estimate, turned.low) == pytest.approx((-gap.estimate, -gap.high), abs=0.002)
+    narrow = difference(table, "a", "b", "t", "recall_at_1", confidence=0.5)
+    assert gap.low < narrow.low < narrow.high < gap.high
+
+
+def test_whole_units_are_drawn():
+    chance = np.random.default_rng(1)
+    single = chance.normal(size=100)
+    alone, repeated = table_of({"a": single}), table_of({"a": np.repeat(single, 3)}, units=np.repeat(np.arange(100), 3))
+    one, three = (summarize(table).iloc[0] for table in (alone, repeated))
+    assert three["n"] == 300
+    # three copies are no more evidence than one
+    assert (three["low"], three["high"]) == pytest.approx((one["low"], one["high"]))
+    uneven = table_of({"a": [1, 1, 1, 0]}, units=["x", "x", "x", "y"])
+    assert summarize(uneven).loc[0, ["estimate", "low", "high"]].tolist() == [0.75, 0, 1]
+
+
+def test_the_interval_of_a_rank_correlation():
+    chance = np.random.default_rng(2)
+    scores = chance.normal(size=300)
+    good, bad = scores + chance.normal(0, 0.5, size=300), scores + chance.normal(0, 3, size=300)
+    table = table_of({"good": good, "bad": bad}, metric="cosine_spearman", target=scores)
+    rows = summarize(table).set_index("model")
+    for model, values in (("good", good), ("bad", bad)):
+        rho = stats.spearmanr(values, scores).statistic
+        assert rows.loc[model, "estimate"] == pytest.approx(rho)
+        # Fisher's transformation, with the correction for ranks
+        error = 1.96 * np.sqrt((1 + rho**2 / 2) / 297)
+        expected = np.tanh([np.arctanh(rho) - error, np.arctanh(rho) + error])
+        assert rows.loc[model, ["low", "high"]].tolist() == pytest.approx(expected, abs=0.03)
+    gap = difference(table, "good", "bad", "t", "cosine_spearman")
+    assert gap.estimate == pytest.approx(rows.loc["good", "estimate"] - rows.loc["bad", "estimate"])
+    assert 0.3 < gap.low < gap.high < 0.9
+
+
+def test_a_difference_names_what_there_is(cases):
+    with pytest.raises(
+        ValueError, match="words / search / accuracy was not measured. There is: words / search / recall_at_1"
+    ):
+        difference(cases, "words", "random", "search", "accuracy")
+    fewer = cases.drop(cases[(cases["model"] == "random") & (cases["case"] == 0)].index)
+    with pytest.raises(ValueError, match="were not asked the same cases"):
+        difference(fewer, "words", "random", "search", "recall_at_1")
+
+
+# --- time and memory ----------------------------------------------------------------------------------------------
+
+
+def test_pieces_are_different_and_of_one_length():
+    pieces = cut_pieces(["one two three four five", "six seven", "one two"], words=2, n=3)
+    assert pieces == ["one two", "three four", "five six"]
+    assert len(cut_pieces(["one two one two three four"], words=2, n=2)) == 2
+    with pytest.raises(ValueError, match="n=3 pieces of 2 words need a larger corpus: texts give 2"):
+        cut_pieces(["one two one two three four"], words=2, n=3)
+
+
+def test_each_repeat_gets_texts_of_its_own():
+    calls = []
+    seconds = time_calls(calls.append, [str(i) for i in range(11)], batch_size=2, n_repeats=3)
+    assert calls == [["0", "1"], ["2"], ["3", "4"], ["5"], ["6", "7"], ["8"]]
+    assert seconds.shape == (3,) and (seconds >= 0).all()
+    with pytest.raises(ValueError, match="some come twice"):
+        time_calls(calls.append, ["a", "b", "a"], batch_size=1, n_repeats=1)
+    with pytest.raises(ValueError, match="2 are not enough for 3 repeats"):
+        time_calls(calls.append, ["a", "b"], batch_size=1, n_repeats=3)
+
+
+def test_timings_bypass_the_cache_and_no_text_is_encoded_twice(fake):
+    corpus = [" ".join(f"word{i}-{j}" for j in range(50)) for i in range(40)]
+    speed = measure_speed([Contender("f", "fake")], corpus, words=(2, 5), batch_sizes=(1, 4), n_texts=8, n_repeats=3)
+    ((embedder, _, cache),) = fake
+    assert cache is False and embedder.cache is None
+    encoded = [text for texts, _ in embedder.model.calls for text in texts]
+    assert len(encoded) == len(set(encoded)) == 1 + 2 * 2 * 8 * (1 + 3)  # the first call; warm-up and repeats
+    sizes = [len(texts) for texts, _ in embedder.model.calls]
+    assert sizes == [1, *([1] * 32 + [4] * 8) * 2]
+    assert [len(text.split()) for text in encoded[1:]] == [2] * 64 + [5] * 64
+    assert speed[["words", "batch_size"]].to_numpy().tolist() == [[2, 1], [2, 4], [5, 1], [5, 4]]
+    assert (speed["q1"] <= speed["ms_per_text"]).all() and (speed["ms_per_text"] <= speed["q3"]).all()
+    assert (speed[["load_s", "first_ms"]] > 0).all(axis=None)
+
+
+def test_timings_are_medians_and_quartiles_in_milliseconds(fake, monkeypatch):
+    clock = iter(np.cumsum([0, 9, 0, 5, 0, 4, 0, 1, 0, 2, 0, 3, 0, 90, 0, 8]))  # begin and end of what is timed
+    monkeypatch.setattr(benchmark.time, "perf_counter", lambda: float(next(clock)))
+    speed = measure_speed(
+        [Contender("f", "fake")], [" ".join(map(str, range(99)))], words=[2], batch_sizes=[1], n_texts=2, n_repeats=5
+    )
+    # loading 9 s, the first call 5 s, the warm-up 4 s, then 1, 2, 3, 90 and 8 s for two texts each
+    assert speed.loc[0, ["load_s", "first_ms"]].tolist() == [9, 5000]
+    assert speed.loc[0, ["q1", "ms_per_text", "q3"]].tolist() == [1000, 1500, 4000]
+
+
+def test_memory_is_that_of_a_fresh_process():
+    contenders = [Contender("none", "random"), Contender("MiniLM"), Contender("gone", "not_a_model")]
+    memory = measure_memory(contenders, WORDS).set_index("model")
+    assert memory.loc["none", "memory_mib"] < 30
+    assert memory.loc["MiniLM", "memory_mib"] > memory.loc["none", "memory_mib"] + 100  # the weights alone are 87 MiB
+    assert np.isnan(memory.loc["gone", "memory_mib"]) and "not_a_model" in memory.loc["gone", "why"]

@@ -1,0 +1,125 @@
+"""A shortlist: what meets the constraints, why, and what is not known; and the rule for staying with a model."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from course_utils.catalog import CATALOG, ModelCard, find_model
+from course_utils.metrics import Interval
+from course_utils.recommend import published_scores, recommend, stay_or_upgrade
+
+SMALL = ModelCard("a/small", 1, 8, 256, license="mit", languages=("eng",), download_mb=100)
+LARGE = ModelCard(
+    "a/large", 1, 8, 8192, license="gemma", languages=("mul",), download_mb=2000, instruction_prompt="{instruction}"
+)
+BARE = ModelCard("a/bare", 1, 8, 512)
+CARDS = {"small": SMALL, "large": LARGE, "bare": BARE}
+
+
+@pytest.mark.parametrize(
+    ("interval", "outcome"),
+    [
+        (Interval(0.9, 0.8, 0.95), "stay"),
+        (Interval(0.9, 0.79, 0.95), "undecided"),
+        (Interval(0.7, 0.6, 0.8), "undecided"),
+        (Interval(0.7, 0.6, 0.79), "upgrade or fine-tune"),
+    ],
+)
+def test_the_rule_needs_the_whole_interval(interval, outcome):
+    assert stay_or_upgrade(interval) == outcome
+
+
+def test_the_rule_with_another_threshold():
+    assert stay_or_upgrade(Interval(0.7, 0.6, 0.79), threshold=0.6) == "stay"
+    for threshold in (0, 80, -1):
+        with pytest.raises(ValueError, match=f"threshold={threshold} must be above 0 and at most 1"):
+            stay_or_upgrade(Interval(0.7, 0.6, 0.8), threshold)
+
+
+def test_published_scores_have_a_version_and_a_source():
+    table = published_scores()
+    assert table.index.is_unique and len(table) >= 10
+    assert "MTEB(eng, v2)" in table.attrs["benchmark"] and "mteb 2.26.24" in table.attrs["source"]
+    assert ((table > 20) & (table < 100) | table.isna()).all(axis=None)
+    assert table.loc["sentence-transformers/all-MiniLM-L6-v2"].tolist() == [59.03, 42.92, 78.95]
+    assert np.isnan(table.loc["sentence-transformers/all-mpnet-base-v2", "mean_task"])  # it lacks tasks
+    unknown = set(table.index) - set(CATALOG)
+    assert unknown == {"intfloat/multilingual-e5-large-instruct", "minishlab/potion-base-8M"}
+
+
+def test_what_fits_what_may_and_what_does_not():
+    table = recommend({"languages": ["eng"], "licenses": ["mit"]}, cards=CARDS)
+    assert table["verdict"].to_dict() == {"small": "fits", "bare": "may fit"}
+    assert table.loc["small", "reasons"] == "made for eng; licence mit"
+    assert table.loc["small", "unknown"] == "quality on your texts"
+    assert table.loc["bare", "unknown"] == "languages; licence; quality on your texts"
+    assert table.attrs["rejected"] == {"large": "licence gemma"}
+
+
+@pytest.mark.parametrize(
+    ("constraints", "left"),
+    [
+        ({"languages": ["deu"]}, {"large": "may fit", "bare": "may fit"}),
+        ({"max_tokens": 500}, {"large": "fits", "bare": "fits"}),
+        ({"max_tokens": 513}, {"large": "fits"}),
+        ({"instructions": True}, {"large": "fits"}),
+        ({"memory_mib": 1000}, {"small": "may fit", "bare": "may fit"}),
+        ({"ms_per_text": 5}, {"small": "may fit", "large": "may fit", "bare": "may fit"}),
+        ({}, {"small": "fits", "large": "fits", "bare": "fits"}),
+    ],
+)
+def test_each_constraint(constraints, left):
+    assert recommend(constraints, cards=CARDS)["verdict"].to_dict() == left
+
+
+def test_what_was_measured_decides_before_what_was_published():
+    cards = {name: find_model(name) for name in ("all-MiniLM-L6-v2", "bge-small-en-v1.5", "Qwen3-Embedding-0.6B")}
+    assert list(recommend({}, cards=cards).index) == ["Qwen3-Embedding-0.6B", "bge-small-en-v1.5", "all-MiniLM-L6-v2"]
+    measured = pd.DataFrame({"quality": [0.6], "memory_mib": [500.0]}, index=["all-MiniLM-L6-v2"])
+    table = recommend({"memory_mib": 2000}, cards=cards, measured=measured)
+    assert list(table.index) == ["all-MiniLM-L6-v2", "Qwen3-Embedding-0.6B", "bge-small-en-v1.5"]
+    assert table.loc["all-MiniLM-L6-v2", ["verdict", "reasons", "unknown"]].tolist() == ["fits", "500 MiB measured", ""]
+    assert table["quality"].notna().tolist() == [True, False, False]  # never filled up from the published column
+    assert table.loc["bge-small-en-v1.5", "published"] == 53.86
+    with pytest.raises(ValueError, match="all-MiniLM-L6-v2: 500 MiB measured"):
+        recommend({"memory_mib": 120}, cards=cards, measured=measured)
+
+
+def test_a_measured_value_beats_what_a_download_suggests():
+    measured = pd.DataFrame({"memory_mib": [300.0], "ms_per_text": [np.nan]}, index=["large"])
+    table = recommend({"memory_mib": 400, "ms_per_text": 9}, cards=CARDS, measured=measured)
+    assert "300 MiB measured" in table.loc["large", "reasons"]
+    assert "ms_per_text on this machine" in table.loc["large", "unknown"]
+
+
+def test_constraints_that_nothing_can_meet_name_where_each_model_fails():
+    with pytest.raises(ValueError, match="No model meets all constraints") as caught:
+        recommend({"memory_mib": 50, "instructions": True}, cards=CARDS)
+    message = str(caught.value)
+    assert "- small: its weights alone are 95 MiB; was not trained to follow instructions" in message
+    assert "- large: its weights alone are 1,907 MiB" in message and "- bare: was not trained" in message
+
+
+@pytest.mark.parametrize(
+    ("constraints", "words"),
+    [
+        ({"speed": 3}, "no constraint 'speed'. There are languages, licenses, memory_mib, ms_per_text, max_tokens"),
+        ({"memory_mib": 0}, "memory_mib=0 must be a number above 0, in MiB"),
+        ({"memory_mib": "2 GB"}, "memory_mib='2 GB' must be a number above 0"),
+        ({"ms_per_text": float("nan")}, "ms_per_text=nan must be"),
+        ({"max_tokens": True}, "max_tokens=True must be"),
+        ({"languages": "eng"}, "languages='eng' must be a list"),
+        ({"languages": ["en"]}, "must be ISO 639-3 codes: 'eng', not 'en'"),
+        ({"licenses": []}, "To allow any, leave it out"),
+        ({"instructions": False}, "If they are not needed, leave it out"),
+    ],
+)
+def test_constraints_that_make_no_sense(constraints, words):
+    with pytest.raises(ValueError, match=words):
+        recommend(constraints)
+
+
+def test_the_catalogue_is_the_default():
+    table = recommend({"max_tokens": 8000, "licenses": ["apache-2.0", "mit"]})
+    assert set(table.index) == {name for name, card in CATALOG.items() if card.max_tokens >= 8000}
+    assert table.index[0] == "Qwen/Qwen3-Embedding-8B"
