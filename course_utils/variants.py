@@ -121,8 +121,8 @@ def quantize(embedder: Embedder) -> Embedder:
             f"Weights in 8 bits need the packages openvino and nncf ({error}). Run `pip install -c constraints.txt -e "
             "'.[bench]'` in the course's folder, or leave this model out."
         ) from error
+    import rich
     import torch
-    from IPython.utils.capture import capture_output
     from transformers.modeling_outputs import BaseModelOutput
     from transformers.utils import logging as transformers_logging
 
@@ -146,12 +146,14 @@ def quantize(embedder: Embedder) -> Embedder:
 
     verbosity = transformers_logging.get_verbosity()
     transformers_logging.set_verbosity_error()
-    with warnings.catch_warnings(), capture_output():  # a table and a bar of NNCF
+    rich.reconfigure(quiet=True, force_jupyter=False)  # NNCF draws a bar and a table
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # tracing warns of sizes that it takes for fixed; they are inputs here
         logging.getLogger("nncf").setLevel(logging.ERROR)
         example = tuple(torch.ones(2, 8, dtype=torch.long) for _ in names)
         graph = openvino.convert_model(Traced().eval(), example_input=example)
         graph = nncf.compress_weights(graph, mode=nncf.CompressWeightsMode.INT8_ASYM)
+    rich.reconfigure()
     transformers_logging.set_verbosity(verbosity)
     compiled = openvino.Core().compile_model(graph, "CPU")
     embedder.model[0].model = Quantized()
