@@ -4,6 +4,7 @@ All values lie between 0 and 1 unless said otherwise, and are taken in the space
 it. Names are mteb's where mteb has the measure.
 """
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -110,3 +111,91 @@ def cosine_spearman(vectors1: np.ndarray, vectors2: np.ndarray, scores: np.ndarr
 
     cosines = np.sum(normalize(np.asarray(vectors1)) * normalize(np.asarray(vectors2)), axis=1)
     return float(spearmanr(cosines, scores).statistic)
+
+
+# --- retrieval and classification, one value a case, so that bootstrap_interval takes them ----------------------
+
+
+def _hits(similarity: np.ndarray, relevant: Sequence[Iterable[int]]) -> tuple[np.ndarray, np.ndarray]:
+    """Relevance (0 or 1) of the documents of each query, best first, and how many relevant ones there are.
+
+    Among equally similar documents a relevant one comes last: a system that cannot tell them apart earns nothing by
+    the order in which they happen to stand.
+    """
+    similarity = np.asarray(similarity, dtype=np.float64)
+    if similarity.ndim != 2 or not np.isfinite(similarity).all():
+        raise ValueError(
+            f"similarity must be a matrix of finite numbers, one row a query and one column a document, not shape "
+            f"{similarity.shape}{'' if similarity.ndim != 2 else ' with NaN or infinity'}."
+        )
+    if len(relevant) != len(similarity):
+        raise ValueError(f"relevant has {len(relevant)} entries for {len(similarity)} queries.")
+    is_relevant = np.zeros(similarity.shape, dtype=bool)
+    for i, positions in enumerate(relevant):
+        columns = list(positions)
+        if not columns or not all(0 <= column < similarity.shape[1] for column in columns):
+            raise ValueError(
+                f"relevant[{i}] is {columns}: it takes the positions of one or more of the {similarity.shape[1]} "
+                "documents."
+            )
+        is_relevant[i, columns] = True
+    order = np.lexsort((is_relevant, -similarity), axis=1)
+    return np.take_along_axis(is_relevant, order, axis=1), is_relevant.sum(axis=1)
+
+
+def recall_at_k(similarity: np.ndarray, relevant: Sequence[Iterable[int]], k: int) -> np.ndarray:
+    """Share of all relevant documents that are among the first ``k`` of each query: float array of shape (n,).
+
+    Parameters
+    ----------
+    similarity : array of shape (n queries, m documents); larger is nearer. Documents of equal similarity count against
+        the system: relevant ones are ranked last among them.
+    relevant : for each query the positions (columns) of its relevant documents, at least one.
+    k : 1 to m.
+
+    Raises
+    ------
+    ValueError
+        If ``similarity`` is not a finite matrix, or ``relevant`` or ``k`` does not fit it.
+    """
+    hits, n_relevant = _hits(similarity, relevant)
+    if not 1 <= k <= hits.shape[1]:
+        raise ValueError(f"k={k} must be from 1 to {hits.shape[1]}, the number of documents.")
+    return hits[:, :k].sum(axis=1) / n_relevant
+
+
+def mrr_at_10(similarity: np.ndarray, relevant: Sequence[Iterable[int]]) -> np.ndarray:
+    """1 / rank of the first relevant document of each query, 0 below rank 10: float array of shape (n,).
+
+    Arguments as for :func:`recall_at_k`. The mean over queries is the mean reciprocal rank.
+    """
+    hits = _hits(similarity, relevant)[0][:, :10]
+    return np.where(hits.any(axis=1), 1 / (hits.argmax(axis=1) + 1), 0.0)
+
+
+def ndcg_at_10(similarity: np.ndarray, relevant: Sequence[Iterable[int]]) -> np.ndarray:
+    """Normalised discounted cumulative gain of the first 10 documents of each query: float array of shape (n,).
+
+    A relevant document at rank r gains 1 / log2(r + 1); the sum is divided by the largest possible one. Arguments as
+    for :func:`recall_at_k`.
+
+    References
+    ----------
+    Järvelin and Kekäläinen, Cumulated gain-based evaluation of IR techniques (2002).
+    """
+    hits, n_relevant = _hits(similarity, relevant)
+    discount = 1 / np.log2(np.arange(2, 12))
+    gain = hits[:, :10] @ discount[: hits.shape[1]]
+    return gain / np.cumsum(discount)[np.minimum(n_relevant, 10) - 1]
+
+
+def accuracy(train_vectors: np.ndarray, train_labels, vectors: np.ndarray, labels) -> np.ndarray:
+    """Whether a logistic regression on other vectors predicts each row's label: float array of shape (n,), 0 or 1.
+
+    mteb's measure for classification: the vectors stay as they are, and scikit-learn's ``LogisticRegression`` learns
+    the labels from ``train_vectors``.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    classifier = LogisticRegression(max_iter=1000).fit(train_vectors, train_labels)
+    return (classifier.predict(vectors) == np.asarray(labels)).astype(np.float64)
