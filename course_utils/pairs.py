@@ -51,13 +51,10 @@ class Pairs:
         columns = (*self.positives, *self.negatives)
         return tuple(dict.fromkeys(text for texts in columns for text in texts))
 
-    def relevant(self, candidates: Sequence[str]) -> np.ndarray:
-        """Say which of the candidates are right for which question: bool array of shape (n, m)."""
+    def relevant(self, candidates: Sequence[str]) -> list[list[int]]:
+        """Positions of each question's right answers among the candidates."""
         at = {text: i for i, text in enumerate(candidates)}
-        relevant = np.zeros((len(self), len(candidates)), dtype=bool)
-        for row, texts in enumerate(self.positives):
-            relevant[row, [at[text] for text in texts]] = True
-        return relevant
+        return [[at[text] for text in texts] for texts in self.positives]
 
     @property
     def digests(self) -> list[str]:
