@@ -15,7 +15,6 @@ import pandas as pd
 
 from course_utils.embedder import Embedder
 from course_utils.metrics import normalize
-from course_utils.progress import progress_bar
 
 _FORMAT = "text-embeddings-course projection head 1"
 
@@ -289,20 +288,18 @@ def train_projection_head(
     else:
         with torch.no_grad():
             best = close(0, [batch_loss(rows).item() for rows in batches(1)])
-    with progress_bar(total=epochs, desc="Training", unit="epoch", show=folder is not None) as bar:
-        while history[-1]["epoch"] < epochs and history[-1]["epoch"] - _best(history) < patience:
-            epoch, losses = history[-1]["epoch"] + 1, []
-            for rows in batches(epoch):
-                loss = batch_loss(rows)
-                optimizer.zero_grad()
-                loss.backward()
-                optimizer.step()
-                losses.append(loss.item())
-            if not np.isfinite(losses).all():
-                raise ValueError(f"The loss is not finite in epoch {epoch}: lower learning_rate={learning_rate}.")
-            head = close(epoch, losses)
-            best = head if _best(history) == epoch else best
-            bar.update()
+    while history[-1]["epoch"] < epochs and history[-1]["epoch"] - _best(history) < patience:
+        epoch, losses = history[-1]["epoch"] + 1, []
+        for rows in batches(epoch):
+            loss = batch_loss(rows)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+        if not np.isfinite(losses).all():
+            raise ValueError(f"The loss is not finite in epoch {epoch}: lower learning_rate={learning_rate}.")
+        head = close(epoch, losses)
+        best = head if _best(history) == epoch else best
     return Training(best, pd.DataFrame(history), _best(history))
 
 

@@ -184,7 +184,7 @@ class EmbeddingVisualizer:
         )  # fmt: skip
         bins = np.linspace(-0.4, 1, 57)
         for (top, bottom), model in zip(axes.T, models, strict=True):
-            right, wrong = model._cosines()
+            right, wrong = model.cosines()
             for values, color, label, hatch in (
                 (wrong, _ORANGE, "wrong answers", "//"),
                 (right, _BLUE, "right answers", None),
@@ -234,7 +234,8 @@ class EmbeddingVisualizer:
             if not 3 * perplexity < len(both):
                 raise ValueError(
                     f"perplexity={perplexity:g} is too large for {len(both)} points, questions and answers together: "
-                    f"it should be below a third of them. Give more pairs, or a perplexity of {max(len(both) // 10, 2)}."
+                    "it should be below a third of them. Give more pairs, or a perplexity of "
+                    f"{max(len(both) // 10, 2)}."
                 )
             if not options.get("n_neighbors", 1) < len(both):
                 raise ValueError(
@@ -376,12 +377,13 @@ class EmbeddingVisualizer:
 
     # --- the verdict ----------------------------------------------------------------------------------------------
 
-    def _cosines(self) -> tuple[np.ndarray, np.ndarray]:
+    def cosines(self) -> tuple[np.ndarray, np.ndarray]:
+        """Cosines of the questions with their right answers, and with all others: two flat arrays."""
         return self._similarity[self._is_right], self._similarity[~self._is_right]
 
     def separation(self) -> dict[str, float]:
         """Means and standard deviations of the cosines of right and wrong answers, margin and separation in σ."""
-        right, wrong = self._cosines()
+        right, wrong = self.cosines()
         margin = right.mean() - wrong.mean()
         spread = np.sqrt((right.var() + wrong.var()) / 2)
         numbers = {"right, mean": right.mean(), "right, sd": right.std(), "wrong, mean": wrong.mean(),
@@ -455,7 +457,7 @@ class EmbeddingVisualizer:
 def _decide(ten: Interval, first: Interval, gain: Interval | None, harm: Interval | None) -> tuple[str, str]:
     if ten.high < 0.5:
         return "fix the data", (
-            f"for most questions not even the ten nearest hold the right answer (recall at 10: {ten}). Read some of them: is "
+            f"for most questions not even the ten nearest hold the right answer (recall at 10: {ten}). Read some: is "
             "the answer given really the one, and are there others as good?"
         )
     if gain is None:
