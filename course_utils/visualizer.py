@@ -178,27 +178,26 @@ class EmbeddingVisualizer:
         import matplotlib.pyplot as plt
 
         models = self._compared(others)
-        figure, axes = plt.subplots(
-            2, len(models), figsize=(5.2 * len(models), 4.2), squeeze=False, sharex=True, layout="constrained",
-            height_ratios=[3, 1],
-        )  # fmt: skip
-        bins = np.linspace(-0.4, 1, 57)
+        size = (5.2 * len(models), 4.6)
+        rows = {"sharex": True, "sharey": "row", "height_ratios": [3, 1], "squeeze": False, "layout": "constrained"}
+        figure, axes = plt.subplots(2, len(models), figsize=size, **rows)
+        bins = np.linspace(-1, 1, 81)
         for (top, bottom), model in zip(axes.T, models, strict=True):
             right, wrong = model.cosines()
-            for values, color, label, hatch in (
-                (wrong, _ORANGE, "wrong answers", "//"),
-                (right, _BLUE, "right answers", None),
-            ):
-                top.hist(
-                    values, bins, density=True, color=color, alpha=0.6, hatch=hatch, edgecolor="white", label=label
-                )
+            kinds = ((wrong, _ORANGE, "wrong answers", "//"), (right, _BLUE, "right answers", None))
+            for values, color, label, hatch in kinds:
+                style = {"color": color, "hatch": hatch, "label": label, "alpha": 0.6, "edgecolor": "white"}
+                top.hist(values, bins, density=True, **style)
             top.set(title=model.name, ylabel="density")
-            boxes = bottom.boxplot([wrong, right], vert=False, widths=0.6, patch_artist=True, sym="", whis=(5, 95))
+            boxes = bottom.boxplot(
+                [wrong, right], orientation="horizontal", widths=0.6, patch_artist=True, sym="", whis=(5, 95)
+            )
             for box, color in zip(boxes["boxes"], (_ORANGE, _BLUE), strict=True):
                 box.set(facecolor=color, alpha=0.6)
             plt.setp(boxes["medians"], color="black")
             bottom.set(yticks=[1, 2], yticklabels=["wrong", "right"], xlabel="cosine of question and answer")
-        axes[0, 0].legend(frameon=False)
+        axes[0, 0].set_xlim(min(np.min(model.compute_similarity_matrix()) for model in models) - 0.05, 1.02)
+        figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
         plt.close(figure)
         return Picture(figure, pd.DataFrame({model.name: model.separation() for model in models}).T)
 
