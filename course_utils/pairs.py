@@ -127,7 +127,7 @@ def read_pairs(path: str | Path) -> Pairs:
     if path.suffix.lower() not in readers:
         raise ValueError(f"{path.name}: pairs are read from .json, .jsonl and .csv files.")
     if not path.is_file():
-        raise ValueError(f"There is no file {path} (looked for from {Path.cwd()}).")
+        raise ValueError(f"There is no file {path.name!r} where the path leads to.")
     try:
         rows = list(readers[path.suffix.lower()](path))
     except UnicodeDecodeError as error:

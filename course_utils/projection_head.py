@@ -97,8 +97,8 @@ class ProjectionHead:
         for file in (path, path.with_suffix(".json")):
             if not file.is_file():
                 raise CheckpointError(
-                    f"There is no file {file}. A checkpoint is a .safetensors file with its .json beside it, or a "
-                    "folder that `course train` wrote."
+                    f"There is no file {file.name!r} where the path leads to. A checkpoint is a .safetensors file "
+                    "with its .json beside it, or a folder that `course train` wrote."
                 )
         if path.suffix != ".safetensors":
             raise CheckpointError(f"{path.name} is no safetensors file. Other formats can run code and are not opened.")
@@ -136,7 +136,7 @@ class ProjectionHead:
         if embedder.model is None:
             raise ValueError(f"{embedder!r} does not run on this machine, so there is nothing to export with the head.")
         if folder.is_dir() and any(folder.iterdir()):
-            raise ValueError(f"The folder {folder} is not empty. Choose another.")
+            raise ValueError(f"The folder {folder.name!r} is not empty. Choose another.")
         import torch
         from sentence_transformers import SentenceTransformer
         from sentence_transformers.sentence_transformer.modules import Dense, Normalize
@@ -403,11 +403,13 @@ def _resume(folder: Path, network, optimizer, settings: dict) -> list[dict]:
             resume = json.loads(file.metadata()["resume"])
         history, other = resume["history"], resume["settings"]
     except (KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{path} is not what a training left there. Choose another folder.") from error
+        raise CheckpointError(f"{path.name!r} is not what a training left there. Choose another folder.") from error
     differ = sorted(key for key in settings.keys() | other.keys() if settings.get(key) != other.get(key))
     if differ:
         names = ", ".join("the data" if key == "vectors_sha256" else key for key in differ)
-        raise CheckpointError(f"{folder} holds another training (different: {names}). Choose another folder.")
+        raise CheckpointError(
+            f"The folder {folder.name!r} holds another training (different: {names}). Choose another folder."
+        )
     with torch.no_grad():
         for name, parameter in zip(_head(network, {}).weights, network.parameters(), strict=True):
             parameter.copy_(torch.tensor(tensors[name]))

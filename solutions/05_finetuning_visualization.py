@@ -12,7 +12,8 @@
 
 # %% [markdown] tags=["core"]
 # The first cell holds what you may want to change. The second loads the model and the questions, and deals
-# them out into three parts. Every section of this lesson needs these two cells and nothing else.
+# them out into three parts. The third says which settings of a training we are going to try. Every section of
+# this lesson needs these three cells and nothing else.
 
 # %% tags=["parameters"]
 MODEL = "all-MiniLM-L6-v2"  # any model of the catalogue
@@ -41,17 +42,29 @@ DIM = min(256, embedder.embedding_dim)  # dimensions of the head
 fiqa = load_corpus("fiqa", n=N_QUESTIONS, seed=SEED)
 pairs = Pairs.from_columns(fiqa["question"], fiqa["answer"])
 train, validation, test = split_pairs(pairs, (0.6, 0.2, 0.2), seed=SEED)
+embedder
+
+# %% tags=["setup"]
+GRID = [{"learning_rate": rate, "temperature": t} for rate in (1e-4, 1e-3) for t in (0.02, 0.1)]
+GRID.append({"learning_rate": 1e-3, "temperature": 0.05, "hidden": 512})
+
+
+def train_all(*parts, seed=SEED):
+    """A head for each setting of the grid."""
+    return [train_projection_head(*parts, dim=DIM, seed=seed, patience=4, **setting) for setting in GRID]
+
+
+def best_of(trainings):
+    """The training that did best on the validation questions."""
+    return max(trainings, key=lambda one: tuple(one.history.loc[one.best_epoch, ["recall_at_1", "mrr"]]))
 
 
 def embed(some):
     """Vectors of questions, and of their answers."""
     answers = [texts[0] for texts in some.positives]
-    return embedder.encode_query(some.queries, max_length=MAX_LENGTH), embedder.encode_document(
-        answers, max_length=MAX_LENGTH
-    )
+    asked = embedder.encode_query(some.queries, max_length=MAX_LENGTH)
+    return asked, embedder.encode_document(answers, max_length=MAX_LENGTH)
 
-
-embedder
 
 # %% [markdown] tags=["core"]
 # ## 1. Before touching anything
@@ -198,16 +211,13 @@ say.sentence(
 # computed already, so an epoch, one pass over the training pairs, takes a blink. The head begins as the
 # directions of largest spread, which is the stock model squeezed, so that training can only start from there.
 #
-# Which learning rate, which temperature, and should there be a hidden layer? We try six settings, on the
-# **validation** questions only, and show all of what we tried. Of each training the epoch with the best
-# validation recall is kept.
+# Which learning rate, which temperature, and should there be a hidden layer? We try the settings of the set-up
+# cells, choose by the **validation** questions only, and show all of what we tried. Of each training the epoch with
+# the best validation recall is kept.
 
 # %% tags=["core"]
-grid = [{"learning_rate": rate, "temperature": t} for rate in (1e-4, 1e-3) for t in (0.02, 0.1)]
-grid += [{"learning_rate": rate, "temperature": 0.05, "hidden": 512} for rate in (1e-4, 1e-3)]
-parts = (*embed(train), embed(validation))
-trainings = [train_projection_head(*parts, dim=DIM, seed=SEED, **setting) for setting in grid]
-tried = pd.DataFrame(grid).assign(
+trainings = train_all(*embed(train), embed(validation))
+tried = pd.DataFrame(GRID).assign(
     best_epoch=[one.best_epoch for one in trainings],
     recall_at_1=[one.history["recall_at_1"].max() for one in trainings],
     mrr=[one.history["mrr"][one.best_epoch] for one in trainings],
@@ -220,7 +230,7 @@ tried.round(4)
 # recall on the validation questions to the right, the kept epoch marked.
 
 # %% tags=["core"]
-chosen = trainings[max(range(len(tried)), key=lambda i: (tried["recall_at_1"][i], tried["mrr"][i]))]
+chosen = best_of(trainings)
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
 left.plot(chosen.history["epoch"], chosen.history["loss"], marker="o", color=plots.PALETTE[0])
 left.set(xlabel="epoch", ylabel="InfoNCE on training batches (nats)", title="What training minimises")
@@ -234,7 +244,7 @@ say.sentence(
     f"From epoch 0 to epoch {len(loss) - 1} the loss went from **{loss[0]:.2f}** to **{loss.iloc[-1]:.2f}**, "
     f"a change of {loss.iloc[-1] / loss[0] - 1:+.0%}. The recall on validation questions went from **{recall[0]:.3f}** to at "
     f"most **{recall.max():.3f}**: {round((recall.max() - recall[0]) * len(validation))} of {len(validation)} questions. And "
-    f"that is the largest of {len(grid)} settings, chosen because it is the largest."
+    f"that is the largest of {len(GRID)} settings, chosen because it is the largest."
 )
 
 # %% [markdown] tags=["core"]
@@ -250,7 +260,7 @@ say.sentence(
 # %% tags=["core"]
 last = {}
 parts = (*embed(train), embed(validation))
-chosen = train_projection_head(*parts, dim=DIM, seed=SEED)
+chosen = best_of(train_all(*parts))
 train_projection_head(
     *parts, dim=DIM, hidden=512, learning_rate=1e-3, epochs=30, patience=30, seed=SEED,
     on_epoch=lambda row, head: last.update(head=head),
@@ -357,8 +367,7 @@ say.sentence(
 # the other domain: what does finance training do to those?
 
 # %% tags=["core"]
-parts = (*embed(train), embed(validation))
-chosen = train_projection_head(*parts, dim=DIM, seed=SEED)
+chosen = best_of(train_all(*embed(train), embed(validation)))
 boolq = load_corpus("boolq").drop_duplicates("title").sample(N_OTHER, random_state=SEED)
 other = Pairs.from_columns(boolq["question"], boolq["passage"])
 models = {
@@ -406,7 +415,6 @@ pd.DataFrame(rows, columns=["constant", "diagonal", "off the diagonal", "margin"
 
 # %% tags=["core"]
 queries, answers = embed(pairs)
-grid = [{"learning_rate": rate, "temperature": t} for rate in (1e-4, 1e-3) for t in (0.02, 0.1)]
 
 
 def out_of_fold(seed):
@@ -416,9 +424,8 @@ def out_of_fold(seed):
     for i in range(5):
         held_out, choosing = folds[i], folds[i - 1]
         learning = np.setdiff1d(np.arange(len(pairs)), [*held_out, *choosing])
-        parts = (queries[learning], answers[learning], (queries[choosing], answers[choosing]))
-        trained = [train_projection_head(*parts, dim=DIM, seed=seed, patience=3, **setting) for setting in grid]
-        best = max(trained, key=lambda one: tuple(one.history.loc[one.best_epoch, ["recall_at_1", "mrr"]]))
+        choices = queries[choosing], answers[choosing]
+        best = best_of(train_all(queries[learning], answers[learning], choices, seed=seed))
         found = best.head.transform(queries[held_out]) @ best.head.transform(answers).T
         right[held_out] = found.argmax(axis=1) == held_out
     return right
@@ -470,14 +477,14 @@ q3.check(is_it_real)
 # %% tags=["core"]
 scored = load_corpus("sts_b", n=N_OTHER, seed=SEED)
 sides = [embedder.encode(scored[column]) for column in ("sentence1", "sentence2")]
-heads = [chosen.head.transform(side) for side in sides]
+projected = [chosen.head.transform(side) for side in sides]
 draws = np.random.default_rng(SEED).integers(len(scored), size=(500, len(scored)))
 
 
 def change(rows):
     """Rank correlation by the head minus that by the stock model, on these pairs."""
     by_people = scored["score"].to_numpy()[rows]
-    after, before = (metrics.cosine_spearman(one[rows], two[rows], by_people) for one, two in (heads, sides))
+    after, before = (metrics.cosine_spearman(one[rows], two[rows], by_people) for one, two in (projected, sides))
     return after - before
 
 
@@ -780,7 +787,7 @@ if have_extra:
     from datasets import Dataset
     from peft import LoraConfig
     from sentence_transformers import SentenceTransformerTrainer, SentenceTransformerTrainingArguments
-    from sentence_transformers.losses import MultipleNegativesRankingLoss
+    from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
 
     lora = load_embedder(MODEL, cache=False)
     lora.model.add_adapter(LoraConfig(r=8, lora_alpha=16, target_modules="all-linear"))
@@ -794,7 +801,7 @@ if have_extra:
     lora.model.max_seq_length = 64
     with tempfile.TemporaryDirectory() as folder:
         arguments = SentenceTransformerTrainingArguments(
-            output_dir=folder, num_train_epochs=1, per_device_train_batch_size=32, learning_rate=5e-4, seed=SEED,
+            output_dir=folder, num_train_epochs=1, per_device_train_batch_size=16, learning_rate=5e-4, seed=SEED,
             save_strategy="no", report_to="none", disable_tqdm=True, use_cpu=True, logging_strategy="no",
         )  # fmt: skip
         loss = MultipleNegativesRankingLoss(lora.model)
