@@ -686,7 +686,7 @@ say.sentence(say.comparison("with hard negatives", "without", difference, "share
 
 # %% tags=["deep"]
 one, two = (side[:30] for side in embed(test))
-pull = 6 * one.mean(axis=0)
+pull = 4 * metrics.normalize(one.mean(axis=0, keepdims=True))
 cases = {
     "as it is": one @ two.T,
     "collapsed": metrics.normalize(one + pull) @ metrics.normalize(two + pull).T,
@@ -721,6 +721,12 @@ def read_heatmap(similarity):
 q5.check(read_heatmap)
 # q5.hint()
 # q5.solution()
+
+# %% [markdown] tags=["deep"]
+# What does your function say of the three above?
+
+# %% tags=["deep"]
+{name: read_heatmap(values) for name, values in cases.items()}
 
 # %% [markdown] tags=["deep"]
 # ## 9. When a head is enough
