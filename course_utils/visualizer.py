@@ -430,7 +430,8 @@ class EmbeddingVisualizer:
         Returns
         -------
         :class:`Verdict`. The rules, the first that applies: (1) not even ten answers hold the right one for most
-        questions: fix the data. (2) Worse than the baseline: fix the data. (3) Better, and no worse out of domain:
+        questions: fix the data. Without a baseline: deploy where right answers come first for surely more than 0.85,
+        else train more. (2) Worse than the baseline: fix the data. (3) Better, and no worse out of domain:
         deploy. (4) Better, but worse out of domain: train more, with other subjects mixed in. (5) Not to be told
         apart: train more. "Worse" and "better" mean that the interval of the paired difference excludes zero.
         """
@@ -460,10 +461,10 @@ def _decide(ten: Interval, first: Interval, gain: Interval | None, harm: Interva
             "the answer given really the one, and are there others as good?"
         )
     if gain is None:
-        return "train more", (
-            f"the right answer comes first for {first}, but without the stock model beside it nobody can say whether "
-            "training helped. Give the baseline."
-        )
+        alone = "Whether training, or another model, does better is seen when the other stands beside it as the baseline."
+        if first.low > 0.85:
+            return "deploy", f"the right answer comes first for {first}, above the usual 0.85. {alone}"
+        return "train more", f"the right answer comes first for {first}, not safely above the usual 0.85. {alone}"
     if gain.high < 0:
         return "fix the data", (
             f"training made it worse than the stock model (gain {gain}). Look for wrong pairs, for negatives that are "
