@@ -181,7 +181,7 @@ class EmbeddingVisualizer:
 
         models = self._compared(others)
         size = (5.2 * len(models), 4.6)
-        rows = {"sharex": True, "sharey": "row", "height_ratios": [3, 1], "squeeze": False, "layout": "constrained"}
+        rows = {"sharex": True, "height_ratios": [3, 1], "squeeze": False, "layout": "constrained"}
         figure, axes = plt.subplots(2, len(models), figsize=size, **rows)
         bins = np.linspace(-1, 1, 81)
         for (top, bottom), model in zip(axes.T, models, strict=True):

@@ -17,9 +17,9 @@ from course_utils.visualizer import EmbeddingVisualizer
 
 
 def support_desk() -> Pairs:
-    """The questions of the traces corpus, each with the pattern and approach of its trace."""
+    """The easy questions of the traces corpus, each with the pattern and approach of its trace."""
     traces = load_corpus("traces").set_index("id")
-    questions = load_corpus("trace_questions")
+    questions = load_corpus("trace_questions").query("difficulty == 'easy'")
     answers = (traces["pattern"] + " " + traces["approach"])[questions["relevant"]]
     return Pairs.from_columns(questions["question"], answers)
 

@@ -1,5 +1,7 @@
 """The five pictures and the verdict: numbers against hand-made cases, models that cannot stand together, no memory."""
 
+import sys
+
 import matplotlib
 
 matplotlib.use("Agg")
@@ -167,6 +169,12 @@ def test_what_cannot_be_drawn_is_said(case, both):
         both[0].plot_tsne(EmbeddingVisualizer(embedder, pairs.take(range(9)), name="other"))
     with pytest.raises(ValueError, match="a name of its own"):
         both[0].plot_similarity_heatmap(both[0])
+
+
+def test_without_umap_the_way_out_is_named(case, monkeypatch):
+    monkeypatch.setitem(sys.modules, "umap", None)
+    with pytest.raises(ValueError, match="pip install umap-learn"):
+        EmbeddingVisualizer(*case).plot_umap()
 
 
 def test_nan_vectors_are_refused(case):
