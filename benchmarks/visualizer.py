@@ -61,6 +61,7 @@ def measure(embedder, pairs: Pairs, rounds: int) -> list[dict]:
         "tsne": (lambda: TSNE(random_state=42).fit_transform(both), {"perplexity": 30}),
         "umap": (lambda: UMAP(random_state=42, n_jobs=1).fit_transform(both), {"n_neighbors": 15}),
     }
+    project(both[:60], "umap"), project(both[:60], "tsne")  # umap compiles itself at the first call
     rows = []
     for method, (plain, options) in methods.items():
         calls = {

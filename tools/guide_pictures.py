@@ -1,7 +1,7 @@
-"""Makes the pictures of docs/visualization_guide.md: each with a good example and two bad ones.
+"""Makes the pictures of docs/visualization_guide.md: each with a good example, one that looks bad and one that is.
 
-The texts are the course's own: questions to a support desk and the traces that answer them. The bad models are made,
-not trained: one pulls all vectors towards one direction, one keeps three dimensions drawn at random.
+The texts are the course's own: questions to a support desk and the traces that answer them. The other two models are
+made, not trained: one pulls all vectors towards one direction, one keeps three dimensions drawn at random.
 """
 
 from pathlib import Path
@@ -32,16 +32,16 @@ def main(folder: Path = ROOT / "docs" / "pictures") -> None:
     pull = 3 * good.candidate_vectors.mean(axis=0) / np.linalg.norm(good.candidate_vectors.mean(axis=0))
     three = np.random.default_rng(0).normal(size=(3, dim)).astype(np.float32)
     collapsed = ProjectionHead({"weight": np.eye(dim, dtype=np.float32), "bias": pull.astype(np.float32)})
-    bad = [
-        EmbeddingVisualizer(embedder, pairs, head=collapsed, name="bad: collapsed"),
+    others = [
+        EmbeddingVisualizer(embedder, pairs, head=collapsed, name="looks bad: collapsed"),
         EmbeddingVisualizer(embedder, pairs, head=ProjectionHead({"weight": three}), name="bad: three dimensions"),
     ]
     for name, picture in {
-        "similarity_distribution": good.plot_similarity_distribution(*bad),
-        "tsne_projection": good.plot_tsne(*bad),
-        "umap_projection": good.plot_umap(*bad),
-        "similarity_heatmap": good.plot_similarity_heatmap(*bad, n=30),
-        "top_k_predictions": good.plot_top_k_predictions(*bad, k=8, n=8),
+        "similarity_distribution": good.plot_similarity_distribution(*others),
+        "tsne_projection": good.plot_tsne(*others),
+        "umap_projection": good.plot_umap(*others),
+        "similarity_heatmap": good.plot_similarity_heatmap(*others, n=30),
+        "top_k_predictions": good.plot_top_k_predictions(*others, k=8, n=8),
     }.items():
         picture.figure.savefig(folder / f"guide_{name}.png", dpi=70)
         print(f"\n{name}\n{picture.numbers.round(2).T.to_string()}")
