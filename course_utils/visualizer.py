@@ -471,7 +471,7 @@ def _decide(ten: Interval, first: Interval, gain: Interval | None, harm: Interva
     if gain.high < 0:
         return "fix the data", (
             f"training made it worse than the stock model (gain {gain}). Look for wrong pairs, for negatives that are "
-            "right answers, and for a learning rate that is too high."
+            "right answers, and for too high a learning rate or too many epochs."
         )
     if gain.low <= 0:
         return "train more", (

@@ -188,7 +188,8 @@ def _twin(name: str, models: list[EmbeddingVisualizer], perplexity: float):
         else:
             method = name.partition("_")[0]
             options = {"perplexity": perplexity} if method == "tsne" else {"n_neighbors": 15}
-            traces, x, y = _dots(model, model.map_points(method, **options)[0]), "1 (no unit)", "2 (no unit)"
+            x, y = (f"{'t-SNE' if method == 'tsne' else 'UMAP'} {axis} (no unit)" for axis in (1, 2))
+            traces = _dots(model, model.map_points(method, **options)[0])
         for trace in traces:
             figure.add_trace(trace.update(showlegend=column == 1 and bool(trace.name)), 1, column)
         figure.update_xaxes(title=x, col=column)
@@ -202,12 +203,13 @@ def _twin(name: str, models: list[EmbeddingVisualizer], perplexity: float):
 def _bars(model: EmbeddingVisualizer) -> list:
     import plotly.graph_objects as go
 
-    edges = np.linspace(-0.4, 1, 57)
+    edges = np.linspace(-1, 1, 81)
     right, wrong = model.cosines()
     bars = []
     for values, name, color in ((wrong, "wrong answers", PALETTE[1]), (right, "right answers", PALETTE[0])):
         density = np.histogram(values, edges, density=True)[0]
         bars.append(go.Bar(x=edges[:-1] + 0.0125, y=density, name=name, marker_color=color, opacity=0.6))
+        bars[-1].marker.pattern.shape = "/" if values is wrong else ""
     return bars
 
 
