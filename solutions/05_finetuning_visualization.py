@@ -443,7 +443,9 @@ together = np.mean(list(after.values()), axis=0)
 say.sentence(
     f"Recall at 1 over all {len(pairs)} questions: **{before.mean():.3f}** before, **{together.mean():.3f}** after. "
     + say.comparison("the head", "the stock model", gains["all three"], "recall at 1")
-    + f" {int((together > before).sum())} questions gained with at least one seed, {int((together < before).sum())} lost."
+    + f" That is {100 * gains['all three'].estimate:+.1f} in a hundred questions ({100 * gains['all three'].low:+.1f} to "
+    f"{100 * gains['all three'].high:+.1f}). With one seed or another {int((together > before).sum())} questions were won and "
+    f"{int((together < before).sum())} lost."
 )
 
 # %% [markdown] tags=["core"]
@@ -501,10 +503,11 @@ say.sentence(
 )  # fmt: skip
 
 # %% [markdown] tags=["core"]
-# If the gain cannot be told from zero, then **that is the result**, and a valuable one: it took seconds to get, and
-# it keeps a useless model out of production. A few hundred pairs and one matrix are little to teach a model that
-# has read hundreds of millions of pairs, some of them on money. Sections 9 and 10 show what else can be tried,
-# and where a head does make a difference.
+# A small gain, or one that cannot be told from zero, **is a result**, and a valuable one: it took seconds to get, and
+# says what another model in production would be worth. A few hundred pairs and one matrix are little to teach a
+# model that has read hundreds of millions of pairs, some of them on money. The interval is one over questions like
+# these, with this recipe; it does not speak of more data or of another method. Sections 9 and 10 show what else can be
+# tried, and where a head does make a difference.
 
 # %% [markdown] tags=["core"]
 # ## Recap
