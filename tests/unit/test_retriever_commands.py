@@ -5,11 +5,14 @@ import re
 
 import numpy as np
 import pytest
+from helpers import fake_embedder
 from tiny_qwen3 import build_tiny_qwen3
 from typer.testing import CliRunner
 
 from course_utils.app import cli
+from course_utils.app.retriever import _rows
 from course_utils.embedder import load_embedder
+from course_utils.pairs import Pairs, read_pairs
 from course_utils.projection_head import CheckpointError, ProjectionHead
 
 PICTURES = (
@@ -145,8 +148,6 @@ def test_what_does_not_work_is_said(trained, model, data, tmp_path, words, error
 def test_all_questions_seen(trained, model, data, tmp_path):
     folder, _ = trained
     used = set(ProjectionHead.load(folder / "one").about["used"])
-    from course_utils.pairs import read_pairs
-
     pairs = read_pairs(data)
     lines = zip(data.read_text(encoding="utf-8").splitlines(), pairs.digests, strict=True)
     rows = [line for line, digest in lines if digest in used]
@@ -160,3 +161,14 @@ def test_the_command_line_answers_with_a_status(data, capsys, monkeypatch):
     with pytest.raises(SystemExit) as ended:
         cli.main()
     assert ended.value.code == 1 and "no file 'not_there.csv'" in capsys.readouterr().err
+
+
+def test_questions_with_fewer_negatives_are_filled_up_with_their_own_answer():
+    pairs = Pairs(("q", "r"), (("a", "b"), ("c",)), (("x", "y"), ()))
+    embedder = fake_embedder()
+    queries, positives, negatives = _rows(embedder, pairs, 8)
+    assert queries.shape == positives.shape == (3, 8) and negatives.shape == (3, 2, 8)
+    assert np.array_equal(queries, embedder.encode_query(["q", "q", "r"]))
+    expected = embedder.encode_document(["x", "y", "x", "y", "c", "c"]).reshape(3, 2, 8)
+    assert np.array_equal(negatives, expected)
+    assert _rows(embedder, Pairs.from_columns("qr", "ac"), 8)[2] is None
