@@ -3,6 +3,8 @@
 A map is for finding questions. Every answer is a number from the original space (see ``metrics``).
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from course_utils.metrics import knn_overlap, normalize
@@ -54,6 +56,51 @@ def project(vectors: np.ndarray, method: str = "umap", *, random_state: int = 42
     # as long as one, and at the sizes of the lessons they save nothing. The map is the same.
     with threadpool_limits(1 if method == "tsne" else None):
         return np.asarray(reducer.fit_transform(unit), dtype=np.float32)
+
+
+def project_aligned(
+    spaces: Mapping[str, np.ndarray], method: str = "umap", *, random_state: int = 42
+) -> dict[str, np.ndarray]:
+    """Draw several spaces of the same texts so that a point can be followed from map to map.
+
+    The first space is drawn as :func:`project` draws it. Every other starts from the finished first map instead of from
+    chance, and is then turned, mirrored and brought to its size, which have no meaning on a map. Each map still answers
+    to its own vectors alone.
+
+    Parameters
+    ----------
+    spaces : name to vectors, shape (n, dim), row i being the same text in all of them; the dimensions may differ.
+    method : as in :func:`project`. Maps by ``"pca"``, which is exact, have nothing to start from.
+
+    Returns
+    -------
+    name to float32 array of shape (n, 2), in the order given.
+
+    Notes
+    -----
+    umap's own ``AlignedUMAP`` ties each point to itself across the maps. On 800 posts under four instructions it held
+    points closer together, took several times as long and lost neighbours, which starting alike did not
+    (``benchmarks/task_maps.md``); how far a point moves there is also the work of the tie.
+    """
+    from scipy.linalg import orthogonal_procrustes
+
+    sizes = {name: len(vectors) for name, vectors in spaces.items()}
+    if len(set(sizes.values())) != 1:
+        raise ValueError(f"spaces must hold the same texts in the same order, so as many rows each, not {sizes}.")
+    maps: dict[str, np.ndarray] = {}
+    for name, vectors in spaces.items():
+        if not maps:
+            maps[name] = first = project(vectors, method, random_state=random_state)
+            centre = first.mean(axis=0)
+            continue
+        # t-SNE begins with points close together, as its own PCA start does, or it gets stuck
+        start = {"umap": {"init": first}, "tsne": {"init": 1e-4 * (first - centre) / first[:, 0].std()}}
+        points = project(vectors, method, random_state=random_state, **start.get(method, {}))
+        points = points - points.mean(axis=0)
+        turn, _ = orthogonal_procrustes(points, first - centre)
+        scale = np.linalg.norm(first - centre) / np.linalg.norm(points)
+        maps[name] = (scale * points @ turn + centre).astype(np.float32)
+    return maps
 
 
 def map_quality(vectors: np.ndarray, points: np.ndarray, k: int = 10) -> dict[str, float]:

@@ -158,6 +158,75 @@ def test(context: typer.Context) -> None:
             raise typer.Exit(status)
 
 
+Data = Annotated[Path, typer.Option(help="Pairs: a .json, .jsonl or .csv file with query, pos and perhaps neg.")]
+Encoder = Annotated[str, typer.Option(help="The encoder: a catalogued model, a hub name or a folder.")]
+Checkpoint = Annotated[list[Path] | None, typer.Option(help="A head: a .safetensors file, or a folder of `train`.")]
+Device = Annotated[str | None, typer.Option(help="cpu, cuda, mps; left out: the best there is.")]
+
+
+@app.command()
+def train(
+    data: Data,
+    model: Encoder = DEFAULT_MODEL,
+    out: Annotated[Path, typer.Option(help="A folder for the checkpoints; an unfinished run goes on.")] = Path("head"),
+    epochs: Annotated[int, typer.Option(min=1)] = 10,
+    dim: Annotated[int, typer.Option(min=1, help="Dimensions of the result.")] = 256,
+    hidden: Annotated[int | None, typer.Option(min=1, help="Width of a hidden layer; left out: none.")] = None,
+    learning_rate: Annotated[float, typer.Option(min=0)] = 3e-4,
+    temperature: Annotated[float, typer.Option(min=1e-3)] = 0.05,
+    patience: Annotated[int, typer.Option(min=1, help="Stop after so many epochs without gain.")] = 5,
+    batch_size: Annotated[int, typer.Option(min=1, help="Texts a forward pass of the encoder.")] = 32,
+    seed: int = 0,
+    device: Device = None,
+    export: Annotated[Path | None, typer.Option(help="A folder for encoder and head together.")] = None,
+) -> None:
+    """Train a projection head on pairs of questions and answers; a part of them is set aside for `evaluate`."""
+    from course_utils.app.retriever import train as train_head
+
+    settings = {"dim": dim, "hidden": hidden, "learning_rate": learning_rate, "temperature": temperature}
+    train_head(data, model, out, device=device, batch_size=batch_size, seed=seed, export=export, epochs=epochs,
+               patience=patience, **settings)  # fmt: skip
+
+
+@app.command()
+def evaluate(
+    data: Data,
+    model: Encoder = DEFAULT_MODEL,
+    checkpoint: Checkpoint = None,
+    batch_size: Annotated[int, typer.Option(min=1)] = 32,
+    device: Device = None,
+) -> None:
+    """Say how often the stock model and each head find the right answer, with intervals."""
+    from course_utils.app.retriever import evaluate as score
+    from course_utils.app.retriever import open_models
+
+    options = {"device": device, "batch_size": batch_size, "max_samples": None}
+    print(score(open_models(data, model, checkpoint or [], **options)).to_string())
+
+
+@app.command()
+def visualize(
+    data: Data,
+    model: Encoder = DEFAULT_MODEL,
+    checkpoint: Annotated[Path | None, typer.Option(help="A head; left out: the stock model alone.")] = None,
+    compare: Annotated[list[Path] | None, typer.Option(help="Further heads beside it; may be given again.")] = None,
+    output: Annotated[Path, typer.Option(help="The folder for pictures and report.")] = Path("visualizations"),
+    max_samples: Annotated[int, typer.Option(min=5, help="Draw at most so many questions.")] = 500,
+    batch_size: Annotated[int, typer.Option(min=1)] = 32,
+    device: Device = None,
+    perplexity: Annotated[float, typer.Option(min=1, help="Of t-SNE.")] = 30,
+    skip_tsne: Annotated[bool, typer.Option("--skip-tsne")] = False,
+    skip_umap: Annotated[bool, typer.Option("--skip-umap")] = False,
+) -> None:
+    """Draw the five pictures of a retriever, stock model and heads side by side, and a verdict."""
+    from course_utils.app.retriever import open_models
+    from course_utils.app.retriever import visualize as draw
+
+    heads = [*([checkpoint] if checkpoint else []), *(compare or [])]
+    models = open_models(data, model, heads, device=device, batch_size=batch_size, max_samples=max_samples)
+    draw(models, output, perplexity=perplexity, skip_tsne=skip_tsne, skip_umap=skip_umap)
+
+
 def main() -> None:
     """Run the command line; an error that the reader can put right is a sentence, not a traceback."""
     for stream in (sys.stdout, sys.stderr):  # a console that lacks a letter shows a question mark

@@ -36,9 +36,7 @@ def use_own_kernels() -> None:
     os.environ["JUPYTER_PATH"] = os.pathsep.join([own, *others])
 
 
-def execute(
-    notebook: Path, output: Path, parameters: dict | None = None, cwd: Path | None = None
-) -> RunReport:
+def execute(notebook: Path, output: Path, parameters: dict | None = None, cwd: Path | None = None) -> RunReport:
     """Run a notebook with papermill and keep the executed copy.
 
     Parameters

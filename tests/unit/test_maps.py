@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
-from course_utils.maps import map_quality, project
+from course_utils.maps import map_quality, project, project_aligned
 from course_utils.metrics import normalize
 
 RANDOM = np.random.default_rng(0)
@@ -148,3 +148,42 @@ def test_real_maps_lie_between(method, maps):
     quality = map_quality(VECTORS, maps[method][0])
     assert 0.75 < quality["trustworthiness"] < 1 and 0.75 < quality["continuity"] < 1
     assert 0.15 < quality["knn_overlap"] < 0.9
+
+
+# --- aligned maps -------------------------------------------------------------------------------------------------
+
+
+def moved(first, second):
+    """Mean distance that points moved, in units of the first map's spread."""
+    return np.linalg.norm(second - first, axis=1).mean() / np.linalg.norm(first - first.mean(axis=0), axis=1).mean()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_aligned_maps_can_be_followed_and_keep_neighbours(method):
+    # One cloud with four hills: where islands lie far apart, UMAP has nothing that holds them in place.
+    cloud = (VECTORS + 2 * np.random.default_rng(1).normal(size=VECTORS.shape)).astype(np.float32)
+    spaces = {"one": cloud, "two": np.hstack([cloud, cloud[:, :8]])}
+    aligned = project_aligned(spaces, method)
+    alone = {name: project(vectors, method) for name, vectors in spaces.items()}
+    assert list(aligned) == ["one", "two"] and {points.dtype for points in aligned.values()} == {np.dtype(np.float32)}
+    assert np.array_equal(aligned["one"], alone["one"])
+    apart = {"pca": 1.01, "tsne": 0.7, "umap": 0.5}[method]
+    assert moved(*aligned.values()) < apart * moved(*alone.values())
+    kept = [map_quality(spaces["two"], maps["two"])["knn_overlap"] for maps in (aligned, alone)]
+    assert kept[0] > kept[1] - 0.05
+    assert np.array_equal(project_aligned(spaces, method)["two"], aligned["two"])
+
+
+def test_a_turned_or_mirrored_space_is_turned_back():
+    """PCA may mirror an axis at will: what is alike must then lie in the same place all the same."""
+    stretched = VECTORS.copy()
+    stretched[:, 0] += 1e-3
+    aligned = project_aligned({"one": VECTORS, "two": -stretched}, "pca")
+    assert moved(*aligned.values()) < 0.02
+
+
+def test_spaces_of_other_texts_cannot_be_aligned():
+    with pytest.raises(ValueError, match="spaces must hold the same texts .* {'a': 120, 'b': 119}"):
+        project_aligned({"a": VECTORS, "b": VECTORS[1:]})
+    with pytest.raises(ValueError, match="method='mds'"):
+        project_aligned({"a": VECTORS}, "mds")

@@ -1,0 +1,110 @@
+"""The five-picture report and its parts, against plain scikit-learn and umap-learn on the same vectors.
+
+`python benchmarks/visualizer.py` prints a table in Markdown (about ten minutes on two quiet cores); `--quick` tries
+it at tiny sizes. Encoding is left out: the vectors are made beforehand. Times are wall-clock, and what is compared runs
+in turns. The pairs are questions and passages of BoolQ, the model is the course's default.
+"""
+
+import os
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # before any import of huggingface_hub: the default model's weights are a package
+
+import argparse
+import time
+from functools import partial
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import numpy as np
+from run import alternate, machine, markdown, with_quartiles
+
+from course_utils.corpora import load_corpus
+from course_utils.embedder import load_embedder
+from course_utils.maps import map_quality, project
+from course_utils.pairs import Pairs
+from course_utils.visualizer import FEWER_STEPS, EmbeddingVisualizer
+
+
+def fresh(embedder, pairs: Pairs, query_vectors: np.ndarray, candidate_vectors: np.ndarray) -> EmbeddingVisualizer:
+    """A visualizer that has its vectors and has drawn nothing yet."""
+    model = EmbeddingVisualizer(embedder, pairs)
+    model.query_vectors, model.candidate_vectors = query_vectors, candidate_vectors
+    return model
+
+
+def map_points(model: EmbeddingVisualizer, method: str, options: dict) -> np.ndarray:
+    """The points of a map, as a picture draws them."""
+    return model.map_points(method, **options)[0]
+
+
+def measure(embedder, pairs: Pairs, rounds: int) -> list[dict]:
+    """The rows of one size: two maps against the plain calls, then the other parts and the whole."""
+    from sklearn.manifold import TSNE
+    from umap import UMAP
+
+    once = EmbeddingVisualizer(embedder, pairs, max_length=64)
+    vectors = (once.query_vectors, once.candidate_vectors)
+    both = np.concatenate(vectors)
+
+    def ours(draw):
+        return lambda: draw(fresh(embedder, pairs, *vectors))
+
+    def everything(model):
+        for draw in (model.plot_similarity_distribution, model.plot_tsne, model.plot_umap,
+                     model.plot_similarity_heatmap, model.plot_top_k_predictions):  # fmt: skip
+            draw().figure.canvas.draw()
+        return model.verdict()
+
+    methods = {
+        "tsne": (lambda: TSNE(random_state=42).fit_transform(both), {"perplexity": 30}),
+        "umap": (lambda: UMAP(random_state=42, n_jobs=1).fit_transform(both), {"n_neighbors": 15}),
+    }
+    project(both[:60], "umap"), project(both[:60], "tsne")  # umap compiles itself at the first call
+    rows = []
+    for method, (plain, options) in methods.items():
+        calls = {
+            f"plain {method}": plain,
+            f"our {method}, the map alone": partial(project, both, method, **options | FEWER_STEPS.get(method, {})),
+            f"our {method} and its measures": ours(partial(map_points, method=method, options=options)),
+        }
+        seconds, points = alternate(calls, rounds)
+        for call in calls:
+            quality = map_quality(both, points[call])
+            faster = with_quartiles(seconds[f"plain {method}"] / seconds[call])
+            row = {"pairs": len(pairs), "what": call, "times as fast": faster, "s": with_quartiles(seconds[call])}
+            rows.append(row | {measure: f"{value:.3f}" for measure, value in quality.items()})
+    parts = {
+        "distribution": ours(lambda model: model.plot_similarity_distribution()),
+        "heatmap": ours(lambda model: model.plot_similarity_heatmap()),
+        "top 10": ours(lambda model: model.plot_top_k_predictions()),
+        "verdict": ours(lambda model: model.verdict()),
+        "five pictures, drawn, and the verdict": ours(everything),
+    }
+    seconds, _ = alternate(parts, rounds)
+    whole = seconds["five pictures, drawn, and the verdict"]
+    for call in parts:
+        share = f"{(seconds[call] / whole).median():.2f} of the whole"
+        row = {"pairs": len(pairs), "what": call, "times as fast": share, "s": with_quartiles(seconds[call])}
+        rows.append(row | dict.fromkeys(quality, ""))
+    return rows
+
+
+def main() -> None:
+    """Measure every size and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="tiny sizes, to try it out")
+    sizes, rounds = ((60,), 1) if parser.parse_args().quick else ((100, 500, 2000), 3)
+    began = time.perf_counter()
+    print(f"**Machine:** {machine()}\n")
+    questions = load_corpus("boolq").drop_duplicates("title").drop_duplicates("passage")
+    embedder, rows = load_embedder(), []
+    for n in sizes:
+        some = questions.sample(n, random_state=0)
+        rows += measure(embedder, Pairs.from_columns(some["question"], some["passage"]), rounds)
+    print(f"{markdown(rows)}\n\nThe whole run took {(time.perf_counter() - began) / 60:.1f} minutes.")
+
+
+if __name__ == "__main__":
+    main()

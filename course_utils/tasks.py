@@ -1,0 +1,60 @@
+"""Instructions as data: ``datasets/task_prompts.json``, or a file of your own of the same form.
+
+Each entry has a name, the words of the instruction, and the side that gets them: ``"text"`` where every text is asked
+the same (to classify, to group, to compare), ``"query"`` where only the search query is and documents are left alone.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from course_utils.paths import ROOT
+
+TASK_PROMPTS = ROOT / "datasets" / "task_prompts.json"
+
+
+@dataclass(frozen=True)
+class Task:
+    """One question to a text: ``instruction`` in words ("" for none), and the ``side`` it goes on, text or query."""
+
+    name: str
+    instruction: str
+    side: str
+
+
+def load_tasks(path: str | Path = TASK_PROMPTS) -> dict[str, Task]:
+    """Read a file of instructions: name to :class:`Task`, in the file's order.
+
+    Parameters
+    ----------
+    path : a JSON file of the form ``{"sentiment": {"instruction": "Classify …", "side": "text"}, …}``. A bare name that
+        is not in the current folder is looked for in the course's ``datasets``.
+
+    Raises
+    ------
+    ValueError
+        If the file is missing, is no such table, or an entry of it is not as it should be; the message names the entry.
+    """
+    path = Path(path).expanduser()
+    if not path.is_file() and path == Path(path.name):
+        path = TASK_PROMPTS.with_name(path.name)
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ValueError(f"There is no file of instructions {path.name!r}, neither here nor in datasets/.") from None
+    except ValueError as error:
+        raise ValueError(f"{path.name} is not JSON in UTF-8 ({error}).") from error
+    if not isinstance(entries, dict) or not entries:
+        raise ValueError(f'{path.name} must be a table of instructions, {{"name": {{"instruction": …, "side": …}}}}.')
+    return {name: _checked_task(path.name, name, entry) for name, entry in entries.items()}
+
+
+def _checked_task(file: str, name: str, entry) -> Task:
+    if not re.fullmatch("[a-z][a-z0-9_]*", name):
+        raise ValueError(f"{file}: the name {name!r} must be made of small letters, digits and _, as in 'sentiment'.")
+    if not isinstance(entry, dict) or set(entry) != {"instruction", "side"}:
+        raise ValueError(f"{file}: {name} must have an 'instruction' and a 'side', and nothing else.")
+    if not isinstance(entry["instruction"], str) or entry["side"] not in ("text", "query"):
+        raise ValueError(f"{file}: the instruction of {name} must be words, and its side 'text' or 'query'.")
+    return Task(name, **entry)

@@ -1,0 +1,104 @@
+"""Files of pairs: three formats, every bad row named, and parts that share no answer."""
+
+import json
+
+import numpy as np
+import pytest
+
+from course_utils.pairs import Pairs, read_pairs, split_pairs
+
+ROWS = [
+    {"query": "Wo?", "pos": "hier, 今日", "neg": ["dort", "nirgends"]},
+    {"query": "Wer?", "pos": ["ich", "du"]},
+    {"query": "Was?", "pos": "hier, 今日"},
+]
+
+
+def written(tmp_path, name, text):
+    path = tmp_path / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_the_three_formats_say_the_same(tmp_path):
+    as_json = read_pairs(written(tmp_path, "a.json", json.dumps(ROWS)))
+    as_jsonl = read_pairs(written(tmp_path, "a.jsonl", "\n".join(map(json.dumps, ROWS)) + "\n\n"))
+    assert as_json == as_jsonl and len(as_json) == 3
+    assert as_json.positives == (("hier, 今日",), ("ich", "du"), ("hier, 今日",))
+    assert as_json.negatives == (("dort", "nirgends"), (), ())
+    table = 'query,pos,neg\nWo?,"hier, 今日",dort\nWer?,ich,\n'
+    as_csv = read_pairs(written(tmp_path, "a.csv", "\ufeff" + table))
+    assert as_csv == Pairs(("Wo?", "Wer?"), (("hier, 今日",), ("ich",)), (("dort",), ()))
+
+
+def test_candidates_hold_each_text_once_and_know_what_is_right():
+    answers = ("hier, 今日",), ("ich", "du"), ("hier, 今日",)
+    pairs = Pairs(("Wo?", "Wer?", "Was?"), answers, (("dort", "nirgends"), (), ()))
+    assert pairs.candidates == ("hier, 今日", "ich", "du", "dort", "nirgends")
+    assert pairs.relevant(pairs.candidates) == [[0], [1, 2], [0]]
+    assert pairs.take([2, 0]).queries == ("Was?", "Wo?")
+    assert len(set(pairs.digests)) == 3 and pairs.take([0]).digests == pairs.digests[:1]
+    assert pairs.sha256 != pairs.take([1, 0, 2]).sha256
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("a.jsonl", '{"query": "a", "pos": "b"}\n{"query": "", "pos": "b"}', "line 2, column 'query': .* is empty"),
+        ("a.jsonl", '{"query": "a", "pos": "b"}\n{"query": 3, "pos": "b"}', "line 2, column 'query': .* a int"),
+        ("a.jsonl", '{"query": "a"}', "line 1, column 'pos': there is no right answer"),
+        ("a.jsonl", '{"query": "a", "pos": ["b", null]}', "line 1, column 'pos': .* holds missing"),
+        ("a.jsonl", '{"query": "a", "pos": {"b": 1}}', "line 1, column 'pos': .* a dict"),
+        ("a.jsonl", '{"query": "a", "pos": "b", "neg": ["b"]}', "line 1, column 'neg': .* also a right answer"),
+        ("a.jsonl", '{"query": "a", "pos": "b"}\n{"query":', "line 2: is not JSON: column"),
+        ("a.jsonl", '["a", "b"]', "line 1: is not an object"),
+        ("a.json", '[{"query": "a", "pos": "b"}, {"query": "c"}]', "entry 2, column 'pos'"),
+        ("a.json", '{"query": "a"}', "should hold a list"),
+        ("a.json", '[{"query": "a",]', "line 1, column 16"),
+        ("a.csv", "question,answer\na,b\n", "lacks the column pos and query; .* question, answer"),
+        ("a.csv", 'query,pos\na,"b\nb"\nc,\n', "line 4, column 'pos'"),
+        ("a.csv", "query,pos\na,b,c\n", "line 2: has more cells than the 2"),
+        ("a.csv", "query,pos\n", "holds no pairs"),
+        ("a.jsonl", "\n", "holds no pairs"),
+        ("a.txt", "x", "are read from .json, .jsonl and .csv"),
+    ],
+)
+def test_what_is_wrong_is_named(tmp_path, name, text, message):
+    with pytest.raises(ValueError, match=message):
+        read_pairs(written(tmp_path, name, text))
+
+
+def test_many_bad_rows_are_counted_and_ten_named(tmp_path):
+    path = written(tmp_path, "a.jsonl", '{"query": "a", "pos": ""}\n' * 25)
+    with pytest.raises(ValueError, match="and 15 more") as caught:
+        read_pairs(path)
+    assert str(caught.value).count("column 'pos'") == 10
+
+
+def test_a_file_that_is_not_utf_8_or_not_there(tmp_path):
+    (tmp_path / "a.csv").write_bytes("query,pos\nü,b\n".encode("latin-1"))
+    with pytest.raises(ValueError, match="not in UTF-8"):
+        read_pairs(tmp_path / "a.csv")
+    with pytest.raises(ValueError, match="no file 'b.json'") as caught:
+        read_pairs(tmp_path / "b.json")
+    assert str(tmp_path) not in str(caught.value)
+
+
+def test_parts_have_their_shares_and_share_no_answer():
+    rng = np.random.default_rng(0)
+    pairs = Pairs.from_columns(map(str, range(200)), (f"answer {i}" for i in rng.integers(120, size=200)))
+    parts = split_pairs(pairs, (0.6, 0.2, 0.2), seed=3)
+    assert sorted(query for part in parts for query in part.queries) == sorted(pairs.queries)
+    assert [abs(len(part) - n) <= 6 for part, n in zip(parts, (120, 40, 40), strict=True)] == [True] * 3
+    answers = [set(part.candidates) for part in parts]
+    assert not answers[0] & answers[1] and not answers[0] & answers[2] and not answers[1] & answers[2]
+    assert split_pairs(pairs, (0.6, 0.2, 0.2), seed=3) == parts != split_pairs(pairs, (0.6, 0.2, 0.2), seed=4)
+
+
+def test_parts_that_cannot_be():
+    with pytest.raises(ValueError, match="too few"):
+        split_pairs(Pairs.from_columns("abc", "def"), (0.6, 0.2, 0.2))
+    with pytest.raises(ValueError, match="share too many answers"):
+        split_pairs(Pairs.from_columns("abcdefghij", "x" * 10), (0.5, 0.5))
+    with pytest.raises(ValueError, match="3 queries and 2 answers"):
+        Pairs.from_columns("abc", "de")

@@ -1,0 +1,174 @@
+"""`course train`, `evaluate` and `visualize`: from a file of pairs to pictures that are there."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+from helpers import fake_embedder
+from tiny_qwen3 import build_tiny_qwen3
+from typer.testing import CliRunner
+
+from course_utils.app import cli
+from course_utils.app.retriever import _rows
+from course_utils.embedder import load_embedder
+from course_utils.pairs import Pairs, read_pairs
+from course_utils.projection_head import CheckpointError, ProjectionHead
+
+PICTURES = (
+    "similarity_distribution", "tsne_projection", "umap_projection", "similarity_heatmap", "top_k_predictions",
+)  # fmt: skip
+EVIL = "<script>alert(1)</script>"
+
+
+def course(*words):
+    done = CliRunner().invoke(cli.app, list(map(str, words)))
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return build_tiny_qwen3(tmp_path_factory.mktemp("models") / "tiny")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    words = ["harbour", "violin", "lantern", "tax", "garden", "engine", "river", "clock", "bread", "moon"]
+    rows = [
+        {"query": f"What about the {words[i % 10]} {i}?", "pos": [f"The {words[i % 10]} {i} is fine.", f"Answer {i}"],
+         "neg": [f"The {words[i % 10]} {i + 1000} is not."]} for i in range(80)
+    ]  # fmt: skip
+    rows[0]["query"] += EVIL
+    path = tmp_path_factory.mktemp("data") / "pairs.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def trained(model, data, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("heads")
+    words = ("train", "--data", data, "--model", model, "--dim", 16, "--epochs", 3)
+    said = course(*words, "--out", folder / "one", "--export", folder / "exported")
+    course(*words, "--out", folder / "two", "--hidden", 8)
+    return folder, said
+
+
+def test_training_says_what_it_does_and_keeps_every_epoch(trained, model):
+    folder, said = trained
+    assert "80 questions: 56 to train, 12 to choose the epoch, 12 set aside" in said
+    assert len(re.findall(r"^epoch +\d+  loss \d", said, re.MULTILINE)) == 4
+    about = ProjectionHead.load(folder / "one").about
+    assert about["encoder"] == "tiny" and about["data"] == "pairs.jsonl" and len(about["used"]) == 68
+    assert str(folder) not in (folder / "one" / "best.json").read_text(encoding="utf-8")
+    assert {f"epoch_{i:03d}.safetensors" for i in range(4)} <= {path.name for path in (folder / "one").iterdir()}
+    head, encoder = ProjectionHead.load(folder / "one"), load_embedder(model, cache=False)
+    exported = load_embedder(folder / "exported", cache=False)
+    texts = ["one", "two and three"]
+    assert np.abs(exported.encode(texts) - head.transform(encoder.encode(texts))).max() < 1e-6
+    assert exported.card.query_prompt == encoder.card.query_prompt != ""
+
+
+def test_evaluate_counts_only_what_was_not_seen(trained, model, data):
+    folder, _ = trained
+    said = course(
+        "evaluate", "--data", data, "--model", model, "--checkpoint", folder / "one", "--checkpoint", folder / "two"
+    )
+    assert "68 of 80 questions were used in training and are left out" in said
+    assert "12 questions, 36 answers" in said
+    for word in ("stock", "one", "two", "mrr_at_10", "recall_at_5", "95% interval", "gain in right answers first"):
+        assert word in said
+    stock = course("evaluate", "--data", data, "--model", model)
+    assert "80 questions, 240 answers" in stock and "gain" not in stock
+
+
+def test_visualize_leaves_all_pictures_and_a_report(trained, model, data, tmp_path):
+    folder, _ = trained
+    out = tmp_path / "pictures here"
+    said = course(
+        "visualize", "--data", data, "--model", model, "--checkpoint", folder / "one", "--compare", folder / "two",
+        "--output", out, "--perplexity", 5,
+    )  # fmt: skip
+    files = {f"{name}.{kind}" for name in PICTURES for kind in ("png", "html")}
+    assert {path.name for path in out.iterdir()} == files | {"plotly.min.js", "report.json", "report.html"}
+    for name in PICTURES:
+        assert (out / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+        twin = (out / f"{name}.html").read_text(encoding="utf-8")
+        assert 'src="plotly.min.js"' in twin and "https://cdn" not in twin
+        assert EVIL not in twin and name in said
+    report = json.loads((out / "report.json").read_text(encoding="utf-8"))
+    assert report["questions"] == 12 and set(report["pictures"]) == set(PICTURES)
+    assert set(report["verdicts"]) == {"one", "two"}
+    assert report["verdicts"]["one"]["advice"] in ("deploy", "train more", "fix the data")
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert page.count("data:image/png;base64,") == 5 and EVIL not in page and str(tmp_path) not in page
+
+
+def test_pictures_can_be_left_out_and_samples_drawn(model, data, tmp_path):
+    said = course("visualize", "--data", data, "--model", model, "--output", tmp_path, "--skip-tsne", "--skip-umap",
+                  "--max-samples", 20, "--device", "cpu", "--batch-size", 4)  # fmt: skip
+    assert "20 of 80 questions are drawn" in said
+    names = {path.stem for path in tmp_path.glob("*.png")}
+    assert names == set(PICTURES) - {"tsne_projection", "umap_projection"}
+
+
+def test_texts_are_shown_and_not_run(model, data, tmp_path):
+    course("visualize", "--data", data, "--model", model, "--output", tmp_path, "--skip-tsne", "--skip-umap")
+    twins = "".join((tmp_path / f"{name}.html").read_text(encoding="utf-8") for name in ("top_k_predictions",))
+    assert EVIL not in twins and "alert(1)" in twins
+
+
+def test_an_old_picture_does_not_pass_for_a_new_one(model, data, tmp_path):
+    (tmp_path / "tsne_projection.png").write_bytes(b"old")
+    words = ["visualize", "--data", data, "--model", model, "--output", tmp_path, "--max-samples", 10, "--skip-umap"]
+    with pytest.raises(ValueError, match="perplexity=30 is too large for 40 points"):
+        course(*words)
+    assert not (tmp_path / "tsne_projection.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "error", "message"),
+    [
+        (["--checkpoint", "nowhere"], CheckpointError, "no file 'nowhere'"),
+        (["--device", "tpu9"], ValueError, "--device tpu9 cannot be used here"),
+        (["--model", "all-MiniLM-L6-v2", "--checkpoint", "{one}"], CheckpointError, "does not fit"),
+    ],
+)
+def test_what_does_not_work_is_said(trained, model, data, tmp_path, words, error, message):
+    folder, _ = trained
+    words = [word.replace("{one}", str(folder / "one")) for word in words]
+    model = [] if "--model" in words else ["--model", model]
+    with pytest.raises(error, match=message):
+        course("visualize", "--data", data, *model, "--output", tmp_path, *words)
+    assert not list(tmp_path.glob("*.png"))
+
+
+def test_all_questions_seen(trained, model, data, tmp_path):
+    folder, _ = trained
+    used = set(ProjectionHead.load(folder / "one").about["used"])
+    pairs = read_pairs(data)
+    lines = zip(data.read_text(encoding="utf-8").splitlines(), pairs.digests, strict=True)
+    rows = [line for line, digest in lines if digest in used]
+    (tmp_path / "seen.jsonl").write_text("\n".join(rows), encoding="utf-8")
+    with pytest.raises(ValueError, match="0 pairs are too few"):
+        course("evaluate", "--data", tmp_path / "seen.jsonl", "--model", model, "--checkpoint", folder / "one")
+
+
+def test_the_command_line_answers_with_a_status(data, capsys, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["course", "visualize", "--data", str(data.with_name("not_there.csv"))])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 1 and "no file 'not_there.csv'" in capsys.readouterr().err
+
+
+def test_questions_with_fewer_negatives_are_filled_up_with_their_own_answer():
+    pairs = Pairs(("q", "r"), (("a", "b"), ("c",)), (("x", "y"), ()))
+    embedder = fake_embedder()
+    queries, positives, negatives = _rows(embedder, pairs, 8)
+    assert queries.shape == positives.shape == (3, 8) and negatives.shape == (3, 2, 8)
+    assert np.array_equal(queries, embedder.encode_query(["q", "q", "r"]))
+    expected = embedder.encode_document(["x", "y", "x", "y", "c", "c"]).reshape(3, 2, 8)
+    assert np.array_equal(negatives, expected)
+    assert _rows(embedder, Pairs.from_columns("qr", "ac"), 8)[2] is None

@@ -1,0 +1,279 @@
+"""The five pictures and the verdict: numbers against hand-made cases, models that cannot stand together, no memory."""
+
+import sys
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import numpy as np
+import pandas as pd
+import pytest
+from helpers import CARD
+
+from course_utils.metrics import Interval, normalize
+from course_utils.pairs import Pairs
+from course_utils.projection_head import CheckpointError, ProjectionHead
+from course_utils.visualizer import EmbeddingVisualizer, _decide
+
+RNG = np.random.default_rng(0)
+
+
+class Table:
+    """An encoder with a vector for each text that was written down beforehand."""
+
+    card, fingerprint, model = CARD, "table", None
+
+    def __init__(self, vectors):
+        self.vectors = {text: np.asarray(vector, dtype=np.float32) for text, vector in vectors.items()}
+        self.embedding_dim = len(next(iter(self.vectors.values())))
+        self.asked = []
+
+    def encode_query(self, texts, *, max_length, batch_size):
+        self.asked.append((len(texts), batch_size))
+        return normalize(np.stack([self.vectors[text] for text in texts])).astype(np.float32)
+
+    encode_document = encode_query
+
+
+def random_case(n=60, noise=1.0, dim=16, seed=0):
+    rng = np.random.default_rng(seed)
+    meaning = rng.normal(size=(n, dim))
+    sides = [meaning + noise * rng.normal(size=(n, dim)) for _ in range(2)]
+    table = {f"{side} {i}": v for side, rows in zip("qa", sides, strict=True) for i, v in enumerate(rows)}
+    return Table(table), Pairs.from_columns([f"q {i}" for i in range(n)], [f"a {i}" for i in range(n)])
+
+
+def squeeze(dim_in, dim):
+    return ProjectionHead({"weight": RNG.normal(size=(dim, dim_in)).astype(np.float32)})
+
+
+@pytest.fixture(scope="module")
+def case():
+    return random_case()
+
+
+@pytest.fixture(scope="module")
+def both(case):
+    embedder, pairs = case
+    return EmbeddingVisualizer(embedder, pairs), EmbeddingVisualizer(embedder, pairs, head=squeeze(16, 3))
+
+
+def by_hand():
+    """Five questions in three dimensions; the first has two right answers, the last finds a wrong one first."""
+    east, north, up = np.eye(3)
+    questions = {"q0": east, "q1": north, "q2": up, "q3": east + north, "q4": north + up}
+    right = {"a0": east, "b0": east + up, "a1": north, "a2": up, "a3": east + north, "a4": -up}
+    table = Table(questions | right | {"x": -east})
+    answers = ("a0", "b0"), ("a1",), ("a2",), ("a3",), ("a4",)
+    return EmbeddingVisualizer(table, Pairs(("q0", "q1", "q2", "q3", "q4"), answers, ((), (), (), (), ("x",))))
+
+
+def test_the_similarity_matrix_and_the_ranks_by_hand():
+    model = by_hand()
+    assert model.candidates == ("a0", "b0", "a1", "a2", "a3", "a4", "x")
+    half = 1 / np.sqrt(2)
+    assert np.allclose(model.compute_similarity_matrix()[0], [1, half, 0, 0, half, 0, -1], atol=1e-6)
+    assert model.right_first.tolist() == [True, True, True, True, False]
+    assert model.hits(1).tolist() == [0.5, 1, 1, 1, 0]
+    scores = model.scores()
+    assert list(scores) == ["mrr_at_10", "recall_at_1", "recall_at_5"]  # there are seven answers only
+    assert scores["mrr_at_10"].estimate == pytest.approx((4 + 1 / 7) / 5)
+    top = model.top_k(2)
+    assert top[top["question"] == 0]["answer"].tolist()[0] == 0
+    assert top[top["question"] == 4]["right"].tolist() == [False, False]
+
+
+def test_margin_and_separation_by_hand():
+    model = by_hand()
+    right, wrong = model.cosines()
+    assert len(right) == 6 and len(wrong) == 5 * 7 - 6
+    numbers = model.separation()
+    assert numbers["margin"] == pytest.approx(right.mean() - wrong.mean())
+    assert numbers["separation in σ"] == pytest.approx(numbers["margin"] / np.sqrt((right.var() + wrong.var()) / 2))
+
+
+def test_a_constant_dimension_moves_every_cosine_and_no_rank(case):
+    """Why thresholds on cosines do not carry over from one model to another."""
+    embedder, pairs = case
+    longer = Table({text: np.append(v / np.linalg.norm(v), 2) for text, v in embedder.vectors.items()})
+    stock, moved = EmbeddingVisualizer(embedder, pairs), EmbeddingVisualizer(longer, pairs)
+    assert np.allclose(moved.compute_similarity_matrix(), (stock.compute_similarity_matrix() + 4) / 5, atol=1e-5)
+    assert np.array_equal(moved.right_first, stock.right_first)
+    one, two = stock.separation(), moved.separation()
+    assert two["separation in σ"] == pytest.approx(one["separation in σ"], rel=1e-4)
+    assert two["margin"] == pytest.approx(one["margin"] / 5, rel=1e-4)
+    results = [model.checklist()["result"] for model in (stock, moved)]
+    assert results[0]["diagonal (right answers)"] == "fail" and results[1]["diagonal (right answers)"] == "pass"
+    assert results[0]["margin"] == "pass" and results[1]["margin"] == "fail"
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "columns"),
+    [
+        ("plot_similarity_distribution", {}, {"margin", "separation in σ", "right, mean", "wrong, sd"}),
+        ("plot_tsne", {"perplexity": 10}, {"trustworthiness", "right answer near, in the vectors"}),
+        ("plot_umap", {"n_neighbors": 10}, {"trustworthiness of shuffled points", "right answer near, on the map"}),
+        ("plot_similarity_heatmap", {"n": 20}, {"diagonal", "off the diagonal", "largest on the diagonal"}),
+        ("plot_top_k_predictions", {"k": 5}, {"right answer first", "recall at 5", "mrr at 10"}),
+    ],
+)
+def test_every_picture_has_a_panel_and_a_row_for_each_model(both, name, options, columns):
+    stock, head = both
+    figure, numbers = getattr(stock, name)(head, **options)
+    assert numbers.index.tolist() == ["stock", "head"] and columns <= set(numbers)
+    assert np.isfinite(numbers.to_numpy()).all()
+    titles = [axis.get_title() for axis in figure.axes if axis.get_title()]
+    assert titles == ["stock", "head"]
+    assert len({tuple(row) for row in numbers.to_numpy().round(6)}) == 2  # two models, two results
+    labels = [axis.get_xlabel() for axis in figure.axes if axis.get_title()]
+    assert any(labels) or name == "plot_similarity_distribution"
+
+
+def test_the_heatmap_runs_from_0_to_1_and_holds_the_numbers(both):
+    figure, numbers = both[0].plot_similarity_heatmap(n=15)
+    image = figure.axes[0].images[0]
+    assert image.get_clim() == (0, 1)
+    shown = both[0].compute_similarity_matrix()[:15, :15]
+    assert np.allclose(image.get_array(), shown)
+    assert numbers.loc["stock", "diagonal"] == pytest.approx(np.diag(shown).mean())
+
+
+def test_right_and_wrong_are_told_apart_by_more_than_colour():
+    figure, _ = by_hand().plot_top_k_predictions(k=3, n=5)
+    cells = {tuple(np.round(text.get_position())): text.get_text() for text in figure.axes[0].texts}
+    assert cells[(1, 0)].startswith("✔") and not cells[(1, 4)].startswith("✔")
+    assert sum(text.startswith("✔") for text in cells.values()) == 6 - 1  # the last one's answer is not among three
+
+
+def test_maps_are_drawn_once_and_answers_lie_near_on_an_easy_set():
+    embedder, pairs = random_case(noise=0.05)
+    model = EmbeddingVisualizer(embedder, pairs)
+    points, numbers = model.map_points("tsne", perplexity=10)
+    assert points.shape == (120, 2) and model.map_points("tsne", perplexity=10)[0] is points
+    assert numbers["right answer near, in the vectors"] == 1 and numbers["right answer near, on the map"] > 0.9
+    assert numbers["trustworthiness"] > 0.8 > numbers["trustworthiness of shuffled points"]
+
+
+def test_what_cannot_be_drawn_is_said(case, both):
+    embedder, pairs = case
+    with pytest.raises(ValueError, match="4 pairs are too few: .* at least 5"):
+        EmbeddingVisualizer(embedder, pairs.take(range(4)))
+    with pytest.raises(ValueError, match=r"perplexity=40 is too large for 120 points.* perplexity of 12"):
+        both[0].plot_tsne(perplexity=40)
+    with pytest.raises(ValueError, match="n_neighbors=120 must be below 120"):
+        both[0].plot_umap(n_neighbors=120)
+    with pytest.raises(ValueError, match="k=61 must be from 1 to 60"):
+        both[0].plot_top_k_predictions(k=61)
+    with pytest.raises(ValueError, match="same pairs"):
+        both[0].plot_tsne(EmbeddingVisualizer(embedder, pairs.take(range(9)), name="other"))
+    with pytest.raises(ValueError, match="a name of its own"):
+        both[0].plot_similarity_heatmap(both[0])
+
+
+def test_without_umap_the_way_out_is_named(case, monkeypatch):
+    monkeypatch.setitem(sys.modules, "umap", None)
+    with pytest.raises(ValueError, match="pip install umap-learn"):
+        EmbeddingVisualizer(*case).plot_umap()
+
+
+def test_nan_vectors_are_refused(case):
+    embedder, pairs = case
+    broken = Table(embedder.vectors | {"a 7": np.full(16, np.nan)})
+    with pytest.raises(ValueError, match="1 vectors of test/fake hold NaN .* text 7"):
+        EmbeddingVisualizer(broken, pairs).plot_similarity_heatmap()
+
+
+def test_a_head_of_another_encoder_is_refused(case):
+    embedder, pairs = case
+    with pytest.raises(CheckpointError, match=r"\(9 dimensions\) and does not fit test/fake \(16 dimensions"):
+        EmbeddingVisualizer(embedder, pairs, head=squeeze(9, 3))
+    stranger = ProjectionHead(squeeze(16, 3).weights, {"encoder": "E", "encoder_fingerprint": "other"})
+    with pytest.raises(CheckpointError, match="trained on E .* but other weights"):
+        EmbeddingVisualizer(embedder, pairs, head=stranger)
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("CUDA out of memory. Tried to allocate 2 GiB")])
+def test_out_of_memory_means_smaller_batches_said_aloud(case, error, caplog):
+    embedder, pairs = case
+
+    class Small(Table):
+        def encode_query(self, texts, *, max_length, batch_size):
+            if batch_size > 8:
+                raise error
+            return super().encode_query(texts, max_length=max_length, batch_size=batch_size)
+
+        encode_document = encode_query
+
+    small = Small(embedder.vectors)
+    model = EmbeddingVisualizer(small, pairs, batch_size=32)
+    expected = EmbeddingVisualizer(embedder, pairs).compute_similarity_matrix()
+    assert np.array_equal(model.compute_similarity_matrix(), expected)
+    assert [record.getMessage()[-9:] for record in caplog.records] == ["16 texts.", " 8 texts."]
+    assert model.batch_size == 8 and {batch for _, batch in small.asked} == {8}
+
+
+def test_other_errors_are_not_taken_for_a_lack_of_memory(case):
+    embedder, pairs = case
+
+    class Broken(Table):
+        def encode_query(self, texts, **options):
+            raise RuntimeError("size mismatch")
+
+    with pytest.raises(RuntimeError, match="size mismatch"):
+        EmbeddingVisualizer(Broken(embedder.vectors), pairs).compute_similarity_matrix()
+
+
+# --- the verdict ----------------------------------------------------------------------------------------------------
+
+
+GOOD, ZERO, BAD = (Interval(mid, mid - 0.05, mid + 0.05) for mid in (0.1, 0.0, -0.1))
+HIGH, LOW = Interval(0.9, 0.85, 0.95), Interval(0.3, 0.25, 0.35)
+
+
+@pytest.mark.parametrize(
+    ("ten", "gain", "harm", "advice", "words"),
+    [
+        (LOW, GOOD, ZERO, "fix the data", "not even the ten nearest"),
+        (HIGH, None, None, "train more", "not safely above the usual 0.85"),
+        (HIGH, BAD, ZERO, "fix the data", "worse than the stock model"),
+        (HIGH, ZERO, ZERO, "train more", "cannot be told apart"),
+        (HIGH, GOOD, None, "deploy", "was not measured"),
+        (HIGH, GOOD, BAD, "train more", "loses elsewhere"),
+        (HIGH, GOOD, ZERO, "deploy", "no loss"),
+        (HIGH, GOOD, GOOD, "deploy", "no loss"),
+    ],
+)
+def test_the_rules_of_the_verdict(ten, gain, harm, advice, words):
+    said = _decide(ten, HIGH, gain, harm)
+    assert said[0] == advice and words in said[1]
+
+
+def test_a_model_on_its_own_must_be_right_nearly_always():
+    said = _decide(HIGH, Interval(0.95, 0.9, 0.98), None, None)
+    assert said[0] == "deploy" and "as the baseline" in said[1]
+
+
+def test_ranks_decide_and_not_the_checklist(case):
+    """A head that passes fewer checks may be the one to deploy, and the other way round."""
+    embedder, pairs = random_case(n=120, noise=0.5, seed=3)
+    # what is noise lies in eight more dimensions; the head that drops them is right
+    rng = np.random.default_rng(1)
+    table = Table({t: np.concatenate([v, 2 * rng.normal(size=8), [9]]) for t, v in embedder.vectors.items()})
+    keep = ProjectionHead({"weight": np.hstack([np.eye(16), np.zeros((16, 9))]).astype(np.float32)})
+    stock, head = EmbeddingVisualizer(table, pairs), EmbeddingVisualizer(table, pairs, head=keep)
+    found = head.verdict(stock, (head, stock))
+    assert found.advice == "deploy" and found.evidence.loc["gain over stock", "low"] > 0
+    assert (found.checklist["result"] == "fail").any()
+    back = EmbeddingVisualizer(table, pairs, name="a").verdict(EmbeddingVisualizer(table, pairs, head=keep, name="b"))
+    assert back.advice == "fix the data" and back.evidence.loc["gain over b", "high"] < 0
+    same = EmbeddingVisualizer(table, pairs, name="twin").verdict(stock)
+    assert same.advice == "train more" and same.evidence.loc["gain over stock", "value"] == 0
+
+
+def test_the_checklist_names_what_is_wanted(both):
+    checks = both[0].checklist()
+    assert checks["wanted"].tolist() == ["> 0.25", "> 2", "> 0.8", "< 0.6", "> 0.85", "> 0.1", "> 0.9"]
+    assert set(checks["result"]) <= {"pass", "fail"} and isinstance(checks, pd.DataFrame)
+    worst = EmbeddingVisualizer(*random_case(noise=8)).checklist()
+    assert worst.loc["margin", "remark"] == "bad" and worst.loc["separation in σ", "remark"] == "bad"
