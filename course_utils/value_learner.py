@@ -1,9 +1,9 @@
 """Learn from scored texts what somebody likes, and score other texts: ridge regression on embeddings.
 
 :class:`TextEmbedder` turns texts into vectors inside scikit-learn's pipelines and searches; on top of it
-:class:`EmbeddingValueLearner` collects examples, learns, predicts with intervals, ranks, explains, goes on learning one
-example at a time, and can be saved. It assumes that the score is a linear function of the vector, which lesson 4 puts to
-the test against simpler guesses and against people.
+:class:`EmbeddingValueLearner` collects examples, learns, predicts with intervals, ranks, explains, goes on learning
+example by example, and can be saved. It assumes that the score is a linear function of the vector, which lesson 4
+puts to the test against simpler guesses and against people.
 """
 
 import json
@@ -59,6 +59,13 @@ class Explanation:
     words: pd.DataFrame
 
 
+class _Secret(str):
+    """A key that no listing of parameters shows."""
+
+    def __repr__(self) -> str:
+        return "'…'"
+
+
 class TextEmbedder(TransformerMixin, BaseEstimator):
     """Texts in, unit vectors out, as a scikit-learn transformer: for ``make_pipeline(TextEmbedder(), Ridge())``.
 
@@ -84,17 +91,11 @@ class TextEmbedder(TransformerMixin, BaseEstimator):
         api_key: str | None = None,
     ):
         self.embedder, self.instruction, self.embedding_dim = embedder, instruction, embedding_dim
-        self.cache_dir, self.api_key = cache_dir, api_key
+        self.cache_dir, self.api_key = cache_dir, None if api_key is None else _Secret(api_key)
         self._opened: tuple | None = None  # the parameters that were used, and the embedder they gave
 
     def __sklearn_clone__(self):
         return type(self)(**self.get_params(deep=False))  # a model of many megabytes is shared, never copied
-
-    def __repr__(self, **kwargs) -> str:
-        shown = {name: value for name, value in self.get_params(deep=False).items() if value is not None}
-        if "api_key" in shown:
-            shown["api_key"] = "…"
-        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
 
     def fit(self, X=None, y=None):
         """Load the model; there is nothing to learn."""
@@ -105,9 +106,6 @@ class TextEmbedder(TransformerMixin, BaseEstimator):
         """Embed n texts: float32 array of shape (n, dim), rows of length 1."""
         texts = [X] if isinstance(X, str) else X
         return self._open().encode(texts, instruction=self.instruction, truncate_dim=self.embedding_dim)
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return True
 
     def _open(self) -> Embedder:
         wanted = (self.embedder, self.embedding_dim, self.cache_dir, self.api_key)
@@ -131,18 +129,13 @@ class TextEmbedder(TransformerMixin, BaseEstimator):
                 if not model:
                     raise ValueError(f"api_key is for a model behind an endpoint ('openai:…'), not {self.embedder!r}.")
                 embedder = RemoteEmbedder(endpoint, model, api_key=self.api_key, cache=cache)
-        dim = self.embedding_dim
-        if dim is not None:
-            if isinstance(dim, bool) or not isinstance(dim, (int, np.integer)) or not 1 <= dim <= embedder.embedding_dim:
-                raise ValueError(
-                    f"embedding_dim={dim!r} must be a whole number from 1 to {embedder.embedding_dim}, all that "
-                    f"{embedder.card.name} has."
-                )
-            if dim < embedder.embedding_dim and not (embedder.card.matryoshka_dims or embedder.card.matryoshka_min):
-                logger.warning(
-                    "%s was not trained for fewer dimensions; its first %d are used as they are.",
-                    embedder.card.name, dim,
-                )  # fmt: skip
+        if self.embedding_dim is None:  # how many there are is not asked needlessly: an endpoint would have to answer
+            return embedder
+        dim, most, card = self.embedding_dim, embedder.embedding_dim, embedder.card
+        if isinstance(dim, bool) or not isinstance(dim, (int, np.integer)) or not 1 <= dim <= most:
+            raise ValueError(f"embedding_dim={dim!r} must be a whole number from 1 to {most}, the size of {card.name}.")
+        if dim < most and not (card.matryoshka_dims or card.matryoshka_min):
+            logger.warning("%s was not trained for fewer dimensions; its first %d are used.", card.name, dim)
         return embedder
 
 
@@ -238,7 +231,7 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
             examples = list(examples)
             strange = [type(example).__name__ for example in examples if not isinstance(example, RankingExample)]
             if strange:
-                raise TypeError(f"examples must be a list of RankingExample, a DataFrame or a path; found {strange[0]}.")
+                raise TypeError(f"examples must be a list of RankingExample, a table or a path; found {strange[0]}.")
             rows = ((example.text, example.score, example.metadata) for example in examples)
         new = [_checked_example(*row, where=f"examples[{i}]: ") for i, row in enumerate(rows)]
         self._examples += new
@@ -280,8 +273,8 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
 
         X, y = self._checked_training()
         groups = self._checked_groups(groups, max(cv_folds, 2 if validation_split else 0))
-        names = ("train_mse", "train_r2", "val_mse", "val_r2", "val_spearman", "mean_val_mse", "cv_mse_mean", "cv_mse_std")
-        result = dict.fromkeys(names, math.nan)
+        names = "train_mse train_r2 val_mse val_r2 val_spearman mean_val_mse cv_mse_mean cv_mse_std"
+        result = dict.fromkeys(names.split(), math.nan)
         if validation_split:
             splitter = GroupShuffleSplit(1, test_size=validation_split, random_state=random_state)
             train, held = next(splitter.split(X, y, groups))
@@ -365,12 +358,16 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
         if len(texts) != len(scores):
             raise ValueError(f"There are {len(texts)} texts and {len(scores)} scores.")
         if not hasattr(self, "alpha_") and self.ridge_alpha is None:
-            raise NotFittedError("partial_fit keeps alpha as it is, and there is none yet: train() or give ridge_alpha=.")
-        new = [_checked_example(text, score, where=f"texts[{i}]: ") for i, (text, score) in enumerate(zip(texts, scores, strict=True))]  # noqa: E501
+            raise NotFittedError("partial_fit keeps alpha, and there is none yet: call train(), or give ridge_alpha=.")
+        pairs = enumerate(zip(texts, scores, strict=True))
+        new = [_checked_example(text, score, where=f"texts[{i}]: ") for i, (text, score) in pairs]
         waiting = self._examples[getattr(self, "n_samples_", 0) :] + new
+        if not waiting:
+            return self
         rows = self._features([example.text for example in waiting])
         if not hasattr(self, "alpha_"):
             self._start(rows.shape[1], _checked_alpha(self.ridge_alpha, "ridge_alpha"))
+        self._check_columns(rows)
         for row, example in zip(rows, waiting, strict=True):
             self._update(row, example.score)
         self._examples += new
@@ -437,8 +434,8 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
             raise ValueError(f"groups must have one value for each of the {len(self._examples)} examples.")
         if len(np.unique(groups)) < at_least:
             raise ValueError(
-                f"{at_least} parts cannot be made of {len(np.unique(groups))} different groups (or texts). Add examples, "
-                "or give a smaller cv_folds."
+                f"{at_least} parts cannot be made of {len(np.unique(groups))} different groups (or texts). Add "
+                "examples, or give a smaller cv_folds."
             )
         return groups
 
@@ -447,12 +444,14 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
         X = np.asarray(self.transform(texts), dtype=np.float64)
         if not np.isfinite(X).all():
             raise ValueError("transform() gives NaN or infinite values.")
-        if hasattr(self, "alpha_") and X.shape[1] != len(self._mean):
+        return X
+
+    def _check_columns(self, X: np.ndarray) -> None:
+        if X.shape[1] != len(self._mean):
             raise ValueError(
                 f"transform() gives {X.shape[1]} columns, and the model learned from {len(self._mean)}. Put "
-                "embedding_dim and extra columns back as they were, or start with a new learner."
+                "embedding_dim and extra columns back as they were, or train() again."
             )
-        return X
 
     # --- predicting -----------------------------------------------------------------------------------------------
 
@@ -478,7 +477,9 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
         section 1.1, with the correction for n of conformal prediction; it holds for methods as stable as ridge.
         """
         self._check_trained()
-        scores = self._features([X] if isinstance(X, str) else X) @ self.coef_ + self.intercept_
+        rows = self._features([X] if isinstance(X, str) else X)
+        self._check_columns(rows)
+        scores = rows @ self.coef_ + self.intercept_
         if return_interval:
             width = self._half_width(confidence)
             limits = np.column_stack([scores - width, scores + width])
@@ -491,7 +492,7 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
         if not len(self.loo_errors_):
             raise ValueError("There are no leave-one-out errors yet to make intervals from: call train().")
         if self.intervals_stale_:
-            logger.warning("The intervals do not know the examples learned since the last training; train() renews them.")
+            logger.warning("The intervals know nothing of the examples since the last training; train() renews them.")
         position = math.ceil((len(self.loo_errors_) + 1) * confidence)
         return math.inf if position > len(self.loo_errors_) else float(self.loo_errors_[position - 1])
 
@@ -514,6 +515,7 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
         """
         self._check_trained()
         examples = self._examples[: self.n_samples_]
+        score = self.predict(text)
         rows = self._features([example.text for example in examples])
         scores = np.array([example.score for example in examples])
         centred, new = rows - self._mean, self._features([text])[0]
@@ -521,12 +523,12 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
         pull = 1 / len(scores) + centred @ (self._inverse @ (new - self._mean))
         effect = pull * (scores - rows @ self.coef_ - self.intercept_) / np.maximum(1 - leverage, 1e-12)
         words = text.split()
-        score = self.predict(text)
         shorter = [" ".join(words[:i] + words[i + 1 :]) for i in range(len(words))] if len(words) > 1 else []
         without = self.predict(shorter) if shorter else np.empty(0)
         named = pd.DataFrame({"text": [e.text for e in examples], "score": scores, "effect": effect})
-        worded = pd.DataFrame({"word": words[: len(shorter)], "position": range(len(shorter)), "effect": score - without})
-        return Explanation(score, *(_strongest(frame, "effect", k) for frame in (named, worded)))
+        places = range(len(shorter))
+        worded = pd.DataFrame({"word": [words[i] for i in places], "position": places, "effect": score - without})
+        return Explanation(score, _strongest(named, "effect", k), _strongest(worded, "effect", k))
 
     def feature_importance(self, k: int = 10) -> pd.DataFrame:
         """List the ``k`` dimensions with the largest weights: a DataFrame with ``dimension`` and ``weight``.
@@ -610,8 +612,8 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
             ) from error
         if opened.fingerprint != about["fingerprint"]:
             raise TensorFileError(
-                f"{path.name!r} was trained with another encoder ({about['embedder']}) than {opened.card.name} as it is "
-                "here: the same name can stand for other weights. Give the right one as embedder=, or train again."
+                f"{path.name!r} was trained with another encoder ({about['embedder']}) than {opened.card.name} as it "
+                "is here: the same name can stand for other weights. Give the right one as embedder=, or train again."
             )
         learner._examples = [RankingExample(*example) for example in json.loads(tensors.pop("examples").tobytes())]
         for name, value in (about["learned"] | tensors).items():
