@@ -110,3 +110,46 @@ def cosine_spearman(vectors1: np.ndarray, vectors2: np.ndarray, scores: np.ndarr
 
     cosines = np.sum(normalize(np.asarray(vectors1)) * normalize(np.asarray(vectors2)), axis=1)
     return float(spearmanr(cosines, scores).statistic)
+
+
+def spearman_interval(
+    scores: np.ndarray,
+    predicted: np.ndarray,
+    minus: np.ndarray | None = None,
+    *,
+    groups=None,
+    n_resamples: int = 500,
+    confidence: float = 0.95,
+    random_state: int = 0,
+) -> Interval:
+    """Rank correlation (−1 to 1) of predictions with scores, with a percentile bootstrap over whole groups.
+
+    Parameters
+    ----------
+    scores, predicted : arrays of shape (n,). Predictions that are all equal have no order, and count as 0.
+    minus : other predictions, shape (n,); the interval is then that of the difference of the two correlations, both
+        taken on the same resamples.
+    groups : n values; rows of one group (sentences of one review) are drawn together, because they are not
+        independent. None: each row by itself.
+
+    References
+    ----------
+    The cluster bootstrap of Davison and Hinkley, Bootstrap Methods and their Application (1997), section 3.8.
+    """
+    from scipy.stats import rankdata
+
+    columns = [np.asarray(column, dtype=np.float64) for column in (scores, predicted, minus) if column is not None]
+    members = np.arange(len(columns[0])) if groups is None else np.unique(groups, return_inverse=True)[1]
+    rows = np.split(np.argsort(members, kind="stable"), np.cumsum(np.bincount(members))[:-1])
+
+    def statistic(drawn):
+        ranks = [rankdata(column[drawn]) - (len(drawn) + 1) / 2 for column in columns]
+        norms = [np.linalg.norm(rank) or np.inf for rank in ranks]
+        values = [ranks[0] @ rank / norms[0] / norm for rank, norm in zip(ranks[1:], norms[1:], strict=True)]
+        return values[0] - (values[1] if len(values) > 1 else 0)
+
+    generator = np.random.default_rng(random_state)
+    draws = generator.integers(len(rows), size=(n_resamples, len(rows)))
+    resampled = [statistic(np.concatenate([rows[i] for i in draw])) for draw in draws]
+    low, high = np.quantile(resampled, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return Interval(float(statistic(np.arange(len(columns[0])))), float(low), float(high), confidence)

@@ -35,9 +35,10 @@ def write_tensors(path: Path, tensors: dict[str, np.ndarray], about: dict) -> No
         )
         temporary.replace(path)
     except (OSError, SafetensorError) as error:
+        reason = getattr(error, "strerror", None) or type(error).__name__  # its text would tell the whole path
         raise OSError(
-            f"{path.name} cannot be written to {path.parent.absolute()} ({error}). Choose a folder that exists and "
-            "that you may write to, and see whether the disk is full."
+            f"{path.name} cannot be written to the folder {path.parent.absolute().name!r} ({reason}). Choose a folder "
+            "that exists and that you may write to, and see whether the disk is full."
         ) from error
     finally:
         if temporary.exists():
