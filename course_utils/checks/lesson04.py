@@ -92,7 +92,7 @@ def check_rank_with_duplicates(function) -> None:
     )
     values = [score for _, score in answer]
     require(values != sorted(values), "That is worst first. Begin with the best.")
-    require(values == sorted(values, reverse=True), "The scores should fall, or stay equal, from each pair to the next.")
+    require(values == sorted(values, reverse=True), "From each pair to the next the score should fall, or stay equal.")
     require(sorted(answer) == sorted(right), "Each text should keep its own score.")
     require(
         answer == right,
