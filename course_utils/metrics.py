@@ -132,6 +132,11 @@ def spearman_interval(
     groups : n values; rows of one group (sentences of one review) are drawn together, because they are not
         independent. None: each row by itself.
 
+    Raises
+    ------
+    ValueError
+        With fewer than two groups (or rows), rows of different lengths, or values that are not finite.
+
     References
     ----------
     The cluster bootstrap of Davison and Hinkley, Bootstrap Methods and their Application (1997), section 3.8.
@@ -141,6 +146,8 @@ def spearman_interval(
     columns = [np.asarray(column, dtype=np.float64) for column in (scores, predicted, minus) if column is not None]
     members = np.arange(len(columns[0])) if groups is None else np.unique(groups, return_inverse=True)[1]
     rows = np.split(np.argsort(members, kind="stable"), np.cumsum(np.bincount(members))[:-1])
+    if len(rows) < 2 or any(c.shape != columns[0].shape or not np.isfinite(c).all() for c in columns):
+        raise ValueError("An interval of a rank correlation takes two or more groups of finite numbers.")
 
     def statistic(drawn):
         ranks = [rankdata(column[drawn]) - (len(drawn) + 1) / 2 for column in columns]

@@ -405,7 +405,7 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
         self._moment = centred.T @ (y - self._score_mean)
         self._inverse = np.linalg.inv(centred.T @ centred + self.alpha_ * np.eye(X.shape[1]))
         self.coef_, self.intercept_ = ridge.coef_, float(ridge.intercept_)
-        column = int(np.argmin(np.abs(np.log(ridge.alphas) - math.log(ridge.alpha_))))
+        column = list(ridge.alphas).index(ridge.alpha_)
         self.loo_errors_ = np.sort(np.sqrt(ridge.cv_results_[:, column]))
         self.intervals_stale_ = False
 

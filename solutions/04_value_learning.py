@@ -23,7 +23,7 @@ SEED = 0  # which reviews, folds and examples are drawn
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from scipy.stats import kendalltau
+from scipy.stats import kendalltau, spearmanr
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import Ridge, RidgeCV
 from sklearn.metrics import ndcg_score
@@ -248,7 +248,7 @@ leaking = cross_val_predict(ridge, vectors, scores, cv=careless)
 
 # %% tags=["core"]
 difference = metrics.spearman_interval(scores, leaking, minus=honest, groups=groups)
-share = abs(difference.estimate) / max(1 - metrics.spearman_interval(scores, honest, groups=groups).estimate, 1e-9)
+share = abs(difference.estimate) / (1 - spearmanr(scores, honest).statistic)
 say.sentence(
     say.comparison("random folds", "grouped folds", difference, "rank correlation")
     + f" That is {share:.0%} of what is missing to a perfect order: "
@@ -268,7 +268,7 @@ rows = {}
 for name, model in models.items():
     for folds_name, folds in (("random folds", careless.split(twice)), ("grouped folds", grouped.split(twice, groups=copies))):
         guess = cross_val_predict(model, twice, twice_scores, cv=list(folds))
-        rows[name, folds_name] = metrics.spearman_interval(twice_scores, guess, groups=copies, n_resamples=50).estimate
+        rows[name, folds_name] = spearmanr(twice_scores, guess).statistic
 copied = pd.Series(rows).unstack()
 copied.round(3)
 
@@ -355,7 +355,7 @@ for n in sizes:
         some = chance.choice(train, n, replace=False)
         for name, model, X in (("embedding", RidgeCV(ALPHAS), vectors), ("TF-IDF", tfidf, texts.to_numpy())):
             guess = model.fit(X[some], scores[some]).predict(X[held])
-            value = metrics.spearman_interval(scores[held], guess, n_resamples=1).estimate
+            value = spearmanr(scores[held], guess).statistic
             rows.append({"examples": n, "draw": draw, "ridge on": name, "rank correlation": value})
 curve = pd.DataFrame(rows)
 
@@ -366,7 +366,7 @@ for (name, part), color, marker in zip(curve.groupby("ridge on", sort=False), pl
     spread = part.groupby("examples")["rank correlation"].agg(["min", "median", "max"])
     axis.semilogx(spread.index, spread["median"], color=color, marker=marker, label=name)
     axis.fill_between(spread.index, spread["min"], spread["max"], color=color, alpha=0.2)
-ceiling = metrics.spearman_interval(scores[held], person, n_resamples=1).estimate
+ceiling = spearmanr(scores[held], person).statistic
 axis.axhline(ceiling, linestyle="--", color=plots.PALETTE[4], label="one person")
 axis.legend()
 axis = axis.set(xlabel="scored examples", ylabel="rank correlation, held-out reviews", title="What more examples bring")
@@ -432,7 +432,7 @@ people = np.random.default_rng(SEED).permuted(np.array(asked["ratings"].tolist()
 gain = asked["score"].to_numpy()[None] + 4  # gains of nDCG must not be negative: 0 to 8
 rows = {
     name: {
-        "Spearman": metrics.spearman_interval(asked["score"], order, n_resamples=1).estimate,
+        "Spearman": spearmanr(asked["score"], order).statistic,
         "Kendall": kendalltau(asked["score"], order).statistic,
         "nDCG@10": ndcg_score(gain, np.asarray(order, dtype=float)[None], k=10),
     }
@@ -650,11 +650,11 @@ reasons.examples.head(5).round(3)
 reviews = load_reviews().sample(frac=1, random_state=SEED)
 first, later, rest = reviews.iloc[:50], reviews.iloc[50:250], reviews.iloc[250:]
 online = EmbeddingValueLearner(embedder, ridge_alpha=1).fit(first["text"], first["score"])
-course = [metrics.spearman_interval(rest["score"], online.predict(rest["text"]), n_resamples=1).estimate]
+course = [spearmanr(rest["score"], online.predict(rest["text"])).statistic]
 for start in range(0, len(later), 20):
     some = later.iloc[start : start + 20]
     online.partial_fit(some["text"], some["score"])
-    course.append(metrics.spearman_interval(rest["score"], online.predict(rest["text"]), n_resamples=1).estimate)
+    course.append(spearmanr(rest["score"], online.predict(rest["text"])).statistic)
 
 # %% tags=["deep"]
 batch = EmbeddingValueLearner(embedder, ridge_alpha=1).fit(reviews["text"].iloc[:250], reviews["score"].iloc[:250])
