@@ -429,15 +429,17 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
         return self._features(self.training_texts), scores
 
     def _checked_groups(self, groups, at_least: int) -> np.ndarray:
-        groups = np.asarray(self.training_texts if groups is None else list(groups))
-        if groups.shape != (len(self._examples),):
+        groups = self.training_texts if groups is None else list(groups)
+        if len(groups) != len(self._examples):
             raise ValueError(f"groups must have one value for each of the {len(self._examples)} examples.")
-        if len(np.unique(groups)) < at_least:
+        # as numbers: an array of strings takes the room of its longest text for each of them
+        numbers, distinct = pd.factorize(pd.Series(groups, dtype=object), use_na_sentinel=False)
+        if len(distinct) < at_least:
             raise ValueError(
-                f"{at_least} parts cannot be made of {len(np.unique(groups))} different groups (or texts). Add "
-                "examples, or give a smaller cv_folds."
+                f"{at_least} parts cannot be made of {len(distinct)} different groups (or texts). Add examples, or give "
+                "a smaller cv_folds."
             )
-        return groups
+        return numbers
 
     def _features(self, texts: Sequence[str]) -> np.ndarray:
         """What ridge sees, in float64; checked, because :meth:`transform` may be somebody else's."""
