@@ -436,8 +436,8 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
         numbers, distinct = pd.factorize(pd.Series(groups, dtype=object), use_na_sentinel=False)
         if len(distinct) < at_least:
             raise ValueError(
-                f"{at_least} parts cannot be made of {len(distinct)} different groups (or texts). Add examples, or give "
-                "a smaller cv_folds."
+                f"{at_least} parts cannot be made of {len(distinct)} different groups (or texts). Add examples, or "
+                "give a smaller cv_folds."
             )
         return numbers
 
