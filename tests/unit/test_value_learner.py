@@ -292,7 +292,7 @@ def test_a_warning_at_the_edge_of_the_grid(learner, caplog):
     found = learner.optimize_hyperparameters(alpha_range=(10, 100, 1000))
     assert found["best_alpha"] == 10 and "10, is at the edge of those tried (10 to 1000)" in caplog.text
     caplog.clear()
-    learner.fit(*texts_and_scores(30, noise=3))
+    learner.fit(*texts_and_scores(60, noise=1))
     caplog.clear()
     found = learner.optimize_hyperparameters(alpha_range=(1e-9, 3, 1e6))
     assert found["best_alpha"] == learner.ridge_alpha == learner.alpha_ == 3 and not caplog.records
