@@ -134,7 +134,7 @@ say.sentence(
 #
 # $$\text{minimise} \; \sum_i (y_i - w x_i)^2 + \alpha w^2 \quad \Rightarrow \quad w = \frac{\sum_i x_i y_i}{\sum_i x_i^2 + \alpha}$$
 
-# %% tags=["core"]
+# %% tags=["core", "nbval-check-output"]
 ideas = load_corpus("saturdays").head(20)
 x = ideas["text"].str.split().str.len().to_numpy(dtype=float)
 y = ideas["score"].to_numpy(dtype=float)
