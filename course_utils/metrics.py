@@ -199,3 +199,54 @@ def accuracy(train_vectors: np.ndarray, train_labels, vectors: np.ndarray, label
 
     classifier = LogisticRegression(max_iter=1000).fit(train_vectors, train_labels)
     return (classifier.predict(vectors) == np.asarray(labels)).astype(np.float64)
+
+
+
+def spearman_interval(
+    scores: np.ndarray,
+    predicted: np.ndarray,
+    minus: np.ndarray | None = None,
+    *,
+    groups=None,
+    n_resamples: int = 500,
+    confidence: float = 0.95,
+    random_state: int = 0,
+) -> Interval:
+    """Rank correlation (−1 to 1) of predictions with scores, with a percentile bootstrap over whole groups.
+
+    Parameters
+    ----------
+    scores, predicted : arrays of shape (n,). Predictions that are all equal have no order, and count as 0.
+    minus : other predictions, shape (n,); the interval is then that of the difference of the two correlations, both
+        taken on the same resamples.
+    groups : n values; rows of one group (sentences of one review) are drawn together, because they are not
+        independent. None: each row by itself.
+
+    Raises
+    ------
+    ValueError
+        With fewer than two groups (or rows), rows of different lengths, or values that are not finite.
+
+    References
+    ----------
+    The cluster bootstrap of Davison and Hinkley, Bootstrap Methods and their Application (1997), section 3.8.
+    """
+    from scipy.stats import rankdata
+
+    columns = [np.asarray(column, dtype=np.float64) for column in (scores, predicted, minus) if column is not None]
+    members = np.arange(len(columns[0])) if groups is None else np.unique(groups, return_inverse=True)[1]
+    rows = np.split(np.argsort(members, kind="stable"), np.cumsum(np.bincount(members))[:-1])
+    if len(rows) < 2 or any(c.shape != columns[0].shape or not np.isfinite(c).all() for c in columns):
+        raise ValueError("An interval of a rank correlation takes two or more groups of finite numbers.")
+
+    def statistic(drawn):
+        ranks = [rankdata(column[drawn]) - (len(drawn) + 1) / 2 for column in columns]
+        norms = [np.linalg.norm(rank) or np.inf for rank in ranks]
+        values = [ranks[0] @ rank / norms[0] / norm for rank, norm in zip(ranks[1:], norms[1:], strict=True)]
+        return values[0] - (values[1] if len(values) > 1 else 0)
+
+    generator = np.random.default_rng(random_state)
+    draws = generator.integers(len(rows), size=(n_resamples, len(rows)))
+    resampled = [statistic(np.concatenate([rows[i] for i in draw])) for draw in draws]
+    low, high = np.quantile(resampled, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return Interval(float(statistic(np.arange(len(columns[0])))), float(low), float(high), confidence)

@@ -6,7 +6,6 @@ sha256: each lookup checks text and prompt to the byte, and any other text is an
 """
 
 import hashlib
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -16,6 +15,7 @@ import numpy as np
 
 from course_utils.catalog import CATALOG, ModelCard
 from course_utils.embedder import Embedder
+from course_utils.tensor_file import TensorFileError, read_tensors, write_tensors
 
 _FORMAT = "text-embeddings-course vectors 1"
 
@@ -38,23 +38,14 @@ class StoredVectors(Embedder):
     """
 
     def __init__(self, path: str | Path):
-        from safetensors import SafetensorError, safe_open
-
         self.path = Path(path).expanduser()
-        if not self.path.is_file():
-            raise StoredVectorsError(f"There is no file {self.path.name!r} where the path leads to.")
         try:
-            with safe_open(self.path, framework="numpy") as file:
-                about = json.loads((file.metadata() or {})["about"])
-                tensors = {name: file.get_tensor(name) for name in ("vectors", "texts", "prompts")}
-            card = ModelCard(**{k: tuple(v) if isinstance(v, list) else v for k, v in about["card"].items()})
-            written = about.pop("sha256")
-        except (SafetensorError, ValueError, KeyError, TypeError) as error:
-            raise StoredVectorsError(
-                f"{self.path.name!r} is not a file that this version of `course embed` wrote, or not the whole of it."
-            ) from error
-        if written != _checksum(about, tensors):
-            raise StoredVectorsError(f"{self.path.name!r} has changed since it was written. Copy it again.")
+            tensors, about = read_tensors(self.path)
+            if about.get("format") != _FORMAT:
+                raise TensorFileError(f"{self.path.name!r} is no file that this version of `course embed` wrote.")
+        except TensorFileError as error:
+            raise StoredVectorsError(str(error)) from error
+        card = ModelCard(**{k: tuple(v) if isinstance(v, list) else v for k, v in about["card"].items()})
         # The catalogue's own card, where there is one, so that its prompts are those of every other embedder.
         super().__init__(None, CATALOG.get(card.name, card), about["fingerprint"])
         self.about = about
@@ -104,8 +95,6 @@ def add_vectors(
     StoredVectorsError
         If the file holds vectors of another model, precision or length.
     """
-    from safetensors.numpy import save_file
-
     path = Path(path).expanduser()
     if path.suffix != ".safetensors":
         raise ValueError("The file of vectors needs a name that ends in .safetensors.")
@@ -131,26 +120,12 @@ def add_vectors(
     if card.name not in CATALOG and Path(card.name).exists():
         card = replace(card, name=Path(card.name).name)  # where a folder lies on this machine is nobody's business
     about = {"format": _FORMAT, "card": asdict(card), "prompts": prompts, **maker}
-    about["sha256"] = _checksum(about, tensors)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        save_file(tensors, temporary, metadata={"about": json.dumps(about)})
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_tensors(path, tensors, about)
     return len(rows)
 
 
 def _digest(text: str) -> bytes:
     return hashlib.sha256(text.encode()).digest()
-
-
-def _checksum(about: dict, tensors: dict[str, np.ndarray]) -> str:
-    digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
-    for name in sorted(tensors):
-        digest.update(f"{name} {tensors[name].dtype} {tensors[name].shape} ".encode())
-        digest.update(np.ascontiguousarray(tensors[name]).tobytes())
-    return digest.hexdigest()
 
 
 @dataclass(frozen=True)

@@ -134,6 +134,22 @@ def embed(
 
 
 @app.command()
+def serve(
+    model: Annotated[Path, typer.Argument(help="A file of EmbeddingValueLearner.save_model.")],
+    embedder: Annotated[str | None, typer.Option(help="The encoder, if its saved name does not load here.")] = None,
+    host: Annotated[str, typer.Option(help="0.0.0.0 opens it to the network; it has no passwords.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535)] = 8000,
+) -> None:
+    """Serve a value learner: POST /predict and /rank, /health, and /docs to try them."""
+    if not all(map(find_spec, ("fastapi", "uvicorn"))):
+        raise ValueError('The service needs more packages: python -m pip install -c constraints.txt -e ".[serve]"')
+    from course_utils.app.serve import serve as serve_learner
+    from course_utils.value_learner import EmbeddingValueLearner
+
+    serve_learner(EmbeddingValueLearner.load_model(model, embedder=embedder), host, port)
+
+
+@app.command()
 def reset(lesson: Annotated[str, typer.Argument(help="01, 02, …")]) -> None:
     """Put a fresh copy of a lesson into my_work/; your old one is kept beside it."""
     kept = reset_lesson(lesson)

@@ -18,6 +18,7 @@ from course_utils.metrics import (
     nearest_neighbors,
     normalize,
     recall_at_k,
+    spearman_interval,
 )
 
 RANDOM = np.random.default_rng(0)
@@ -260,3 +261,41 @@ def test_accuracy_is_scikit_learns():
     ours = accuracy(CLOUD[:40], labels[:40], CLOUD[40:], labels[40:])
     assert ours.mean() == pytest.approx(accuracy_score(labels[40:], predicted))
     assert np.array_equal(ours == 1, predicted == labels[40:])
+
+
+
+def test_spearman_interval_is_scipys_correlation_with_groups_drawn_together():
+    generator = np.random.default_rng(0)
+    groups = np.repeat(np.arange(40), 10)
+    scores = generator.normal(size=40)[groups] + 0.1 * generator.normal(size=400)  # alike within a group
+    predicted = scores + generator.normal(size=40)[groups]
+    alone, together = (spearman_interval(scores, predicted, groups=some) for some in (None, groups))
+    expected = stats.spearmanr(scores, predicted).statistic
+    assert alone.estimate == pytest.approx(expected) and together.estimate == pytest.approx(expected)
+    assert alone.low < expected < alone.high
+    # 400 rows of which 40 are independent: taking them for 400 would make the interval far too narrow
+    assert together.high - together.low > 2 * (alone.high - alone.low)
+
+
+def test_spearman_interval_of_a_difference_is_paired_and_a_constant_has_no_order():
+    generator = np.random.default_rng(1)
+    scores = generator.normal(size=200)
+    good, same = scores + generator.normal(size=200), np.ones(200)
+    nothing = spearman_interval(scores, good, minus=good)
+    assert (nothing.estimate, nothing.low, nothing.high) == (0, 0, 0)
+    against_none = spearman_interval(scores, good, minus=same)
+    assert against_none.estimate == pytest.approx(stats.spearmanr(scores, good).statistic)
+    assert spearman_interval(scores, same).estimate == 0
+    for wrong in ({"groups": np.ones(200)}, {"minus": np.full(200, np.nan)}, {"minus": same[:5]}):
+        with pytest.raises(ValueError, match="two or more groups of finite numbers"):
+            spearman_interval(scores, good, **wrong)
+
+
+def test_a_95_percent_spearman_interval_holds_the_truth_about_95_times_of_100():
+    """For normal variables with correlation 0.6 the true rank correlation is 6/π asin(0.3)."""
+    truth, held = 6 / np.pi * np.arcsin(0.3), []
+    for seed in range(150):
+        x, noise = np.random.default_rng(seed).normal(size=(2, 100))
+        found = spearman_interval(x, 0.6 * x + 0.8 * noise, n_resamples=200, random_state=seed)
+        held.append(found.low <= truth <= found.high)
+    assert 0.88 <= np.mean(held) <= 0.99

@@ -1,0 +1,71 @@
+"""Arrays and what is to be said of them in one file: safetensors with JSON in its header, checked by a hash.
+
+The format holds numbers and text and nothing that could run, a file is replaced in one step, and a checksum over both
+parts tells one that changed on its way.
+"""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+
+
+class TensorFileError(ValueError):
+    """A file is not one of ours, not the whole of it, or has changed since it was written."""
+
+
+def write_tensors(path: Path, tensors: dict[str, np.ndarray], about: dict) -> None:
+    """Write arrays and a JSON-able dictionary to ``path``; whoever reads at the same time sees the old file or the new.
+
+    Raises :class:`OSError`, which names the folder, if it cannot be written; an older file is then still there.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import save_file
+
+    about = about | {"sha256": _checksum(about, tensors)}
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        # ascontiguousarray: safetensors would write the memory of a transposed array as it lies
+        save_file(
+            {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()},
+            temporary,
+            metadata={"about": json.dumps(about)},
+        )
+        temporary.replace(path)
+    except (OSError, SafetensorError) as error:
+        reason = getattr(error, "strerror", None) or type(error).__name__  # its text would tell the whole path
+        raise OSError(
+            f"{path.name} cannot be written to the folder {path.parent.absolute().name!r} ({reason}). Choose a folder "
+            "that exists and that you may write to, and see whether the disk is full."
+        ) from error
+    finally:
+        if temporary.exists():
+            temporary.unlink()
+
+
+def read_tensors(path: Path) -> tuple[dict[str, np.ndarray], dict]:
+    """Read what :func:`write_tensors` wrote: the arrays, and the dictionary."""
+    from safetensors import SafetensorError, safe_open
+
+    if not path.is_file():
+        raise TensorFileError(f"There is no file {path.name!r} where the path leads to.")
+    try:
+        with safe_open(path, framework="numpy") as file:
+            about = json.loads((file.metadata() or {})["about"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        written = about.pop("sha256")
+    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise TensorFileError(f"{path.name!r} is not a file that this course wrote, or not the whole of it.") from error
+    if written != _checksum(about, tensors):
+        raise TensorFileError(f"{path.name!r} has changed since it was written. Copy it again.")
+    return tensors, about
+
+
+def _checksum(about: dict, tensors: dict[str, np.ndarray]) -> str:
+    digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
+    for name in sorted(tensors):
+        digest.update(f"{name} {tensors[name].dtype} {tensors[name].shape} ".encode())
+        digest.update(np.ascontiguousarray(tensors[name]).tobytes())
+    return digest.hexdigest()

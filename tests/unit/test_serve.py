@@ -1,0 +1,180 @@
+"""The web service: right answers to many at once, clear refusals, and nothing told that is nobody's business."""
+
+import json
+import socket
+import threading
+import time
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from helpers import fake_embedder
+from typer.testing import CliRunner
+
+from course_utils.app import cli
+
+pytest.importorskip("fastapi", reason="needs the extra `serve`")
+import uvicorn  # noqa: E402
+from fastapi.testclient import TestClient  # noqa: E402
+
+from course_utils.app.serve import MAX_BYTES, MAX_CHARACTERS, MAX_TEXTS, create_app  # noqa: E402
+from course_utils.value_learner import EmbeddingValueLearner  # noqa: E402
+
+
+def make_learner(**model):
+    scores = np.random.default_rng(0).normal(size=30)
+    return EmbeddingValueLearner(fake_embedder(**model)).fit([f"text {i}" for i in range(30)], scores)
+
+
+@pytest.fixture
+def client():
+    with TestClient(create_app(make_learner()), raise_server_exceptions=False) as opened:
+        yield opened
+
+
+def test_it_predicts_and_ranks_as_the_learner_does(client):
+    learner = make_learner()
+    assert client.post("/predict", json={"text": "text 3"}).json() == {
+        "text": "text 3", "score": pytest.approx(learner.predict("text 3"))
+    }  # fmt: skip
+    texts = ["b", "a", "b", "c"]
+    ranked = client.post("/rank", json={"texts": texts}).json()
+    assert [found["text"] for found in ranked] == [text for text, _ in learner.rank_texts(texts)]
+    assert [found["score"] for found in ranked] == pytest.approx([score for _, score in learner.rank_texts(texts)])
+    assert client.post("/rank", json={"texts": []}).json() == []
+    assert client.get("/health").json() == {"status": "ok", "examples": 30}
+
+
+def test_it_describes_itself(client):
+    assert "swagger" in client.get("/docs").text.lower()
+    paths = client.get("/openapi.json").json()["paths"]
+    assert set(paths) == {"/predict", "/rank", "/health"}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "field", "message"),
+    [
+        ("/predict", {}, "text", "Field required"),
+        ("/predict", {"text": 3}, "text", "valid string"),
+        ("/predict", {"text": ""}, "text", "at least 1 character"),
+        ("/predict", {"text": "  \n"}, "text", "at least 1 character"),
+        ("/predict", {"text": "x" * (MAX_CHARACTERS + 1)}, "text", f"at most {MAX_CHARACTERS} characters"),
+        ("/predict", {"text": "half \ud83d"}, "text", "unicode"),
+        ("/rank", {"texts": "one"}, "texts", "valid list"),
+        ("/rank", {"texts": ["a", None]}, "texts.1", "valid string"),
+        ("/rank", {"texts": ["a"] * (MAX_TEXTS + 1)}, "texts", f"at most {MAX_TEXTS} items"),
+    ],
+)
+def test_a_bad_request_hears_which_field_and_gets_nothing_repeated(client, path, body, field, message):
+    answer = client.post(path, content=json.dumps(body), headers={"Content-Type": "application/json"})
+    assert answer.status_code == 422
+    (found,) = answer.json()["detail"]
+    assert found["field"] == field and message in found["message"]
+    assert len(answer.content) < 300
+
+
+def test_what_is_no_json_and_what_is_too_large(client):
+    answer = client.post("/predict", content=b"{", headers={"Content-Type": "application/json"})
+    assert answer.status_code == 422 and "JSON" in answer.text
+    assert client.post("/predict", content=b"x" * (MAX_BYTES + 1)).status_code == 413
+    chunks = (b"x" * 1_000_000 for _ in range(8))  # says nothing of its length beforehand
+    answer = client.post("/predict", content=chunks)
+    assert answer.status_code == 413 and "more than 5,000,000 bytes" in answer.text
+
+
+@pytest.mark.parametrize(("path", "body"), [("/predict", {"text": "a"}), ("/rank", {"texts": ["a"]})])
+def test_an_error_tells_nothing_and_the_service_goes_on(path, body):
+    learner = make_learner()
+
+    def fails(*args, **kwargs):
+        raise RuntimeError("/home/somebody/secret.safetensors is broken")
+
+    with TestClient(create_app(learner), raise_server_exceptions=False) as client:
+        encode, learner.embedder.model.encode = learner.embedder.model.encode, fails
+        answer = client.post(path, json=body)
+        assert answer.status_code == 500
+        assert answer.json() == {"detail": "The service could not answer. Its log says why."}
+        learner.embedder.model.encode = encode
+        assert client.post(path, json=body).status_code == 200
+
+
+@pytest.fixture
+def running():
+    """The service on a port of loopback, with a model that takes a while; and the learner behind it."""
+    learner = make_learner(seconds_a_call=0.05)
+    learner.embedder.model.calls.clear()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = uvicorn.Server(uvicorn.Config(create_app(learner), host="127.0.0.1", port=port, log_level="warning"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    deadline = time.monotonic() + 20
+    while not server.started and time.monotonic() < deadline:
+        time.sleep(0.02)
+    yield f"http://127.0.0.1:{port}", learner
+    server.should_exit = True
+    thread.join(20)
+
+
+def post(url, body):
+    request = urllib.request.Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return json.load(answer)
+
+
+def test_fifty_clients_at_once_lose_nothing_and_share_calls(running):
+    url, learner = running
+    clients, each = 50, 6
+
+    def ask(number):
+        answers = []
+        for i in range(each):
+            text = f"{number}, {i}"
+            if i == 3:
+                answers += [(post(f"{url}/rank", {"texts": [text]})[0], text)]
+            else:
+                answers += [(post(f"{url}/predict", {"text": text}), text)]
+        return answers
+
+    with ThreadPoolExecutor(clients) as pool:
+        answers = [pair for some in pool.map(ask, range(clients)) for pair in some]
+    calls = [texts for texts, _ in learner.embedder.model.calls]
+    assert len(answers) == clients * each == sum(map(len, calls))
+    assert len(calls) < clients * each / 2  # waiting texts went together
+    expected = make_learner().predict([text for _, text in answers])
+    assert [answer["text"] for answer, _ in answers] == [text for _, text in answers]
+    assert [answer["score"] for answer, _ in answers] == pytest.approx(expected.tolist())
+
+
+def test_a_client_that_goes_away_takes_nobody_with_it(running):
+    url, _ = running
+    with ThreadPoolExecutor(20) as pool:
+        others = [pool.submit(post, f"{url}/predict", {"text": f"other {i}"}) for i in range(10)]
+        host, port = url.removeprefix("http://").split(":")
+        for _ in range(5):
+            with socket.create_connection((host, int(port))) as gone:
+                gone.sendall(b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 500\r\n\r\n{")
+        assert all(np.isfinite(other.result()["score"]) for other in others)
+    assert post(f"{url}/predict", {"text": "after"})["text"] == "after"
+
+
+def test_the_command_loads_the_model_and_serves_on_this_machine_only(tmp_path, monkeypatch):
+    learner = EmbeddingValueLearner("all-MiniLM-L6-v2", cache_dir=tmp_path).fit(["good", "bad"], [1, -1])
+    path = learner.save_model(tmp_path / "taste.safetensors")
+    asked = {}
+    monkeypatch.setattr(uvicorn, "run", lambda app, **options: asked.update(options, app=app))
+    done = CliRunner().invoke(cli.app, ["serve", str(path), "--port", "8123"])
+    assert done.exit_code == 0, done.output
+    assert (asked["host"], asked["port"]) == ("127.0.0.1", 8123)
+    with TestClient(asked["app"]) as client:
+        assert client.post("/predict", json={"text": "good"}).json()["score"] == pytest.approx(learner.predict("good"))
+
+
+def test_the_command_says_what_is_missing(tmp_path, monkeypatch):
+    done = CliRunner().invoke(cli.app, ["serve", str(tmp_path / "none.safetensors")])
+    assert "There is no file 'none.safetensors'" in str(done.exception)
+    monkeypatch.setattr(cli, "find_spec", lambda name: None if name == "fastapi" else name)
+    done = CliRunner().invoke(cli.app, ["serve", "any.safetensors"])
+    assert '-e ".[serve]"' in str(done.exception)

@@ -1,0 +1,629 @@
+"""The value learner: exact learning, honest measures, intervals that cover, and nothing lost when it goes wrong."""
+
+import json
+import logging
+
+import numpy as np
+import pandas as pd
+import pytest
+from helpers import fake_embedder, run_python, with_mounts
+from safetensors.numpy import save_file
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import Ridge
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+
+from course_utils import value_learner
+from course_utils.catalog import ModelCard
+from course_utils.tensor_file import TensorFileError
+from course_utils.value_learner import (
+    ALPHAS,
+    EmbeddingValueLearner,
+    RankingExample,
+    TextEmbedder,
+    predict_ensemble,
+)
+
+
+def texts_and_scores(n, seed=0, noise=0.3, start=0):
+    """Texts whose scores are a linear function of their (fake) vectors, and noise."""
+    texts = [f"text {i}" for i in range(start, start + n)]
+    generator = np.random.default_rng(seed)
+    weights = np.random.default_rng(99).normal(size=8)
+    return texts, fake_embedder().encode(texts) @ weights + 2 + noise * generator.normal(size=n)
+
+
+@pytest.fixture
+def learner():
+    made = EmbeddingValueLearner(fake_embedder())
+    made.add_training_examples(list(map(RankingExample, *texts_and_scores(60))))
+    return made
+
+
+def batch(learner, alpha=None):
+    """scikit-learn's own ridge on all examples of a learner."""
+    ridge = Ridge(alpha=alpha or learner.alpha_)
+    return ridge.fit(learner.transform(learner.training_texts).astype(float), learner.training_scores)
+
+
+# --- the transformer and scikit-learn ----------------------------------------------------------------------------
+
+
+def test_the_transformer_gives_unit_vectors_in_pipelines_clones_and_searches():
+    texts, scores = texts_and_scores(40)
+    embedder = fake_embedder()
+    transformer = TextEmbedder(embedder)
+    assert clone(transformer).embedder is embedder
+    vectors = transformer.fit_transform(texts)
+    assert vectors.dtype == np.float32 and np.allclose(np.linalg.norm(vectors, axis=1), 1)
+    assert transformer.transform("text 0").shape == (1, 8)
+    pipeline = make_pipeline(transformer, Ridge())
+    grid = {"textembedder__embedding_dim": [2, 8], "ridge__alpha": [0.01, 1.0]}
+    search = GridSearchCV(pipeline, grid, cv=4).fit(texts, scores)
+    assert search.best_params_ == {"textembedder__embedding_dim": 8, "ridge__alpha": 0.01}
+    assert search.predict(texts[:3]).shape == (3,)
+
+
+def test_the_learner_is_a_scikit_learn_regressor():
+    texts, scores = texts_and_scores(40)
+    search = GridSearchCV(EmbeddingValueLearner(fake_embedder()), {"ridge_alpha": [0.01, 100.0]}, cv=4)
+    search.fit(texts, scores)
+    assert search.best_params_ == {"ridge_alpha": 0.01}
+    learner = EmbeddingValueLearner(fake_embedder(), ridge_alpha=0.1)
+    assert learner.fit(texts, scores) is learner
+    assert learner.training_texts == texts
+    expected = batch(learner).score(learner.transform(texts), scores)
+    assert learner.score(texts, scores) == pytest.approx(expected, abs=1e-6)
+    assert clone(learner).get_params() == learner.get_params()
+    assert clone(learner).training_texts == []
+    assert cross_val_score(learner, pd.Series(texts), scores, cv=4).mean() > 0.5
+
+
+def test_an_instruction_reaches_the_texts_in_the_models_own_template():
+    embedder = fake_embedder()
+    TextEmbedder(embedder, instruction="Judge it").transform(["a"])
+    assert embedder.model.calls[0][1] == "Instruct: Judge it\nQuery:"
+
+
+def test_dimensions_too_many_and_not_trained_for(caplog):
+    for wrong in (9, 0, 2.0, True):
+        with pytest.raises(ValueError, match=r"embedding_dim=.* from 1 to 8, the size of test/fake"):
+            TextEmbedder(fake_embedder(), embedding_dim=wrong).fit()
+    assert TextEmbedder(fake_embedder(), embedding_dim=8).transform(["a"]).shape == (1, 8)
+    assert not caplog.records
+    cut = TextEmbedder(fake_embedder(), embedding_dim=4)
+    assert np.allclose(np.linalg.norm(cut.transform(["a", "b"]), axis=1), 1)
+    assert [record.getMessage() for record in caplog.records] == [
+        "test/fake was not trained for fewer dimensions; its first 4 are used."
+    ]
+    caplog.clear()
+    trained = ModelCard("test/doll", n_parameters=1, embed_dim=8, max_tokens=16, matryoshka_dims=(4,))
+    TextEmbedder(fake_embedder(card=trained), embedding_dim=4).fit()
+    assert not caplog.records
+
+
+def test_a_name_is_loaded_at_first_use_with_a_cache_of_its_own(minilm, tmp_path):
+    transformer = TextEmbedder("all-MiniLM-L6-v2", cache_dir=tmp_path / "vectors")
+    assert not (tmp_path / "vectors").exists()
+    assert np.abs(transformer.transform(["one text"]) - minilm.encode(["one text"])).max() < 1e-6
+    learner = EmbeddingValueLearner("all-MiniLM-L6-v2", cache_dir=tmp_path / "vectors")
+    assert len(learner.embedding_cache) == 1
+    learner.embedding_cache.clear()
+    assert len(learner.embedding_cache) == 0
+
+
+def test_a_key_is_neither_shown_nor_lost_and_needs_an_endpoint():
+    learner = EmbeddingValueLearner("openai:some-model", api_key="sk-secret")
+    shown = repr(learner) + repr(learner.get_params()) + learner._repr_html_()
+    assert "api_key" in shown and "sk-secret" not in shown
+    assert clone(learner)._open()._key_now() == "sk-secret"
+    with pytest.raises(ValueError, match="api_key is for a model behind an endpoint"):
+        EmbeddingValueLearner("all-MiniLM-L6-v2", api_key="sk-secret")._open()
+    with pytest.raises(ValueError, match="an Embedder has its own"):
+        EmbeddingValueLearner(fake_embedder(), cache_dir="here")._open()
+
+
+# --- examples ----------------------------------------------------------------------------------------------------
+
+
+def test_examples_come_singly_as_a_list_a_table_or_a_file(tmp_path):
+    learner = EmbeddingValueLearner(fake_embedder())
+    learner.add_training_example("one", 1, {"by": "me"})
+    assert learner.add_training_examples([RankingExample("two", 2.5)]) == 1
+    table = pd.DataFrame({"what": ["three", "four"], "how much": [3, np.float32(4)]})
+    assert learner.add_training_examples(table, text_column="what", score_column="how much") == 2
+    (tmp_path / "mine.csv").write_text("text,score\nfive,5\nsix,6.5\n,9\n", encoding="utf-8")
+    assert learner.add_training_examples(tmp_path / "mine.csv") == 2  # a row without a text is left out
+    assert learner.training_texts == ["one", "two", "three", "four", "five", "six"]
+    assert learner.training_scores.tolist() == [1, 2.5, 3, 4, 5, 6.5]
+
+
+@pytest.mark.parametrize(
+    ("text", "score", "error", "message"),
+    [
+        ("", 1, ValueError, "text is empty"),
+        (" \n", 1, ValueError, "text is empty"),
+        (None, 1, TypeError, "text is a NoneType"),
+        (3.5, 1, TypeError, "text is a float"),
+        ("half \ud83d", 1, ValueError, "half a character at position 5"),
+        ("a", float("nan"), ValueError, "score=nan is not finite"),
+        ("a", -np.inf, ValueError, "score=-inf is not finite"),
+        ("a", "4", TypeError, "score is a str and not a number"),
+        ("a", True, TypeError, "give 1 and 0"),
+        ("a", None, TypeError, "score is a NoneType"),
+    ],
+)
+def test_an_unusable_example_is_named_and_none_of_its_call_is_added(text, score, error, message, learner):
+    before = learner.training_texts
+    with pytest.raises(error, match=message):
+        learner.add_training_example(text, score)
+    with pytest.raises(error, match=rf"examples\[1\]: .*{message}"):
+        learner.add_training_examples([RankingExample("good", 1), RankingExample(text, score)])
+    with pytest.raises(error, match=rf"examples\[1\]: .*{message}"):
+        learner.add_training_examples(pd.DataFrame({"text": ["good", text], "score": [1, score]}, dtype=object))
+    learner.train()
+    coef = learner.coef_.copy()
+    with pytest.raises(error, match=rf"texts\[1\]: .*{message}"):
+        learner.partial_fit(["good", text], [1, score])
+    with pytest.raises(error, match=message):
+        learner.fit(["good", text], [1, score])
+    assert learner.training_texts == before and (learner.coef_ == coef).all()
+
+
+def test_wrong_lists_tables_and_lengths(learner, tmp_path):
+    with pytest.raises(TypeError, match="a list of RankingExample, a table or a path; found tuple"):
+        learner.add_training_examples([("a", 1)])
+    with pytest.raises(ValueError, match=r"lacks the column 'score'; it has \['text', 'stars'\]"):
+        learner.add_training_examples(pd.DataFrame({"text": ["a"], "stars": [1]}))
+    (tmp_path / "mine.csv").write_text("text,score\nfive,many\n", encoding="utf-8")
+    with pytest.raises(TypeError, match=r"examples\[0\]: score is a str"):
+        learner.add_training_examples(tmp_path / "mine.csv")
+    for call in (learner.fit, learner.partial_fit):
+        with pytest.raises(ValueError, match="2 texts and 1 scores"):
+            call(["a", "b"], [1])
+    assert len(learner.training_texts) == 60
+
+
+def test_too_few_examples_and_constant_scores_are_said_and_kept():
+    learner = EmbeddingValueLearner(fake_embedder())
+    with pytest.raises(ValueError, match="There is no example to learn from"):
+        learner.train()
+    learner.add_training_example("a", 3)
+    with pytest.raises(ValueError, match="There is one example to learn from"):
+        learner.train()
+    learner.add_training_example("b", 3)
+    with pytest.raises(ValueError, match="All 2 scores are 3: there is nothing to tell apart"):
+        learner.train()
+    learner.add_training_example("c", 4)
+    with pytest.raises(ValueError, match="5 parts cannot be made of 3 different groups"):
+        learner.train()
+    assert learner.training_texts == ["a", "b", "c"]
+    result = learner.train(validation_split=0, cv_folds=0)
+    assert np.isnan(result["val_mse"]) and np.isnan(result["cv_mse_mean"])
+    assert learner.predict(["a", "c"]).shape == (2,)
+    with pytest.raises(ValueError, match="would have 1 example to learn from"):
+        learner.train(validation_split=0.6, cv_folds=0)
+
+
+def test_examples_outlive_an_encoder_that_fails(learner, monkeypatch):
+    def fails(*args, **kwargs):
+        raise RuntimeError("out of memory")
+
+    learner.train()
+    coef = learner.coef_.copy()
+    with monkeypatch.context() as broken:
+        broken.setattr(learner.embedder.model, "encode", fails)
+        for attempt in (learner.train, lambda: learner.fit(["a", "b"], [1, 2]), lambda: learner.partial_fit("c", 1)):
+            with pytest.raises(RuntimeError, match="out of memory"):
+                attempt()
+    assert len(learner.training_texts) == learner.n_samples_ == 60 and (learner.coef_ == coef).all()
+    learner.partial_fit("c", 1)
+    assert learner.n_samples_ == 61
+
+
+def test_two_scores_for_one_text_are_two_examples_and_never_split(learner):
+    both = EmbeddingValueLearner(fake_embedder(), ridge_alpha=1e-6)
+    both.fit(["a", "a", "b"], [1.0, 3.0, 5.0])
+    assert both.predict(["a", "b"]) == pytest.approx([2, 5], abs=1e-3)
+    # noise only, each text twice with one score: a split through the copies would look like knowledge
+    texts = [f"noise {i}" for i in range(20)]
+    scores = np.random.default_rng(3).normal(size=20)
+    copies = EmbeddingValueLearner(fake_embedder(dim=64, max_seq_length=99), ridge_alpha=1e-3)
+    copies.add_training_examples(list(map(RankingExample, texts * 2, [*scores, *scores])))
+    honest, leaking = copies.train(), copies.train(groups=range(40))
+    assert leaking["cv_mse_mean"] < 0.5 * honest["cv_mse_mean"]
+
+
+# --- training ----------------------------------------------------------------------------------------------------
+
+
+def test_training_is_ridge_and_its_measures_are_of_texts_not_seen(learner):
+    result = learner.train()
+    ridge = batch(learner)
+    assert np.abs(learner.coef_ - ridge.coef_).max() < 1e-8
+    assert learner.intercept_ == pytest.approx(ridge.intercept_, abs=1e-8)
+    assert learner.alpha_ in ALPHAS and result["alpha"] == learner.alpha_
+    assert result["val_mse"] < 0.5 * result["mean_val_mse"]
+    assert result["train_mse"] < result["cv_mse_mean"]
+    assert 0.5 < result["val_spearman"] <= 1
+    assert all(type(value) is float for value in result.values())
+    # labels without any relation to the texts: nothing can be learned, and that is what it says
+    noise = EmbeddingValueLearner(fake_embedder())
+    noise.fit(learner.training_texts, np.random.default_rng(1).normal(size=60))
+    assert noise.train()["val_r2"] < 0.2
+
+
+def test_groups_are_never_split(learner, monkeypatch):
+    seen = []
+    groups = np.repeat(range(12), 5)
+    X = learner.transform(learner.training_texts)
+    rows = {tuple(row): group for row, group in zip(X.round(5).tolist(), groups, strict=True)}
+    ridge = learner._ridge
+
+    def spy(part, scores):
+        seen.append({rows[tuple(row)] for row in part.astype(np.float32).round(5).tolist()})
+        return ridge(part, scores)
+
+    monkeypatch.setattr(learner, "_ridge", spy)
+    learner.train(groups=groups)
+    assert [len(part) for part in seen[:-1]] == [9, *[len(set(part)) for part in seen[1:-1]]]
+    assert sorted(group for part in seen[1:-1] for group in set(range(12)) - part) == list(range(12))
+    with pytest.raises(ValueError, match="one value for each of the 60 examples"):
+        learner.train(groups=groups[:-1])
+
+
+def test_alpha_by_leave_one_out_is_the_one_that_refitting_finds(learner):
+    learner.train()
+    X, y = learner.transform(learner.training_texts).astype(float), learner.training_scores
+    errors = {}
+    for alpha in ALPHAS:
+        refitted = [Ridge(alpha=alpha).fit(np.delete(X, i, 0), np.delete(y, i)).predict(X[[i]])[0] for i in range(60)]
+        errors[alpha] = np.abs(y - refitted)
+    assert learner.alpha_ == min(errors, key=lambda alpha: np.mean(errors[alpha] ** 2))
+    assert np.abs(np.sort(errors[learner.alpha_]) - learner.loo_errors_).max() < 1e-8
+
+
+def test_a_warning_at_the_edge_of_the_grid(learner, caplog):
+    noise = EmbeddingValueLearner(fake_embedder())
+    noise.fit(learner.training_texts, np.random.default_rng(8).normal(size=60))
+    assert noise.alpha_ == ALPHAS[-1] and "1000, is at the edge of those tried (0.001 to 1000)" in caplog.text
+    caplog.clear()
+    found = learner.optimize_hyperparameters(alpha_range=(10, 100, 1000))
+    assert found["best_alpha"] == 10 and "10, is at the edge of those tried (10 to 1000)" in caplog.text
+    caplog.clear()
+    learner.fit(*texts_and_scores(60, noise=1))
+    caplog.clear()
+    found = learner.optimize_hyperparameters(alpha_range=(1e-9, 3, 1e6))
+    assert found["best_alpha"] == learner.ridge_alpha == learner.alpha_ == 3 and not caplog.records
+    assert found["best_mse"] == found["results"][3] == min(found["results"].values())
+    assert np.abs(learner.coef_ - batch(learner, 3).coef_).max() < 1e-8
+
+
+@pytest.mark.parametrize("wrong", [0, -1, np.nan, np.inf, "1", True])
+def test_a_wrong_alpha(wrong, learner):
+    learner.ridge_alpha = wrong
+    with pytest.raises(ValueError, match="ridge_alpha: .* must be a number above 0"):
+        learner.train()
+    with pytest.raises(ValueError, match="alpha_range: .* must be a number above 0"):
+        learner.optimize_hyperparameters(alpha_range=[wrong])
+
+
+def test_what_training_did_is_logged_for_debugging(learner, caplog):
+    with caplog.at_level(logging.DEBUG, logger="course_utils.value_learner"):
+        learner.train()
+        learner.partial_fit("new", 1)
+    assert "trained on 60 examples" in caplog.text and "1 examples learned one by one, 61 in all" in caplog.text
+    assert "text 1" not in caplog.text
+
+
+# --- one by one --------------------------------------------------------------------------------------------------
+
+
+def test_a_thousand_single_updates_equal_batch_training():
+    texts, scores = texts_and_scores(1100)
+    learner = EmbeddingValueLearner(fake_embedder(), ridge_alpha=0.5).fit(texts[:100], scores[:100])
+    for text, score in zip(texts[100:], scores[100:], strict=True):
+        learner.partial_fit(text, score)
+    ridge = batch(learner, 0.5)
+    assert learner.n_samples_ == 1100 and learner.coef_.dtype == np.float64
+    assert np.abs(learner.coef_ - ridge.coef_).max() < 1e-8
+    assert abs(learner.intercept_ - ridge.intercept_) < 1e-8
+
+
+def test_a_thousand_updates_of_real_vectors_equal_batch_training(monkeypatch):
+    """In 384 dimensions, from nothing, with the smallest alpha of the grid: the hardest case for rounding."""
+    generator = np.random.default_rng(0)
+    X = generator.normal(size=(1000, 384)) + 0.5
+    X /= np.linalg.norm(X, axis=1, keepdims=True)
+    y = X @ generator.normal(size=384) + generator.normal(size=1000)
+    learner = EmbeddingValueLearner(fake_embedder(), ridge_alpha=ALPHAS[0])
+    monkeypatch.setattr(learner, "transform", lambda texts: X[[int(text) for text in texts]])
+    for i in range(1000):
+        learner.partial_fit(str(i), y[i])
+    ridge = Ridge(alpha=ALPHAS[0]).fit(X, y)
+    assert np.abs(learner.predict([str(i) for i in range(1000)]) - ridge.predict(X)).max() < 1e-8
+
+
+def test_updates_from_nothing_keep_alpha_and_take_up_what_was_waiting():
+    texts, scores = texts_and_scores(20)
+    learner = EmbeddingValueLearner(fake_embedder())
+    with pytest.raises(NotFittedError, match="partial_fit keeps alpha, and there is none yet"):
+        learner.partial_fit(texts, scores)
+    learner = EmbeddingValueLearner(fake_embedder(), ridge_alpha=2)
+    assert learner.partial_fit([], []) is learner
+    learner.add_training_example("waiting", 5)
+    learner.partial_fit(texts[0], scores[0])
+    assert learner.training_texts == ["waiting", "text 0"] and learner.n_samples_ == 2
+    learner.partial_fit(texts[1:], scores[1:])
+    assert np.abs(learner.coef_ - batch(learner, 2).coef_).max() < 1e-10
+    with pytest.raises(ValueError, match="no leave-one-out errors yet"):
+        learner.predict("text 0", return_interval=True)
+
+
+def test_intervals_are_stale_after_an_update_until_training(learner, caplog):
+    learner.train()
+    assert not learner.intervals_stale_
+    before = np.diff(learner.predict("a", return_interval=True)[1])
+    learner.partial_fit("new", 100.0)
+    assert learner.intervals_stale_ and not caplog.records
+    assert np.diff(learner.predict("a", return_interval=True)[1]) == pytest.approx(before)
+    assert "know nothing of the examples since the last training" in caplog.text
+    learner.train()
+    assert not learner.intervals_stale_
+
+
+# --- predicting --------------------------------------------------------------------------------------------------
+
+
+def test_predicting_before_training():
+    learner = EmbeddingValueLearner(fake_embedder())
+    for call in (learner.predict, learner.rank_texts, learner.explain, learner.save_model):
+        with pytest.raises(NotFittedError, match="learned nothing yet"):
+            call(["a"]) if call == learner.rank_texts else call("a.safetensors")
+    with pytest.raises(NotFittedError):
+        learner.feature_importance()
+
+
+def test_one_text_gives_a_number_and_an_empty_one_is_logged(learner, caplog):
+    learner.train()
+    assert type(learner.predict("text 1")) is float
+    assert learner.predict([]).shape == (0,) and learner.rank_texts([]) == []
+    assert np.isfinite(learner.predict(["", "text 1"])).all()
+    assert "1 of 2 texts are empty" in caplog.text
+    with pytest.raises(TypeError, match=r"sentences\[1\] is None"):
+        learner.predict(["a", None])
+
+
+@pytest.mark.parametrize(("n", "confidence"), [(30, 0.8), (60, 0.9), (200, 0.9), (200, 0.5)])
+def test_intervals_cover_what_they_promise(n, confidence):
+    """Over 40 data sets the share covered may be off by four standard errors (of sets and texts together)."""
+    shares = []
+    for seed in range(40):
+        texts, scores = texts_and_scores(n + 50, seed=seed, noise=1.0, start=1000 * seed)
+        learner = EmbeddingValueLearner(fake_embedder()).fit(texts[:n], scores[:n])
+        predicted, limits = learner.predict(texts[n:], return_interval=True, confidence=confidence)
+        assert np.allclose(limits.mean(axis=1), predicted)
+        shares.append(np.mean((limits[:, 0] <= scores[n:]) & (scores[n:] <= limits[:, 1])))
+    slack = 4 * np.std(shares) / np.sqrt(len(shares)) + 0.01
+    assert abs(np.mean(shares) - confidence) < slack
+
+
+def test_too_few_examples_for_an_interval_say_so():
+    texts, scores = texts_and_scores(9)
+    learner = EmbeddingValueLearner(fake_embedder(), ridge_alpha=1)
+    assert np.isfinite(learner.fit(texts, scores).predict("a", return_interval=True)[1]).all()
+    assert np.isinf(learner.fit(texts[:8], scores[:8]).predict("a", return_interval=True)[1]).all()
+    for wrong in (0, 1, 90, np.nan):
+        with pytest.raises(ValueError, match="confidence=.* must lie between 0 and 1"):
+            learner.predict("a", return_interval=True, confidence=wrong)
+
+
+def test_ranking_keeps_duplicates_and_the_order_of_ties(learner):
+    learner.train()
+    asked = ["text 3", "text 1", "text 3", "text 2", "same16characters, then A", "same16characters, then B", "text 3"]
+    ranked = learner.rank_texts(asked)
+    assert sorted(text for text, _ in ranked) == sorted(asked)
+    scores = [score for _, score in ranked]
+    assert scores == sorted(scores, reverse=True) and all(type(score) is float for score in scores)
+    assert len({score for text, score in ranked if text == "text 3"}) == 1
+    # the fake model reads 16 characters only, so these two have one score
+    tied = [text for text, _ in ranked if text.startswith("same16")]
+    assert tied == ["same16characters, then A", "same16characters, then B"]
+    assert [t for t, _ in learner.rank_texts(asked[::-1]) if t.startswith("same16")] == tied[::-1]
+
+
+def test_extra_columns_go_into_transform_and_have_to_stay(learner):
+    class WithLength(EmbeddingValueLearner):
+        def transform(self, X):
+            return np.hstack([super().transform(X), [[len(text) / 10] for text in X]])
+
+    texts = ["x" * i for i in range(1, 16)]
+    scores = np.arange(15.0)
+    longer = WithLength(fake_embedder(), ridge_alpha=1e-4).fit(texts, scores)
+    assert longer.predict("y" * 7) == pytest.approx(6, abs=1)
+    assert len(longer.coef_) == 9
+    learner.train()
+    learner.embedding_dim = 4
+    with pytest.raises(ValueError, match="transform.. gives 4 columns, and the model learned from 8"):
+        learner.predict("a")
+    learner.train()
+    assert learner.predict(["a"]).shape == (1,)
+    learner.transform = lambda texts: np.full((len(texts), 4), np.nan)
+    with pytest.raises(ValueError, match="NaN or infinite"):
+        learner.predict("a")
+
+
+# --- explaining --------------------------------------------------------------------------------------------------
+
+
+def test_an_explanation_is_what_leaving_out_does():
+    texts, scores = texts_and_scores(30)
+    learner = EmbeddingValueLearner(fake_embedder(max_seq_length=99), ridge_alpha=0.7).fit(texts, scores)
+    found = learner.explain("one two three", k=30)
+    for row in found.examples.itertuples():
+        rest = [i for i, text in enumerate(texts) if text != row.text]
+        without = EmbeddingValueLearner(learner.embedder, ridge_alpha=0.7).fit([texts[i] for i in rest], scores[rest])
+        assert row.effect == pytest.approx(found.score - without.predict("one two three"), abs=1e-8)
+        assert row.score == scores[texts.index(row.text)]
+    assert (found.examples["effect"].abs().diff().dropna() <= 0).all() and len(found.examples) == 30
+    shorter = {"one": "two three", "two": "one three", "three": "one two"}
+    for row in found.words.itertuples():
+        assert row.effect == pytest.approx(found.score - learner.predict(shorter[row.word]), abs=1e-9)
+        assert ["one", "two", "three"][row.position] == row.word
+    assert len(learner.explain("one two three", k=2).words) == 2
+    assert learner.explain("word").words.empty
+
+
+def test_important_dimensions_change_when_the_space_is_rotated_and_predictions_do_not(learner):
+    learner.ridge_alpha = 0.3
+    learner.train()
+    turned = EmbeddingValueLearner(fake_embedder(), ridge_alpha=0.3)
+    rotation = np.linalg.qr(np.random.default_rng(0).normal(size=(8, 8)))[0]
+    turned.transform = lambda texts: learner.transform(texts) @ rotation
+    turned.fit(learner.training_texts, learner.training_scores)
+    assert np.abs(turned.predict(["a", "b"]) - learner.predict(["a", "b"])).max() < 1e-6
+    top = learner.feature_importance(3)
+    assert list(top.columns) == ["dimension", "weight"] and len(top) == 3
+    assert top["weight"].abs().iloc[0] == np.abs(learner.coef_).max()
+    assert turned.feature_importance(8)["dimension"].tolist() != learner.feature_importance(8)["dimension"].tolist()
+
+
+def test_an_ensemble_averages_with_weights_and_says_how_far_its_members_are_apart(learner):
+    learner.train()
+    other = clone(learner).fit(*texts_and_scores(60, seed=5))
+    a, b = learner.predict(["x", "y"]), other.predict(["x", "y"])
+    mean, spread = predict_ensemble([learner, other], ["x", "y"], weights=[3, 1])
+    assert mean == pytest.approx(0.75 * a + 0.25 * b)
+    assert spread == pytest.approx(np.sqrt(0.75 * 0.25) * np.abs(a - b))
+    assert predict_ensemble([learner, learner], ["x"])[1] == pytest.approx(0)
+    for wrong in ([1], [-1, 2], [0, 0], [np.nan, 1]):
+        with pytest.raises(ValueError, match="weights must be 2 numbers from 0 up"):
+            predict_ensemble([learner, other], ["x"], wrong)
+
+
+# --- keeping -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def saved(learner, tmp_path):
+    learner.add_training_example("with a note", 4.5, {"by": "Zoë", "when": [2026, 11]})
+    learner.train()
+    learner.partial_fit("and one more", 1.0)
+    return learner.save_model(tmp_path / "model.safetensors")
+
+
+def test_a_loaded_model_predicts_explains_and_goes_on_learning(saved, learner):
+    loaded = EmbeddingValueLearner.load_model(saved, embedder=fake_embedder())
+    assert loaded.get_params() | {"embedder": None} == learner.get_params() | {"embedder": None}
+    assert (loaded.predict(["a", "b"]) == learner.predict(["a", "b"])).all()
+    assert loaded.intervals_stale_ and loaded.n_samples_ == 62
+    assert loaded._examples == learner._examples
+    pd.testing.assert_frame_equal(loaded.explain("a b").examples, learner.explain("a b").examples)
+    for one in (loaded, learner):
+        one.partial_fit("later", 2.0)
+    assert (loaded.coef_ == learner.coef_).all()
+    assert np.abs(loaded.coef_ - batch(loaded).coef_).max() < 1e-8
+    assert loaded.train()["alpha"] == learner.train()["alpha"]
+
+
+def test_a_model_of_a_named_encoder_loads_by_itself_in_a_new_process(tmp_path):
+    learner = EmbeddingValueLearner("all-MiniLM-L6-v2", cache_dir=tmp_path / "cache", embedding_dim=64)
+    learner.fit(["good", "bad", "fine", "awful"], [2, -2, 1, -3])
+    path = learner.save_model(tmp_path / "taste.safetensors")
+    code = """
+import sys
+from course_utils.value_learner import EmbeddingValueLearner
+print(repr(EmbeddingValueLearner.load_model(sys.argv[1], cache_dir=sys.argv[2]).predict("good")))
+"""
+    assert float(run_python(code, path, tmp_path / "cache")) == pytest.approx(learner.predict("good"), abs=1e-6)
+    assert str(tmp_path).encode() not in path.read_bytes()
+
+
+def test_another_encoder_is_refused(saved):
+    for other in (fake_embedder(fingerprint="other weights"), fake_embedder(fingerprint="other", dim=4)):
+        with pytest.raises(TensorFileError, match="trained with another encoder .test/fake. .* or train again"):
+            EmbeddingValueLearner.load_model(saved, embedder=other)
+    with pytest.raises(TensorFileError, match="encoder 'test/fake', which does not load here. Give embedder="):
+        EmbeddingValueLearner.load_model(saved)
+
+
+@pytest.mark.parametrize("damage", ["the end", "a byte", "empty", "foreign", "vectors", "not there", "pickle", "newer"])
+def test_a_file_that_is_no_sound_model_is_refused(damage, saved, tmp_path):
+    data = saved.read_bytes()
+    message = "not a file that this course wrote, or not the whole of it"
+    if damage == "not there":
+        saved.unlink()
+        message = "There is no file"
+    elif damage == "foreign":
+        save_file({"weights": np.ones(3)}, saved)
+    elif damage == "vectors":
+        value_learner.write_tensors(saved, {"vectors": np.ones(3)}, {"format": "text-embeddings-course vectors 1"})
+        message = "not a saved value learner"
+    elif damage == "newer":
+        about = {"format": "text-embeddings-course value learner", "version": 2}
+        value_learner.write_tensors(saved, {"a": np.ones(1)}, about)
+        message = "newer version of the course. Update"
+    else:
+        changed = data[:-3] + bytes([data[-3] ^ 1]) + data[-2:]
+        saved.write_bytes({"the end": data[:-20], "a byte": changed, "empty": b"", "pickle": b"\x80\x04N."}[damage])
+        message = "has changed since it was written" if damage == "a byte" else message
+    with pytest.raises(TensorFileError, match=message):
+        EmbeddingValueLearner.load_model(saved, embedder=fake_embedder())
+
+
+def test_saving_replaces_in_one_step_or_not_at_all(saved, learner, tmp_path, monkeypatch):
+    before = saved.read_bytes()
+    learner._examples[0] = RankingExample("a", 1, {"what": object()})
+    with pytest.raises(TypeError, match="JSON"):
+        learner.save_model(saved)
+    learner._examples[0] = RankingExample("a", 1)
+    with pytest.raises(ValueError, match="ends in .safetensors"):
+        learner.save_model(tmp_path / "model.pkl")
+    (tmp_path / "a file").touch()
+    for folder in ("a file", "no such folder"):
+        with pytest.raises(OSError, match="cannot be written to .* Choose a folder"):
+            learner.save_model(tmp_path / folder / "model.safetensors")
+
+    def full(*args, **kwargs):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("safetensors.numpy.save_file", full)
+        with pytest.raises(OSError, match="No space left .* disk is full"):
+            learner.save_model(saved)
+    assert saved.read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a file", "model.safetensors"]
+    assert len(learner.training_texts) == 62
+
+
+def test_a_folder_that_cannot_be_written(tmp_path):
+    code = """
+import sys
+from helpers import fake_embedder
+from course_utils.value_learner import EmbeddingValueLearner
+learner = EmbeddingValueLearner(fake_embedder()).fit(["a", "b", "c"], [1, 2, 3])
+try:
+    learner.save_model(sys.argv[1] + "/model.safetensors")
+except OSError as error:
+    print(error, learner.training_texts)
+"""
+    prefix = with_mounts(f"mount --bind '{tmp_path}' '{tmp_path}'; mount -o remount,ro,bind '{tmp_path}'")
+    said = run_python(code, tmp_path, prefix=prefix)
+    assert "cannot be written to" in said and "Choose a folder" in said and "['a', 'b', 'c']" in said
+
+
+def test_no_key_is_saved(tmp_path):
+    learner = EmbeddingValueLearner("openai:some-model", api_key="sk-secret", ridge_alpha=1)
+    learner.transform = fake_embedder().encode
+    path = learner.fit(["a", "b", "c"], [1, 2, 3]).save_model(tmp_path / "m.safetensors")
+    assert b"sk-secret" not in path.read_bytes() and b"openai:some-model" in path.read_bytes()
+    loaded = EmbeddingValueLearner.load_model(path, api_key="sk-other")
+    assert loaded._open()._key_now() == "sk-other" and loaded.training_texts == ["a", "b", "c"]
+
+
+def test_the_header_of_a_model_is_small_whatever_its_texts(saved):
+    data = saved.read_bytes()
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    assert "with a note" not in json.dumps(header) and b"with a note" in data
+    assert "test/fake" in header["__metadata__"]["about"]
