@@ -62,7 +62,8 @@ traces.loc[[0, 1], ["id", "pattern", "approach", "tools"]].style.hide(axis="inde
 # %% [markdown] tags=["core"]
 # For each trace there are three questions of which we know that this trace is the right one: an **easy**
 # one in much the same words, a **paraphrase**, and a **hard** one. Hard questions use the words of
-# another trace: somebody speaks of a refund who needs something else. Here are those of the first trace.
+# another trace: somebody speaks of a refund who needs something else. A third of the questions are so on
+# purpose; a real chatbot would have an easier time. Here are those of the first trace.
 
 # %% tags=["core"]
 questions.head(3).style.hide(axis="index")
