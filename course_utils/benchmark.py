@@ -387,7 +387,7 @@ def measure_speed(
     Parameters
     ----------
     texts : a corpus, cut into pieces of ``words`` words.
-    batch_sizes : texts a call (1 is somebody who waits for one answer).
+    batch_sizes : texts a call, at most ``n_texts`` (1 is somebody who waits for one answer).
 
     Returns
     -------
@@ -395,6 +395,8 @@ def measure_speed(
     the repeats), ``q1`` and ``q3`` (their quartiles), ``load_s``, ``first_ms`` (the first call after loading, with one
     text of the first length) and ``why`` (of a model that cannot be had: its only value).
     """
+    if max(batch_sizes) > n_texts:
+        raise ValueError(f"batch_sizes={batch_sizes}: no call can have more than n_texts={n_texts} texts.")
     contenders, texts = list(contenders), list(texts)
     share = n_texts * (n_repeats + 1)  # of the pieces: what one setting takes, warm-up included
     pieces = {length: cut_pieces(texts, length, share * len(batch_sizes) + 1) for length in words}
