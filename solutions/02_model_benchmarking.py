@@ -11,8 +11,8 @@
 # ---
 
 # %% [markdown] tags=["core"]
-# The cell below holds what you may want to change. Run it as it is the first time. The one after it loads
-# the model and the questions of a chatbot; every section of this lesson needs these two cells and nothing
+# The cell below holds what you may want to change. Run it as it is the first time. The two after it load
+# the model and the questions of a chatbot; every section of this lesson needs these three cells and nothing
 # else.
 
 # %% tags=["parameters"]
@@ -40,13 +40,15 @@ q1, q2, q3, q4, q5 = exercises(2)
 embedder = load_embedder(MODEL)
 name = embedder.card.name.split("/")[-1]
 main = Contender(name, MODEL, max_length=MAX_LENGTH)
+embedder
 
+# %% tags=["setup"]
 traces = load_corpus("traces")
 questions = load_corpus("trace_questions")
 traces["text"] = traces["pattern"] + " " + traces["approach"] + " Tools: " + traces["tools"]
 answer = questions["relevant"].map({trace: i for i, trace in enumerate(traces["id"])}).to_numpy()
 chatbot = Retrieval("chatbot", questions["question"], traces["text"], answer[:, None], units=answer)
-embedder
+traces.shape, questions.shape
 
 # %% [markdown] tags=["core"]
 # ## 1. A brief
