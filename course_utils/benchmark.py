@@ -380,13 +380,14 @@ def measure_speed(
 ) -> pd.DataFrame:
     """Time contenders at several lengths and batch sizes, with every cache bypassed.
 
-    Each model is loaded anew and warmed up with texts of the length in question; then come ``n_repeats`` timings of
-    ``n_texts`` texts each, no text twice.
+    All models are loaded anew. For each length and batch size comes a round to warm up, then ``n_repeats`` rounds. In
+    each round every model gets the same ``n_texts`` texts, which it has not seen before: models take turns, so that
+    whatever else the machine does in between disturbs all of them alike.
 
     Parameters
     ----------
     texts : a corpus, cut into pieces of ``words`` words.
-    batch_sizes : texts a call (1 is somebody who waits for one answer).
+    batch_sizes : texts a call, at most ``n_texts`` (1 is somebody who waits for one answer).
 
     Returns
     -------
@@ -394,35 +395,39 @@ def measure_speed(
     the repeats), ``q1`` and ``q3`` (their quartiles), ``load_s``, ``first_ms`` (the first call after loading, with one
     text of the first length) and ``why`` (of a model that cannot be had: its only value).
     """
+    if max(batch_sizes) > n_texts:
+        raise ValueError(f"batch_sizes={batch_sizes}: no call can have more than n_texts={n_texts} texts.")
     contenders, texts = list(contenders), list(texts)
     share = n_texts * (n_repeats + 1)  # of the pieces: what one setting takes, warm-up included
     pieces = {length: cut_pieces(texts, length, share * len(batch_sizes) + 1) for length in words}
-    rows = []
-    with progress_bar(total=len(contenders), desc="Timing", unit="model") as bar:
-        for contender in contenders:
-            start = time.perf_counter()
-            encoder, why = _load(contender, cache=False)
-            if encoder is None:
-                rows.append({"model": contender.name, "why": why})
+    loaded, rows = [], []
+    for contender in contenders:
+        start = time.perf_counter()
+        encoder, why = _load(contender, cache=False)
+        if encoder is None:
+            rows.append({"model": contender.name, "why": why})
+            continue
+        encoder.fit(texts)
+        load_s = time.perf_counter() - start
+        first = time_calls(encoder.encode, pieces[words[0]][-1:], batch_size=1, n_repeats=1)[0]
+        known = {"model": contender.name, "load_s": load_s, "first_ms": first * 1000, "why": ""}
+        loaded.append((encoder.encode, known))
+    settings = [(length, i, size) for length in words for i, size in enumerate(batch_sizes)]
+    with progress_bar(total=len(settings) * (n_repeats + 1), desc="Timing", unit="round") as bar:
+        for length, i, size in settings:
+            ms = []  # a round a row, a model a column
+            for start in range(i * share, (i + 1) * share, n_texts):
+                mine = pieces[length][start : start + n_texts]
+                seconds = [time_calls(encode, mine, batch_size=size, n_repeats=1)[0] for encode, _ in loaded]
+                ms.append(np.array(seconds) / n_texts * 1000)
                 bar.update()
-                continue
-            encoder.fit(texts)
-            load_s = time.perf_counter() - start
-            first = time_calls(encoder.encode, pieces[words[0]][-1:], batch_size=1, n_repeats=1)[0]
-            for length in words:
-                for i, size in enumerate(batch_sizes):
-                    mine = pieces[length][i * share : (i + 1) * share]
-                    time_calls(encoder.encode, mine[:n_texts], batch_size=size, n_repeats=1)  # to warm up
-                    seconds = time_calls(encoder.encode, mine[n_texts:], batch_size=size, n_repeats=n_repeats)
-                    q1, median, q3 = np.quantile(seconds / n_texts * 1000, [0.25, 0.5, 0.75])
-                    rows.append(
-                        {
-                            "model": contender.name, "words": length, "batch_size": size, "ms_per_text": median,
-                            "q1": q1, "q3": q3, "load_s": load_s, "first_ms": first * 1000, "why": "",
-                        }
-                    )  # fmt: skip
-            bar.update()
-    return pd.DataFrame(rows)
+            quartiles = np.quantile(ms[1:], [0.25, 0.5, 0.75], axis=0).T  # the first round was to warm up
+            for (_, known), (q1, median, q3) in zip(loaded, quartiles, strict=True):
+                rows.append(known | {"words": length, "batch_size": size, "ms_per_text": median, "q1": q1, "q3": q3})
+    columns = ["model", "words", "batch_size", "ms_per_text", "q1", "q3", "load_s", "first_ms", "why"]
+    order = {contender.name: i for i, contender in enumerate(contenders)}
+    table = pd.DataFrame(rows).reindex(columns=columns)
+    return table.sort_values("model", key=lambda names: names.map(order), kind="stable", ignore_index=True)
 
 
 _CHILD = """

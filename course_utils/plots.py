@@ -185,7 +185,8 @@ def plot_tradeoff(table, *, quality: str, title: str):
 
     Parameters
     ----------
-    table : DataFrame indexed by model with ``ms_per_text``, ``estimate``, ``low``, ``high`` and ``memory_mib``.
+    table : DataFrame indexed by model with ``ms_per_text``, its quartiles ``q1`` and ``q3``, ``estimate`` with ``low``
+        and ``high``, and ``memory_mib``.
     quality : what ``estimate`` is, for the axis.
     """
     import matplotlib.pyplot as plt
@@ -194,11 +195,14 @@ def plot_tradeoff(table, *, quality: str, title: str):
     for i, (model, row) in enumerate(table.iterrows()):
         color, at = PALETTE[i % len(PALETTE)], (row["ms_per_text"], row["estimate"])
         errors = [[row["estimate"] - row["low"]], [row["high"] - row["estimate"]]]
-        axis.errorbar(*at, yerr=errors, color=color, capsize=4, zorder=1)
+        spread = [[row["ms_per_text"] - row["q1"]], [row["q3"] - row["ms_per_text"]]]
+        axis.errorbar(*at, yerr=errors, xerr=spread, color=color, capsize=4, zorder=3)
         axis.scatter(*at, s=20 + 1.2 * row["memory_mib"], color=color, alpha=0.75, marker=_MARKERS[_shape(i)], zorder=2)
         label = f"{model}\n{row['memory_mib']:,.0f} MiB"
         axis.annotate(label, at, xytext=(18, 0), textcoords="offset points", fontsize=9, va="center")
-    axis.set(xscale="log", xlabel="ms per text (log scale)", ylabel=f"{quality} (95 % interval)", title=title)
+    axis.set(
+        xscale="log", xlabel="ms per text (log scale, quartiles)", ylabel=f"{quality} (95 % interval)", title=title
+    )
     axis.set_xlim(table["ms_per_text"].min() / 3, table["ms_per_text"].max() * 8)  # room for the names
     axis.grid(alpha=0.3)
     plt.close(figure)

@@ -250,6 +250,17 @@ def test_timings_are_medians_and_quartiles_in_milliseconds(fake, monkeypatch):
     assert speed.loc[0, ["q1", "ms_per_text", "q3"]].tolist() == [1000, 1500, 4000]
 
 
+def test_models_take_turns_with_the_same_texts(fake):
+    contenders = [Contender("one", "fake"), Contender("gone", "owner/gone"), Contender("two", "fake")]
+    corpus = [" ".join(map(str, range(60)))]
+    speed = measure_speed(contenders, corpus, words=[2], batch_sizes=[2], n_texts=4, n_repeats=3)
+    one, two = (embedder.model.calls for embedder, _, _ in fake)
+    assert one == two and len(one) == 1 + 2 * (1 + 3)
+    assert speed["model"].tolist() == ["one", "gone", "two"]
+    with pytest.raises(ValueError, match="no call can have more than n_texts=4"):
+        measure_speed(contenders, corpus, batch_sizes=(1, 5), n_texts=4)
+
+
 def test_memory_is_that_of_a_fresh_process():
     contenders = [Contender("none", "random"), Contender("MiniLM"), Contender("gone", "not_a_model")]
     memory = measure_memory(contenders, WORDS).set_index("model")

@@ -175,6 +175,7 @@ def test_scores_have_one_panel_a_task_with_the_first_model_on_top():
 
 def test_the_trade_off_shows_quality_speed_and_memory():
     table = SUMMARY[:2].set_index("model").assign(ms_per_text=[1.0, 20.0], memory_mib=[50.0, 400.0])
+    table = table.assign(q1=[0.9, 19], q3=[1.2, 22])
     figure = plot_tradeoff(table, quality="accuracy", title="t")
     axis = figure.axes[0]
     assert axis.get_xscale() == "log" and "ms per text" in axis.get_xlabel() and "accuracy" in axis.get_ylabel()
