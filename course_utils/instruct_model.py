@@ -1,20 +1,21 @@
 """The course's own instruction-aware model: frozen MiniLM and a small head that reads the instruction on its own.
 
-The instruction is not put in front of the text. MiniLM embeds it once, and a head of a few hundred thousand weights turns
-that vector into gates for a low-rank change of the text's vector. Without an instruction the head is left out, so these
-vectors are MiniLM's, byte for byte. It follows the kinds of instruction it was taught (see the model card beside its
-weights) and no others: a stand-in for learning with, not a rival of models that were trained to follow any instruction.
+The instruction is not put in front of the text. MiniLM embeds it once, and a head of a few hundred thousand weights
+turns that vector into gates for a low-rank change of the text's vector. Without an instruction the head is left out, so
+these vectors are MiniLM's, byte for byte. It follows the kinds of instruction it was taught (see the model card beside
+its weights) and no others: a stand-in for learning with, not a rival of models trained to follow any instruction.
 
 The parts are sentence-transformers modules, and a saved copy is an ordinary sentence-transformers folder. Loading
-one needs ``trust_remote_code=True``, which sentence-transformers asks for as soon as a class is not its own, and holds the
-90 MB of MiniLM again; the course does neither and puts the parts together here.
+one needs ``trust_remote_code=True``, which sentence-transformers asks for as soon as a class is not its own,
+and holds the 90 MB of MiniLM again; the course does neither and puts the parts together here.
 """
 
 from pathlib import Path
 
 import torch
 from sentence_transformers import SentenceTransformer
-from sentence_transformers.base.modules import Module, Transformer
+from sentence_transformers.base.modules import Module, Normalize, Transformer
+from sentence_transformers.sentence_transformer.modules import Pooling
 from torch import Tensor, nn
 from torch.nn.functional import dropout, gelu, normalize
 
@@ -36,7 +37,7 @@ class InstructionTransformer(Transformer):
         return features
 
     def forward(self, features: dict, **kwargs) -> dict:
-        """Add ``token_embeddings`` and, under an instruction, ``all_layer_embeddings`` and ``instruction_embedding``."""
+        """Add the token vectors of all layers and, under an instruction, ``instruction_embedding``."""
         instruction = features.pop("instruction_ids", None)
         features = super().forward(features, **kwargs)
         if instruction is not None:
@@ -49,8 +50,8 @@ class GatedHead(Module):
     """Moves a text's vector towards what the instruction asks for; without an instruction it does nothing.
 
     With x the mean token vectors of some layers (standardised), v the text's own unit vector and e the instruction's:
-    a = tanh(A x) holds what may be read from the text, g = sigmoid(G h(e)) which of it matters, and s, a number from 0 to 1 made
-    from h(e), how much to change: the result has the direction of (1 − s) v + s · unit(unit(B (a ∘ g)) + c v).
+    a = tanh(A x) holds what may be read from the text, g = sigmoid(G h(e)) which of it matters, and s, a number from 0
+    to 1 made from h(e), how much to change: the result has the direction of (1 − s) v + s · unit(unit(B (a ∘ g)) + c v).
 
     Parameters
     ----------
@@ -123,13 +124,20 @@ class GatedHead(Module):
         return cls.load_torch_weights(model_name_or_path, model=head, **where)
 
 
-def assemble(base: Path, head: GatedHead, *, dtype: str = "float32") -> SentenceTransformer:
-    """Put a head behind a MiniLM folder: a SentenceTransformer whose ``prompt`` is the instruction.
+def load_instruct_model(base: Path, dtype: str = "float32", head: GatedHead | None = None) -> SentenceTransformer:
+    """Put the head behind MiniLM: a SentenceTransformer whose ``prompt`` is the instruction.
 
     Its ``save_pretrained`` writes an ordinary sentence-transformers folder; see the module's first lines on loading it.
+
+    Parameters
+    ----------
+    base : MiniLM's folder.
+    dtype : precision of MiniLM, ``"float32"`` or ``"bfloat16"``; the head computes in float32.
+    head : None for the one that comes with the course.
     """
-    plain = SentenceTransformer(str(base), local_files_only=True, model_kwargs={"dtype": dtype})
+    head = GatedHead.load(str(HEAD), local_files_only=True) if head is None else head
     encoder = InstructionTransformer.load(
         str(base), local_files_only=True, model_kwargs={"dtype": dtype}, config_kwargs={"output_hidden_states": True}
     )
-    return SentenceTransformer(modules=[encoder, plain[1], head.eval(), *plain[2:]])
+    pooling = Pooling.load(str(base), subfolder="1_Pooling", local_files_only=True)
+    return SentenceTransformer(modules=[encoder, pooling, head.eval(), Normalize()])

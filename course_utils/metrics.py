@@ -95,8 +95,8 @@ def knn_overlap(vectors: np.ndarray, points: np.ndarray, k: int = 10, *, metric:
 
     Parameters
     ----------
-    points : the same rows elsewhere: positions on a map (``metric="euclidean"``), or other vectors of the same texts, such as
-        those under an instruction (``metric="cosine"``).
+    points : the same rows elsewhere: positions on a map (``metric="euclidean"``), or other vectors of the same texts,
+        such as those under an instruction (``metric="cosine"``).
     """
     before = nearest_neighbors(vectors, k)
     after = nearest_neighbors(points, k, metric=metric)
@@ -121,7 +121,7 @@ def cosine_spearman(vectors1: np.ndarray, vectors2: np.ndarray, scores: np.ndarr
 
 
 def shift(vectors: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """How far each row moved: 1 − cosine with the same row of ``others``, 0 (stayed) to 2; float array of shape (n,)."""
+    """How far each row moved: 1 − cosine with the same row of ``others``, 0 to 2; float array of shape (n,)."""
     return 1 - np.sum(normalize(np.asarray(vectors)) * normalize(np.asarray(others)), axis=1)
 
 
@@ -142,8 +142,8 @@ def silhouette(vectors: np.ndarray, labels) -> np.ndarray:
 def gain(without: np.ndarray, instructed: np.ndarray, **options) -> Interval:
     """Mean of (instructed − without) over the same texts, with a paired bootstrap interval.
 
-    The bootstrap draws texts again, not their neighbours, so an interval says how much depends on which texts are asked about
-    in this collection.
+    The bootstrap draws texts again, not their neighbours, so an interval says how much depends on which texts of this
+    collection are asked about.
 
     Parameters
     ----------
@@ -161,7 +161,7 @@ def paraphrase_spread(values: np.ndarray) -> float:
 
     Parameters
     ----------
-    values : array of shape (n_wordings, n_texts), one row for each wording: of :func:`knn_accuracy` or :func:`silhouette`.
+    values : array of shape (n_wordings, n_texts), one row a wording: of :func:`knn_accuracy` or :func:`silhouette`.
     """
     values = np.asarray(values, dtype=np.float64)
     if values.ndim != 2 or len(values) < 2:
