@@ -153,4 +153,6 @@ def load_instruct_model(base: Path, dtype: str = "float32", head: GatedHead | No
         str(base), local_files_only=True, model_kwargs={"dtype": dtype}, config_kwargs={"output_hidden_states": True}
     )
     pooling = Pooling.load(str(base), subfolder="1_Pooling", local_files_only=True)
-    return SentenceTransformer(modules=[encoder, pooling, head.eval(), Normalize()])
+    model = SentenceTransformer(modules=[encoder, pooling, Normalize()])
+    model.insert(2, head.eval())  # not before: all modules are given the precision of the first
+    return model
