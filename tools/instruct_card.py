@@ -62,7 +62,7 @@ _LABELLERS = {
 }
 
 _LIMITS = """
-It knows seven factors, in English, and nothing else: a new question gets MiniLM's own vectors back. Toxicity is
+It knows seven factors, in English, and nothing else: a new question gets MiniLM's vectors back, or nearly. Toxicity is
 what a word-based teacher and the scores of one service call toxic, and what the test labels of *Friends* and
 the newsgroups call so too: only the posts have labels of another kind. Formality and subjectivity were learned
 from kinds of sources and are confounded with what these are about. Urgency was learned from templates and is
