@@ -35,7 +35,7 @@ NEWSGROUPS = (
 #: The course's own sets, written for it: ``datasets/NAME.csv``.
 OWN_CORPORA = (
     "meanings", "minimal_pairs", "noticeboard", "noticeboard_questions", "traces", "trace_questions", "memory_facts",
-    "memory_conversations", "memory_questions", "saturdays",
+    "memory_conversations", "memory_questions", "saturdays", "posts",
 )  # fmt: skip
 
 #: Sentences with people's scores, and what their files are called in the archive; see :func:`scored_sentences`.
