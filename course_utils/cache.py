@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from course_utils.paths import cache_dir
+from course_utils.paths import cache_dir, reason
 
 logger = logging.getLogger(__name__)
 
@@ -118,8 +118,8 @@ class EmbeddingCache:
     def _set_aside(self, error: Exception) -> None:
         damaged = self.path.with_name(self.path.name + ".damaged")
         logger.warning(
-            "The vector cache %s is damaged (%s). It is kept as %s and a new one begins.",
-            self.path, error, damaged.name,
+            "The vector cache %s is damaged (%s). It is kept as %s beside it and a new one begins.",
+            self.path.name, reason(error), damaged.name,
         )  # fmt: skip
         try:
             self.path.replace(damaged)
@@ -131,8 +131,9 @@ class EmbeddingCache:
 
     def _give_up_disk(self, error: Exception) -> None:
         logger.warning(
-            "Vectors cannot be kept in %s (%s). They are kept in memory until this kernel stops. To keep them, free "
-            "some space or set COURSE_CACHE_DIR to a folder you may write to.", self.path, error,
+            "Vectors cannot be kept in %s on disk (%s). They are kept in memory until this kernel stops. To keep them, "
+            "free some space in the folder that `course doctor` names, or set COURSE_CACHE_DIR to another.",
+            self.path.name, reason(error),
         )  # fmt: skip
 
     def get_many(self, keys: Sequence[bytes]) -> dict[bytes, np.ndarray]:
@@ -155,7 +156,7 @@ class EmbeddingCache:
                         else:
                             broken.append((row,))
                 if broken:
-                    logger.warning("%d damaged vectors in %s will be computed again.", len(broken), self.path)
+                    logger.warning("%d damaged vectors in %s will be computed again.", len(broken), self.path.name)
                     self._connection.execute("REINDEX vectors")  # where the key is damaged, the index knows another
                     self._connection.executemany("DELETE FROM vectors WHERE id = ?", broken)
             except sqlite3.Error as error:

@@ -11,6 +11,8 @@ from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 
+from course_utils.paths import shown
+
 DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 
 
@@ -106,6 +108,6 @@ def find_model(name: str) -> ModelCard:
     close = dict.fromkeys(by_name[key].name for key in difflib.get_close_matches(wanted, by_name, n=4))
     hint = f"Did you mean {' or '.join(close)}?" if close else f"It has {', '.join(_catalog())}."
     raise UnknownModelError(
-        f"The catalogue has no model name={name!r}. {hint} load_embedder also takes any other hub name "
+        f"The catalogue has no model name={shown(str(name))!r}. {hint} load_embedder also takes any other hub name "
         "('owner/model') and the path of a local sentence-transformers folder."
     )

@@ -20,7 +20,7 @@ import numpy as np
 
 from course_utils.cache import EmbeddingCache
 from course_utils.catalog import DEFAULT_MODEL, ModelCard, UnknownModelError, find_model
-from course_utils.paths import file_sha256
+from course_utils.paths import file_sha256, shown
 from course_utils.progress import progress_bar
 
 logger = logging.getLogger(__name__)
@@ -100,7 +100,7 @@ def load_embedder(
         )
     except Exception as error:  # each of the libraries underneath has its own classes for a damaged file
         raise ModelUnavailableError(
-            f"The folder of model {str(name)!r} is there but does not load ({error}). It should be a "
+            f"The folder of model {shown(name)!r} is there but does not load ({type(error).__name__}). It should be a "
             "sentence-transformers folder with modules.json and all its weights; if it was copied or downloaded, "
             "do that again."
         ) from error
@@ -373,8 +373,8 @@ def _from_package(card: ModelCard) -> Path:
     digest = file_sha256(weights)
     if digest != card.sha256:
         raise ModelUnavailableError(
-            f"{weights} has changed: its sha256 is {digest}, not {card.sha256}. Delete the .venv folder and run "
-            "`python start.py setup` to install it again."
+            f"{weights.name} of the package {card.package} has changed: its sha256 is {digest}, not {card.sha256}. "
+            "Delete the .venv folder and run `python start.py setup` to install it again."
         )
     return weights.parent
 
@@ -392,7 +392,8 @@ def _from_hub(name: str, revision: str | None) -> Path:
             return folder
     except HFValidationError as error:
         raise UnknownModelError(
-            f"name={name!r} is neither a folder on this machine (looked for from {Path.cwd()}) nor a possible hub name."
+            f"name={shown(name)!r} is neither a folder on this machine (looked for from {Path.cwd().name}) nor a "
+            "possible hub name."
         ) from error
     except LocalEntryNotFoundError:
         pass
@@ -458,8 +459,8 @@ def _check_folder(folder: Path, name: str) -> None:
     missing = missing_parts(folder)
     if missing:
         raise ModelUnavailableError(
-            f"The folder of model {name!r} lacks {' and '.join(missing)}. It should be a whole sentence-transformers "
-            "folder; if it was copied or downloaded, do that again."
+            f"The folder of model {shown(name)!r} lacks {' and '.join(missing)}. It should be a whole "
+            "sentence-transformers folder; if it was copied or downloaded, do that again."
         )
 
 

@@ -20,6 +20,17 @@ def cache_dir() -> Path:
     return Path(override) if override else Path(platformdirs.user_cache_path("text-embeddings-course"))
 
 
+def shown(name: str | Path) -> str:
+    """Name a file, folder or model in a message: of a path the last part, as the rest is nobody else's business."""
+    path = Path(name)
+    return path.name if path.is_absolute() or str(name).startswith((".", "~")) else str(name)
+
+
+def reason(error: Exception) -> str:
+    """What an error of the system says, without the path that Python adds to it."""
+    return getattr(error, "strerror", None) or str(error)
+
+
 def file_sha256(path: Path) -> str:
     """Hash a file: its sha256 as 64 hex digits."""
     with path.open("rb") as file:

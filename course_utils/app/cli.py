@@ -208,7 +208,10 @@ def main() -> None:
         if os.environ.get("COURSE_TRACEBACK"):
             raise
         if getattr(error, "errno", None) in (errno.EACCES, errno.EPERM, errno.EROFS):
-            error = f"{error.filename} cannot be written ({error.strerror}). Copy the course to a folder of your own."
+            name = Path(error.filename or "A file").name
+            error = f"{name} cannot be written ({error.strerror}). Copy the course to a folder of your own."
+        elif isinstance(error, OSError) and error.filename:
+            error = f"{Path(error.filename).name}: {error.strerror}."
         print(f"\n{error}\n(To see where, set COURSE_TRACEBACK=1 and run it again.)", file=sys.stderr)
         raise SystemExit(1) from None
 

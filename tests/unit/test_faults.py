@@ -10,12 +10,14 @@ from pathlib import Path
 
 import nbformat
 import numpy as np
+import pytest
 from helpers import output_of, run_python, start_python, with_mounts
 from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_notebook
 
 from course_utils.cache import EmbeddingCache
 from course_utils.corpora import load_corpus
+from course_utils.embedder import load_embedder
 from course_utils.paths import ROOT
 
 WESTERN = {"PYTHONUTF8": "0", "LC_ALL": "C", "LANG": "C", "PYTHONIOENCODING": ""}  # as Windows had it
@@ -25,6 +27,7 @@ def test_two_kernels_load_the_model_and_embed_the_same_texts_at_once(minilm, own
     code = """
 import sys
 import numpy as np
+import pytest
 from course_utils.corpora import load_corpus
 from course_utils.embedder import load_embedder
 np.save(sys.argv[1], load_embedder().encode(load_corpus("noticeboard")["message"]))
@@ -109,3 +112,28 @@ def test_a_kernel_in_an_old_encoding_shows_every_sign(own_cache_dir, monkeypatch
     for words in ("**Müller** has a higher Genauigkeit than **日本**", "not yet", "✎", "not attempted", "Hint 1 of",
                   "def cosine_similarity", "(2, 8)", "**größer** −1"):  # fmt: skip
         assert words in shown, words
+
+
+def test_no_error_or_warning_says_where_a_users_files_are(tmp_path, own_cache_dir, caplog):
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "texts.csv").write_text("text,n\nfirst,1\n,2\nlast,3\n", encoding="utf-8")
+    (tmp_path / "file").write_text("not a folder", encoding="utf-8")
+    (tmp_path / "damaged.sqlite").write_bytes(b"no database" * 1000)
+    load_corpus(tmp_path / "texts.csv")
+    EmbeddingCache(tmp_path / "damaged.sqlite")
+    EmbeddingCache(tmp_path / "file" / "vectors.sqlite")
+    attempts = [
+        lambda: load_embedder(tmp_path / "none"),
+        lambda: load_embedder(tmp_path / "broken"),
+        lambda: load_embedder(tmp_path / "none.safetensors"),
+        lambda: load_corpus(tmp_path / "none.csv"),
+        lambda: load_corpus(tmp_path / "texts.csv", text_column="message"),
+        lambda: load_corpus(tmp_path / "none"),
+    ]
+    said = list(caplog.messages)
+    for attempt in attempts:
+        with pytest.raises((ValueError, RuntimeError)) as caught:
+            attempt()
+        said.append(str(caught.value))
+    assert len(said) == len(attempts) + 3
+    assert [message for message in said if str(tmp_path) in message or str(Path.home()) in message] == []
