@@ -33,7 +33,7 @@ NEWSGROUPS = (
 )  # fmt: skip
 
 #: The course's own sets, written for it: ``datasets/NAME.csv``.
-OWN_CORPORA = ("meanings", "minimal_pairs", "noticeboard", "noticeboard_questions")
+OWN_CORPORA = ("meanings", "minimal_pairs", "noticeboard", "noticeboard_questions", "posts")
 
 #: Sentences with people's scores, and what their files are called in the archive; see :func:`scored_sentences`.
 SCORED_SENTENCES = {

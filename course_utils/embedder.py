@@ -66,7 +66,8 @@ def load_embedder(
 
     Parameters
     ----------
-    name : for example ``"all-MiniLM-L6-v2"``, ``"Qwen/Qwen3-Embedding-0.6B"`` or ``"my_models/finetuned"``.
+    name : for example ``"all-MiniLM-L6-v2"``, ``"course-instruct"`` (the course's own, which takes instructions),
+        ``"Qwen/Qwen3-Embedding-0.6B"`` or ``"my_models/finetuned"``.
     dtype : precision of the computation, ``"float32"`` or ``"bfloat16"``. The second is up to twice as fast on
         processors that calculate in it, and much slower on others; vectors are float32 either way.
     cache : True keeps vectors on disk (see :class:`~course_utils.cache.EmbeddingCache`), False computes every time,
@@ -95,9 +96,16 @@ def load_embedder(
     try:
         # A copy may have lost the side, and not every way of taking the last token minds where the padding is.
         padding = {"padding_side": card.padding_side} if card is not None and card.padding_side else None
-        model = SentenceTransformer(
-            str(folder), local_files_only=True, model_kwargs={"dtype": dtype}, processor_kwargs=padding
-        )
+        if card is not None and card.backend == "course_utils.instruct_model":
+            from course_utils.instruct_model import HEAD, load_instruct_model
+
+            model = load_instruct_model(folder, dtype)
+            fingerprint = f"{_fingerprint(folder)} {_folder_fingerprint(HEAD)}"
+        else:
+            model = SentenceTransformer(
+                str(folder), local_files_only=True, model_kwargs={"dtype": dtype}, processor_kwargs=padding
+            )
+            fingerprint = _fingerprint(folder)
     except Exception as error:  # each of the libraries underneath has its own classes for a damaged file
         raise ModelUnavailableError(
             f"The folder of model {shown(name)!r} is there but does not load ({type(error).__name__}). It should be a "
@@ -106,7 +114,7 @@ def load_embedder(
         ) from error
     if card is None:
         card = _card_from(model, str(name))
-    return Embedder(model, card, fingerprint=_fingerprint(folder), cache=cache)
+    return Embedder(model, card, fingerprint=fingerprint, cache=cache)
 
 
 def _made_elsewhere(name: str, cache: EmbeddingCache | None) -> "Embedder | None":

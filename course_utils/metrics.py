@@ -88,13 +88,18 @@ def nearest_neighbors(vectors: np.ndarray, k: int = 10, *, metric: str = "cosine
     return NearestNeighbors(n_neighbors=k, metric=metric).fit(vectors).kneighbors(return_distance=False)
 
 
-def knn_overlap(vectors: np.ndarray, points: np.ndarray, k: int = 10) -> np.ndarray:
-    """Share of each row's ``k`` nearest neighbours (cosine) that are also its neighbours on a map (Euclidean).
+def knn_overlap(vectors: np.ndarray, points: np.ndarray, k: int = 10, *, metric: str = "euclidean") -> np.ndarray:
+    """Share of each row's ``k`` nearest neighbours (cosine) that are also its neighbours in another space.
 
     Returns a float array of shape (n,). Points placed at random keep k / (n − 1) of the neighbours on average.
+
+    Parameters
+    ----------
+    points : the same rows elsewhere: positions on a map (``metric="euclidean"``), or other vectors of the same texts,
+        such as those under an instruction (``metric="cosine"``).
     """
     before = nearest_neighbors(vectors, k)
-    after = nearest_neighbors(points, k, metric="euclidean")
+    after = nearest_neighbors(points, k, metric=metric)
     return np.array([len(set(a) & set(b)) / k for a, b in zip(before, after, strict=True)])
 
 
@@ -110,3 +115,55 @@ def cosine_spearman(vectors1: np.ndarray, vectors2: np.ndarray, scores: np.ndarr
 
     cosines = np.sum(normalize(np.asarray(vectors1)) * normalize(np.asarray(vectors2)), axis=1)
     return float(spearmanr(cosines, scores).statistic)
+
+
+# --- what an instruction does ------------------------------------------------------------------------------------
+
+
+def shift(vectors: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """How far each row moved: 1 − cosine with the same row of ``others``, 0 to 2; float array of shape (n,)."""
+    return 1 - np.sum(normalize(np.asarray(vectors)) * normalize(np.asarray(others)), axis=1)
+
+
+def silhouette(vectors: np.ndarray, labels) -> np.ndarray:
+    """How much nearer each row is to its own label than to the nearest other one: float array of shape (n,), −1 to 1.
+
+    0 means that the labels do not part the vectors; a label with one row counts as 0. The distance is 1 − cosine.
+
+    References
+    ----------
+    Rousseeuw, Silhouettes (1987), Journal of Computational and Applied Mathematics 20; computed by scikit-learn.
+    """
+    from sklearn.metrics import silhouette_samples
+
+    return silhouette_samples(vectors, labels, metric="cosine")
+
+
+def gain(without: np.ndarray, instructed: np.ndarray, **options) -> Interval:
+    """Mean of (instructed − without) over the same texts, with a paired bootstrap interval.
+
+    The bootstrap draws texts again, not their neighbours, so an interval says how much depends on which texts of this
+    collection are asked about.
+
+    Parameters
+    ----------
+    without, instructed : arrays of shape (n,), a value for each text: of :func:`knn_accuracy` or :func:`silhouette`.
+    options : those of :func:`bootstrap_interval`.
+    """
+    without, instructed = np.asarray(without, dtype=np.float64), np.asarray(instructed, dtype=np.float64)
+    if without.shape != instructed.shape:
+        raise ValueError(f"without has shape {without.shape} and instructed {instructed.shape}: give the same texts.")
+    return bootstrap_interval(instructed - without, **options)
+
+
+def paraphrase_spread(values: np.ndarray) -> float:
+    """How much a measure depends on how the instruction was worded: its highest mean minus its lowest.
+
+    Parameters
+    ----------
+    values : array of shape (n_wordings, n_texts), one row a wording: of :func:`knn_accuracy` or :func:`silhouette`.
+    """
+    values = np.asarray(values, dtype=np.float64)
+    if values.ndim != 2 or len(values) < 2:
+        raise ValueError(f"values must have one row for each of at least two wordings, not shape {values.shape}.")
+    return float(np.ptp(values.mean(axis=1)))

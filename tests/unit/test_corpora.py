@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import re
 import tarfile
 import threading
 import zipfile
@@ -148,6 +149,34 @@ def test_noticeboard_and_its_questions():
     assert list(messages.columns) == ["id", "message"] and list(questions.columns) == ["question", "kind", "relevant"]
     assert messages["id"].is_unique
     assert set(questions["relevant"]) <= set(messages["id"])
+
+
+def test_the_factors_of_the_posts_are_independent():
+    posts = load_corpus("posts")
+    assert list(posts.columns) == ["id", "topic", "sentiment", "tone", "text"] and len(posts) == 480
+    assert posts["id"].tolist() == list(range(1, 481))
+    cells = posts.groupby(["topic", "sentiment", "tone"]).size()
+    assert len(cells) == 10 * 3 * 2 and (cells == 8).all()
+    assert set(posts["sentiment"]) == {"positive", "negative", "neutral"} and set(posts["tone"]) == {"civil", "rude"}
+
+
+def test_the_posts_are_short_and_all_different():
+    texts = load_corpus("posts")["text"]
+    assert texts.str.split().str.len().between(15, 60).all()
+    words = [re.findall(r"[a-z']+", text.lower()) for text in texts]
+    assert len({" ".join(post) for post in words}) == len(texts)
+    # no template: nothing begins like another, and no run of eight words comes twice
+    assert len({" ".join(post[:5]) for post in words}) == len(texts)
+    runs = [" ".join(post[i : i + 8]) for post in words for i in range(len(post) - 7)]
+    assert len(set(runs)) == len(runs)
+
+
+def test_length_does_not_tell_the_factors_of_the_posts():
+    posts = load_corpus("posts")
+    length = posts["text"].str.split().str.len()
+    for factor in ("topic", "sentiment", "tone"):
+        between = length.groupby(posts[factor]).transform("mean").var() / length.var()
+        assert between < 0.1, f"{factor} explains {between:.0%} of the variance of the length"
 
 
 def test_every_own_set_can_be_loaded_by_name():

@@ -9,6 +9,8 @@ from helpers import run_python
 import course_utils
 
 MODULES = [module.name for module in pkgutil.iter_modules(course_utils.__path__, "course_utils.") if not module.ispkg]
+# a sentence-transformers module is a torch class; load_embedder imports it only for the model that needs it
+MODULES.remove("course_utils.instruct_model")
 HEAVY = {"torch", "transformers", "sentence_transformers", "umap", "sklearn", "scipy", "plotly", "matplotlib"}
 
 

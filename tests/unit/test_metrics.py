@@ -10,10 +10,14 @@ from course_utils.metrics import (
     Interval,
     bootstrap_interval,
     cosine_spearman,
+    gain,
     knn_accuracy,
     knn_overlap,
     nearest_neighbors,
     normalize,
+    paraphrase_spread,
+    shift,
+    silhouette,
 )
 
 RANDOM = np.random.default_rng(0)
@@ -89,6 +93,51 @@ def test_knn_overlap_of_a_perfect_and_of_a_random_map():
     by_chance = np.mean([knn_overlap(CLOUD, unit[RANDOM.permutation(60)], k=10).mean() for _ in range(20)])
     assert by_chance == pytest.approx(10 / 59, abs=0.02)
     assert by_chance + 0.05 < first_two < 0.8
+
+
+def test_overlap_of_two_spaces_of_vectors():
+    swapped = QUARTER[[0, 1, 5, 3, 4, 2]]
+    lengths = np.array([[1], [50], [1], [3], [0.1], [7]])
+    assert (knn_overlap(QUARTER, QUARTER * lengths, k=2, metric="cosine") == 1).all()
+    assert knn_overlap(QUARTER, swapped * lengths, k=2, metric="cosine").tolist() == [0.5, 0.5, 0, 0.5, 0.5, 0]
+
+
+# --- what an instruction does -------------------------------------------------------------------------------------
+
+
+def test_shift_by_hand():
+    first = np.array([[2.0, 0], [1, 0], [1, 0], [0, 3]])
+    second = np.array([[5.0, 0], [0, 1], [-4, 0], [1, 1]])
+    assert shift(first, second) == pytest.approx([0, 1, 2, 1 - np.sqrt(0.5)])
+
+
+def test_silhouette_by_hand():
+    # distances of the first row: to its own label (0) 1 - cos 10; to the other label the mean of 1 - cos 45, cos 70, cos 90
+    rows, labels = QUARTER[[0, 1, 3, 4, 5]], list("aabbb")
+    own = 1 - np.cos(np.deg2rad(10))
+    other = np.mean(1 - np.cos(np.deg2rad([45, 70, 90])))
+    assert silhouette(rows, labels)[0] == pytest.approx((other - own) / other)
+    assert silhouette(rows * 7, labels) == pytest.approx(silhouette(rows, labels))
+    assert silhouette(rows, list("aabbc"))[-1] == 0
+    assert abs(silhouette(CLOUD, RANDOM.integers(0, 2, 60)).mean()) < 0.1
+
+
+def test_gain_is_paired():
+    without = RANDOM.uniform(size=200)
+    change = gain(without, without + 0.1)
+    assert (change.estimate, change.low, change.high) == pytest.approx((0.1, 0.1, 0.1))
+    unpaired = gain(without, RANDOM.permutation(without) + 0.1)
+    assert unpaired.estimate == pytest.approx(0.1) and unpaired.low < 0.08 < 0.12 < unpaired.high
+    assert gain(without, without, confidence=0.5).confidence == 0.5
+    with pytest.raises(ValueError, match="give the same texts"):
+        gain(without, without[:-1])
+
+
+def test_paraphrase_spread():
+    assert paraphrase_spread([[0, 1, 1, 0], [1, 1, 1, 1], [1, 0, 1, 1]]) == pytest.approx(0.5)
+    assert paraphrase_spread(np.ones((2, 3))) == 0
+    with pytest.raises(ValueError, match="at least two wordings, not shape"):
+        paraphrase_spread([[1, 2, 3]])
 
 
 # --- similarity ---------------------------------------------------------------------------------------------------
