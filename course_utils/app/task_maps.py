@@ -132,7 +132,7 @@ def describe(spaces: dict[str, np.ndarray], frame: pd.DataFrame, tasks: Sequence
     }
     described = []
     for task in tasks:
-        new = 1 - knn_overlap(spaces[first], spaces[task.name], K)
+        new = 1 - knn_overlap(spaces[first], spaces[task.name], K, metric="cosine")
         measures = {"map": map_quality(spaces[task.name], maps[task.name], K), "new_neighbours": _interval(new)}
         effect = []
         if task.name != first:
