@@ -1,9 +1,10 @@
 """The course's own instruction-aware model: frozen MiniLM and a small head that reads the instruction on its own.
 
 The instruction is not put in front of the text. MiniLM embeds it once, and a head of a few hundred thousand weights
-turns that vector into gates for a low-rank change of the text's vector. Without an instruction the head is left out, so
-these vectors are MiniLM's, byte for byte. It follows the kinds of instruction it was taught (see the model card beside
-its weights) and no others: a stand-in for learning with, not a rival of models trained to follow any instruction.
+turns that vector into gates, each for a low-rank change of the text's vector. Without an instruction the head is
+left out, so these vectors are MiniLM's, byte for byte. It follows the kinds of instruction it was taught (see the
+model card beside its weights) and no others: a stand-in for learning with, not a rival of models trained to follow
+any instruction.
 
 The parts are sentence-transformers modules, and a saved copy is an ordinary sentence-transformers folder. Loading
 one needs ``trust_remote_code=True``, which sentence-transformers asks for as soon as a class is not its own,
@@ -49,39 +50,41 @@ class InstructionTransformer(Transformer):
 class GatedHead(Module):
     """Moves a text's vector towards what the instruction asks for; without an instruction it does nothing.
 
-    With x the mean token vectors of some layers (standardised), v the text's own unit vector and e the instruction's:
-    a = tanh(A x) holds what may be read from the text, g = sigmoid(G h(e)) which of it matters, and s, a number from 0
-    to 1 made from h(e), how much to change: the result has the direction of (1 − s) v + s · unit(unit(B (a ∘ g)) + c v).
+    It has a gate for each factor that it was taught. With e the instruction's unit vector, softmax(G gelu(H e))
+    says how likely it asks for each factor, or for none of them; stretched so that it reaches 0 and 1, this is the
+    gate g_f. With x the mean token vectors of some layers (standardised) and v the text's own unit vector, a
+    factor's low-rank change is t_f = unit(unit(B_f tanh(A_f x)) + c_f v), and the result has the direction of (1 −
+    Σ g_f) v + Σ g_f t_f.
 
     Parameters
     ----------
+    factors : names of the factors.
     layers : hidden layers that are read; 0 is the token embeddings.
     dim : dimensions of a vector.
-    rank : features that are read from a text (rows of A, columns of B).
-    hidden : width of h.
+    rank : features that are read from a text for each factor (rows of A_f, columns of B_f).
+    hidden : rows of H.
     """
 
-    config_keys = ["layers", "dim", "rank", "hidden"]
+    config_keys = ["factors", "layers", "dim", "rank", "hidden"]
 
-    def __init__(self, layers: list[int], dim: int = 384, rank: int = 96, hidden: int = 64):
+    def __init__(self, factors: list[str], layers: list[int], dim: int = 384, rank: int = 24, hidden: int = 64):
         super().__init__()
-        self.layers, self.dim, self.rank, self.hidden = list(layers), dim, rank, hidden
+        self.factors, self.layers, self.dim, self.rank, self.hidden = list(factors), list(layers), dim, rank, hidden
         width = dim * len(layers)
         self.register_buffer("mean", torch.zeros(width))
         self.register_buffer("scale", torch.ones(width))
-        self.read = nn.Linear(width, rank)
         self.instruction = nn.Linear(dim, hidden)
-        self.gate = nn.Linear(hidden, rank)
-        self.strength = nn.Linear(hidden, 1)
-        self.write = nn.Linear(rank, dim, bias=False)
-        self.keep = nn.Parameter(torch.tensor(-1.5))  # c, before its sigmoid
+        self.gate = nn.Linear(hidden, len(factors) + 1)  # the last one: none of them
+        self.read = nn.Linear(width, len(factors) * rank)
+        self.write = nn.Parameter(torch.randn(len(factors), rank, dim) / rank**0.5)
+        self.keep = nn.Parameter(torch.full((len(factors),), -1.5))  # c, before its sigmoid
 
     def forward(self, features: dict, **kwargs) -> dict:
         """Replace ``sentence_embedding`` where there is an ``instruction_embedding``."""
         instruction = features.get("instruction_embedding")
         if instruction is not None:
             own = features["sentence_embedding"]
-            moved, _ = self.steer(self.layer_means(features), normalize(own.float(), dim=-1), instruction)
+            moved = self.steer(self.layer_means(features), normalize(own.float(), dim=-1), instruction)
             features["sentence_embedding"] = moved.to(own.dtype)
         return features
 
@@ -91,24 +94,34 @@ class GatedHead(Module):
         hidden = features["all_layer_embeddings"]
         return torch.cat([(hidden[i].float() * mask).sum(dim=1) / mask.sum(dim=1) for i in self.layers], dim=-1)
 
-    def steer(self, means: Tensor, own: Tensor, instruction: Tensor, noise: float = 0.0) -> tuple[Tensor, Tensor]:
-        """Compute the moved unit vectors (n, dim) and the logits (n, 1) of the strength of the change.
+    def logits(self, instruction: Tensor) -> Tensor:
+        """For unit vectors of instructions, (n, dim): a logit for each factor and one for none, (n, factors + 1)."""
+        return self.gate(gelu(self.instruction(instruction)))
+
+    def gates(self, instruction: Tensor) -> Tensor:
+        """How far each factor is followed under an instruction, from 0 to 1: shape (n, factors)."""
+        # stretched, so that it reaches 0: what is not to be followed leaves the vectors exactly where they are
+        return (1.2 * torch.softmax(self.logits(instruction), dim=-1)[:, :-1] - 0.1).clamp(0, 1)
+
+    def targets(self, means: Tensor, own: Tensor, noise: float = 0.0) -> Tensor:
+        """Where each factor would move the texts: unit vectors, shape (n, factors, dim).
 
         Parameters
         ----------
         means : layer means of the texts, shape (n, width).
         own : the texts' own unit vectors, shape (n, dim).
-        instruction : unit vectors of their instructions, shape (n, dim) or (1, dim).
         noise : share of the means that is dropped in training.
         """
-        h = gelu(self.instruction(instruction))
-        logit = self.strength(h)
-        # stretched, so that it reaches 0: what is not to be followed leaves the vectors exactly where they are
-        s = (1.3 * torch.sigmoid(logit) - 0.15).clamp(0, 1)
         read = torch.tanh(self.read(dropout((means - self.mean) / self.scale, noise, self.training)))
-        change = normalize(self.write(read * torch.sigmoid(self.gate(h))), dim=-1)
-        target = normalize(change + torch.sigmoid(self.keep) * own, dim=-1)
-        return normalize((1 - s) * own + s * target, dim=-1), logit
+        read = read.view(len(means), len(self.factors), self.rank)
+        change = normalize(torch.einsum("nfr,frd->nfd", read, self.write), dim=-1)
+        return normalize(change + torch.sigmoid(self.keep)[:, None] * own[:, None], dim=-1)
+
+    def steer(self, means: Tensor, own: Tensor, instruction: Tensor) -> Tensor:
+        """Compute the vectors, (n, dim), under an instruction, (1, dim); the rest as in :meth:`targets`."""
+        gates = self.gates(instruction)
+        moved = torch.einsum("nf,nfd->nd", gates.expand(len(means), -1), self.targets(means, own))
+        return normalize((1 - gates.sum(dim=-1, keepdim=True)).clamp(min=0) * own + moved, dim=-1)
 
     def save(self, output_path: str, *args, safe_serialization: bool = True, **kwargs) -> None:
         """Write ``config.json`` and ``model.safetensors``."""
@@ -140,4 +153,6 @@ def load_instruct_model(base: Path, dtype: str = "float32", head: GatedHead | No
         str(base), local_files_only=True, model_kwargs={"dtype": dtype}, config_kwargs={"output_hidden_states": True}
     )
     pooling = Pooling.load(str(base), subfolder="1_Pooling", local_files_only=True)
-    return SentenceTransformer(modules=[encoder, pooling, head.eval(), Normalize()])
+    model = SentenceTransformer(modules=[encoder, pooling, Normalize()])
+    model.insert(2, head.eval())  # not before: all modules are given the precision of the first
+    return model

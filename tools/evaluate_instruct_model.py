@@ -2,8 +2,8 @@
 
     python tools/evaluate_instruct_model.py my_work/course-instruct
 
-takes the heads that tools/train_instruct_model.py left there, one folder a seed, and writes ``evaluation.json`` and, from it,
-``README.md`` beside the weights in course_utils/models/course-instruct. It needs the teacher, as training does.
+takes the heads that tools/train_instruct_model.py left there, one folder a seed, and writes ``evaluation.json`` and,
+from it, ``README.md`` beside the weights in course_utils/models/course-instruct. Like training, it needs the teacher.
 """
 
 import argparse
@@ -143,7 +143,8 @@ def summary(without: dict[str, np.ndarray], result: dict[str, np.ndarray]) -> di
 def probe_accuracy(vectors: np.ndarray, labels: np.ndarray) -> float:
     """Accuracy of a logistic regression on MiniLM's own vectors of the same source, in five folds: a ceiling."""
     folds = StratifiedKFold(5, shuffle=True, random_state=0)
-    return float((cross_val_predict(LogisticRegression(C=10, max_iter=2000), vectors, labels, cv=folds) == labels).mean())
+    guess = cross_val_predict(LogisticRegression(C=10, max_iter=2000), vectors, labels, cv=folds)
+    return float((guess == labels).mean())
 
 
 def words_alone(posts: pd.DataFrame) -> dict:
@@ -165,44 +166,35 @@ def evaluate_set(factor: str, texts: pd.DataFrame, heads: list[GatedHead], model
 
     def steered(head: GatedHead, vector: torch.Tensor) -> np.ndarray:
         with torch.inference_mode():
-            return head.steer(means, own, vector[None])[0].numpy()
+            return head.steer(means, own, vector[None]).numpy()
 
     without = measure(own.numpy(), labels)
-    in_front = read_layers([f"{wordings(factor, 'lesson')[0]}\n{text}" for text in texts["text"]], model)[1].numpy()
-    about = {
+    words = wordings(factor, "lesson")[0]
+    in_front = load_embedder().encode(texts["text"], instruction=words, show_progress_bar=False)
+    right = [[measure(steered(head, vector), labels) for vector in instructions[factor, "held_out"]] for head in heads]
+    ships = heads[0]
+    lesson = steered(ships, instructions[factor, "lesson"][0])
+    wrong = {
+        other: mean_over([measure(steered(ships, vector), labels) for vector in instructions[other, "held_out"][:2]])
+        for other in TAUGHT
+        if other != factor
+    }
+    aside = [steered(ships, vector) for vector in instructions["irrelevant", "held_out"]]
+    spaces = {"lesson": [lesson], "irrelevant": aside, "words_in_front": [in_front]}
+    return {
         "texts": len(texts), "labels": len(set(labels)), "probe": probe_accuracy(own.numpy(), labels),
         "none": {name: values.mean() for name, values in without.items()},
-        "words_in_front": summary(without, measure(in_front, labels))
-        | {"overlap": knn_overlap(own.numpy(), in_front, K, metric="cosine").mean()},
-        "seeds": [],
+        "seeds": [summary(without, mean_over(results)) for results in right],
+        "lesson": summary(without, measure(lesson, labels)),
+        "wrong": summary(without, mean_over(list(wrong.values()))),
+        "wrong_one_by_one": {other: summary(without, result) for other, result in wrong.items()},
+        "irrelevant": summary(without, mean_over([measure(space, labels) for space in aside])),
+        "words_in_front": summary(without, measure(in_front, labels)),
+        "spread": {name: paraphrase_spread([result[name] for result in right[0]]) for name in MEASURES},
+        "shift": {kind: np.mean([shift(own.numpy(), space) for space in some]) for kind, some in spaces.items()},
+        "overlap": {kind: np.mean([knn_overlap(own.numpy(), space, K, metric="cosine") for space in some])
+                    for kind, some in spaces.items()},
     }  # fmt: skip
-    for head in heads:
-        spaces = [steered(head, vector) for vector in instructions[factor, "held_out"]]
-        right = [measure(space, labels) for space in spaces]
-        lesson = steered(head, instructions[factor, "lesson"][0])
-        wrong = {
-            other: mean_over([measure(steered(head, v), labels) for v in instructions[other, "held_out"][:4]])
-            for other in TAUGHT
-            if other != factor
-        }
-        aside = [steered(head, vector) for vector in instructions["irrelevant", "held_out"]]
-        irrelevant = mean_over([measure(space, labels) for space in aside])
-        seed = {
-            "paraphrases": summary(without, mean_over(right)),
-            "lesson": summary(without, measure(lesson, labels)),
-            "wrong": summary(without, mean_over(list(wrong.values()))),
-            "wrong_one_by_one": {other: summary(without, result) for other, result in wrong.items()},
-            "irrelevant": summary(without, irrelevant),
-            "spread": {name: paraphrase_spread([result[name] for result in right]) for name in MEASURES},
-            "shift": {"lesson": shift(own.numpy(), lesson).mean()},
-            "overlap": {"lesson": knn_overlap(own.numpy(), lesson, K, metric="cosine").mean()},
-        }
-        seed["shift"]["irrelevant"] = np.mean([shift(own.numpy(), space).mean() for space in aside])
-        seed["overlap"]["irrelevant"] = np.mean(
-            [knn_overlap(own.numpy(), space, K, metric="cosine").mean() for space in aside]
-        )
-        about["seeds"].append(seed)
-    return about
 
 
 def similarity() -> dict:
@@ -229,8 +221,9 @@ def main() -> None:
     parser.add_argument("heads", type=Path, help="the folder that training wrote")
     arguments = parser.parse_args()
     # the one that ships comes first: its intervals are the ones that are quoted
+    ships = (HEAD / "model.safetensors").read_bytes()
     folders = sorted(arguments.heads.glob("seed-*"))
-    folders.sort(key=lambda folder: (folder / "model.safetensors").read_bytes() != (HEAD / "model.safetensors").read_bytes())
+    folders.sort(key=lambda folder: (folder / "model.safetensors").read_bytes() != ships)
     heads = [GatedHead.load(str(folder), local_files_only=True).eval() for folder in folders]
     model = load_instruct_model(_from_package(find_model(DEFAULT_MODEL)), head=heads[0])
     asked = (*TAUGHT, "topic", *HELD_OUT_FACTORS)

@@ -1,9 +1,9 @@
-"""The texts that course-instruct is trained on and measured on, with a column for each factor; nothing of them is stored.
+"""The texts that course-instruct is trained on, and some that it is measured on; nothing of them is stored.
 
 A label comes from people's scores (sentiment; toxicity of the prompts), from a teacher (toxicity elsewhere), from a
-rule on the words (question, tense, person, numbers), from the kind of source (formality, subjectivity, topic) or from templates
-(urgency, for which no archive has real texts). Held-out sources are never trained on, and neither is a text that shares a run
-of eight words with one of them. The teacher is alt-profanity-check, a training dependency only.
+rule on the words (question, tense, person, numbers), from the kind of source (formality, subjectivity, topic) or from
+templates (urgency, for which no archive has real texts). Held-out sources are never trained on, and neither is a text
+that shares a run of eight words with one of them. The teacher is alt-profanity-check, a training dependency only.
 """
 
 import hashlib
@@ -23,7 +23,6 @@ TOOLS = Path(__file__).parent
 TAUGHT = ("sentiment", "toxicity", "formality", "question", "subjectivity", "tense", "urgency")
 #: Whole factors that no training instruction asks for.
 HELD_OUT_FACTORS = ("person", "numbers")
-HELD_OUT_SOURCES = ("reviews", "editorials", "movie_snippets", "newsgroups", "posts", "friends", "reuters")
 _RUN = 8
 
 corpora.sources().update(tomllib.loads((TOOLS / "instruct_sources.toml").read_text(encoding="utf-8")))
@@ -53,13 +52,18 @@ _RULES = {
     "without numbers": r"^\D*$",
 }
 
+_CONTRACTED = (
+    r"(?i)n't\b|\b(?:I'm|you're|we're|they're|it's|that's|what's|he's|she's|let's|gonna|gotta|wanna|yeah|hey)\b"
+)
+
 
 def label_by_rule(frame: pd.DataFrame) -> pd.DataFrame:
     """Add question, tense, person and numbers: what one rule finds and the opposite rule does not, in short texts."""
     short = frame["text"].str.split().str.len() <= 40
     pairs = {"question": ("question", "statement"), "tense": ("past", "future"), "person": ("first", "third")}
     for factor, labels in (pairs | {"numbers": ("with numbers", "without numbers")}).items():
-        one, other = (short & frame["text"].str.contains(_RULES[label], case=label in ("first", "third")) for label in labels)
+        cased = factor == "person"
+        one, other = (short & frame["text"].str.contains(_RULES[label], case=cased) for label in labels)
         found = np.where(one & ~other, labels[0], np.where(other & ~one, labels[1], None))
         frame[factor] = frame[factor].where(frame[factor].notna(), found) if factor in frame else found
     return frame
@@ -117,7 +121,7 @@ def held_out_texts() -> list[str]:
 
 
 def training_texts(seed: int = 0) -> pd.DataFrame:
-    """About 23,000 texts with ``text``, ``source`` and a column for each of :data:`TAUGHT`, None where nothing is known."""
+    """About 25,000 texts with ``text``, ``source`` and a column for each of :data:`TAUGHT`, None where not known."""
     files = fetch("instruct_training")
 
     def jsonl(name: str, column: str) -> pd.Series:
@@ -144,7 +148,10 @@ def training_texts(seed: int = 0) -> pd.DataFrame:
             for text in some(texts, 800)]  # fmt: skip
     formal, factual = {"formality": "formal"}, {"formality": "formal", "subjectivity": "factual"}
     parts = {
-        "movie_sentences": (movies["text"], {"sentiment": sentiment_of_scores(movies["score"]), "subjectivity": "subjective"}),
+        "movie_sentences": (
+            movies["text"],
+            {"sentiment": sentiment_of_scores(movies["score"]), "subjectivity": "subjective"},
+        ),
         "tweets": (tweets["text"], {"sentiment": sentiment_of_scores(tweets["score"]), "formality": "informal"}),
         "imdb": (
             reviews["text"],
@@ -152,7 +159,7 @@ def training_texts(seed: int = 0) -> pd.DataFrame:
         ),
         "newsgroups_other": (posts["text"], {}),
         "toxicity_prompts": (prompts["text"], {"toxicity": np.where(prompts["toxicity"] >= 0.8, "toxic", "unsure")}),
-        "tatoeba": (everyday, {}),
+        "tatoeba": (everyday, {"formality": np.where(pd.Series(everyday).str.contains(_CONTRACTED), "informal", None)}),
         "wikipedia": (jsonl("wikiDataset/test.jsonl", "text"), factual | {"sentiment": "neutral"}),
         "news": (some(split_sentences(jsonl("XSum/test.jsonl", "document")), 1500), factual),
         "studies": (some(split_sentences(studies), 500), factual),

@@ -104,6 +104,8 @@ def embed_tasks(
 ) -> dict[str, np.ndarray]:
     """Embed the texts under each task, keep the vectors in the folder, and return them, scaled to length 1, by task."""
     out.mkdir(parents=True, exist_ok=True)
+    file = out / "vectors.safetensors"
+    file.unlink(missing_ok=True)  # those of an earlier page, perhaps of another model; the cache still has them
     spaces = {}
     for number, task in enumerate(tasks, start=1):
         print(f"{number} of {len(tasks)}  {task.name}: {task.instruction or 'no instruction'}")
@@ -112,7 +114,7 @@ def embed_tasks(
             texts, **words, max_length=max_length, normalize_embeddings=False, batch_size=batch_size
         )
         prompt, length = embedder.card.prompt_for(task.instruction), max_length or embedder.max_length
-        add_vectors(out / "vectors.safetensors", embedder, texts, vectors, prompt=prompt, max_length=length)
+        add_vectors(file, embedder, texts, vectors, prompt=prompt, max_length=length)
         spaces[task.name] = normalize(vectors)
     return spaces
 

@@ -112,7 +112,7 @@ def test_shift_by_hand():
 
 
 def test_silhouette_by_hand():
-    # distances of the first row: to its own label (0) 1 - cos 10; to the other label the mean of 1 - cos 45, cos 70, cos 90
+    # the first row is 10 degrees from its own label and 45, 70 and 90 from the other
     rows, labels = QUARTER[[0, 1, 3, 4, 5]], list("aabbb")
     own = 1 - np.cos(np.deg2rad(10))
     other = np.mean(1 - np.cos(np.deg2rad([45, 70, 90])))
