@@ -69,25 +69,74 @@ def plot_map(
     labels = np.asarray([str(label) for label in labels])
     previews = np.asarray([preview(text) for text in (labels if texts is None else texts)])
     figure = go.Figure()
+    _add_markers(figure, points, labels, previews)
+    figure.update_layout(title=title, width=900, height=600, **_LAYOUT)
+    figure.update_xaxes(title=f"{method} 1 (no unit)", **_AXIS)
+    figure.update_yaxes(title=f"{method} 2 (no unit)", scaleanchor="x", **_AXIS)
+    return figure
+
+
+_LAYOUT = {"template": "plotly_white", "legend": {"title": "click hides, double click isolates"}}
+_AXIS = {"showticklabels": False, "zeroline": False}
+
+
+def _add_markers(figure, points, labels, hovers, *, size: int = 8, **place) -> None:
     for i, label in enumerate(dict.fromkeys(labels)):
         mine = labels == label
         figure.add_scatter(
-            x=points[mine, 0], y=points[mine, 1], name=_escape(label), mode="markers", text=previews[mine],
+            x=points[mine, 0], y=points[mine, 1], name=_escape(label), mode="markers", text=hovers[mine],
             marker={
-                "color": PALETTE[i % len(PALETTE)], "symbol": _SYMBOLS[_shape(i)], "size": 8,
+                "color": PALETTE[i % len(PALETTE)], "symbol": _SYMBOLS[_shape(i)], "size": size,
                 "line": {"width": 0.5, "color": "white"},
             },
-            hovertemplate=f"<b>{_escape(label)}</b><br>%{{text}}<extra></extra>",
+            hovertemplate=f"<b>{_escape(label)}</b><br>%{{text}}<extra></extra>", legendgroup=_escape(label), **place,
         )  # fmt: skip
-    figure.update_layout(
-        title=title,
-        template="plotly_white",
-        width=900,
-        height=600,
-        legend={"title": "click hides, double click isolates"},
+
+
+def plot_task_maps(
+    maps: Mapping[str, np.ndarray],
+    labels: Sequence,
+    texts: Sequence[str],
+    neighbours: Mapping[str, np.ndarray],
+    *,
+    title: str,
+    method: str = "UMAP",
+):
+    """Draw the interactive maps of the same texts under several instructions, with one legend that rules all panels.
+
+    Parameters
+    ----------
+    maps : the title of each panel and its points, shape (n, 2); one map fills the figure, more stand in two columns.
+    labels, texts : n values each. A click on a label hides it in every panel.
+    neighbours : for each panel the indices of every text's nearest neighbours, shape (n, k), taken in the vectors and
+        not on the map; the first two are read out on hover.
+
+    Returns
+    -------
+    A plotly ``Figure``; ``figure.write_html(path, include_plotlyjs=True)`` saves it with all that it needs.
+    """
+    from plotly.subplots import make_subplots
+
+    labels, texts = np.asarray([str(label) for label in labels]), [str(text) for text in texts]
+    columns = min(len(maps), 2)
+    rows = -(-len(maps) // columns)
+    figure = make_subplots(
+        rows, columns, subplot_titles=[_escape(name) for name in maps], horizontal_spacing=0.03, vertical_spacing=0.06
     )
-    figure.update_xaxes(title=f"{method} 1 (no unit)", showticklabels=False, zeroline=False)
-    figure.update_yaxes(title=f"{method} 2 (no unit)", showticklabels=False, zeroline=False, scaleanchor="x")
+    for panel, (name, points) in enumerate(maps.items()):
+        hovers = [
+            "<br>".join([preview(text), "<i>nearest in the vectors:</i>"])
+            + "".join(f"<br>– {_escape(labels[j])}: {preview(texts[j], 60)}" for j in nearest[:2])
+            for text, nearest in zip(texts, neighbours[name], strict=True)
+        ]
+        place = {"row": panel // columns + 1, "col": panel % columns + 1, "showlegend": panel == 0}
+        _add_markers(figure, points, labels, np.asarray(hovers), size=8 if columns == 1 else 6, **place)
+        axis = f"x{panel + 1}" if panel else "x"
+        figure.update_xaxes(title=f"{method} 1 (no unit)" if place["row"] == rows else None, **_AXIS,
+                            row=place["row"], col=place["col"])  # fmt: skip
+        figure.update_yaxes(title=f"{method} 2 (no unit)" if place["col"] == 1 else None, scaleanchor=axis, **_AXIS,
+                            row=place["row"], col=place["col"])  # fmt: skip
+    figure.update_layout(title=title, width=480 * columns + 160, height=430 * rows + 130, **_LAYOUT)
     return figure
 
 

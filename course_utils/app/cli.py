@@ -113,7 +113,10 @@ def embed(
     instruction: Annotated[list[str] | None, typer.Option(help="A task in words; '' for none.")] = None,
     query: Annotated[bool, typer.Option("--query", help="Embed with the model's own query prompt.")] = False,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many texts.")] = None,
-    out: Annotated[Path | None, typer.Option(help="A .safetensors file that receives the vectors.")] = None,
+    tasks: Annotated[Path | None, typer.Option(help="A file of instructions: make a page of maps in --out.")] = None,
+    task: Annotated[list[str] | None, typer.Option(help="One of --tasks; else its first four.")] = None,
+    label_column: Annotated[list[str] | None, typer.Option(help="A column to colour the maps by.")] = None,
+    out: Annotated[Path | None, typer.Option(help="A .safetensors file for vectors; with --tasks a folder.")] = None,
     endpoint: Annotated[str | None, typer.Option(help="ollama, openai, … or a URL, instead of this machine.")] = None,
     dtype: Annotated[str, typer.Option(help="float32 or bfloat16.")] = "float32",
     max_length: Annotated[int | None, typer.Option(help="Cut texts after so many tokens.")] = None,
@@ -123,6 +126,23 @@ def embed(
     from course_utils.app.embed import announce, collect_texts, embed_texts, open_model
 
     options = dict(map(parse_parameter, parameter or []))
+    if tasks is not None:
+        from course_utils.app import task_maps
+        from course_utils.tasks import load_tasks
+
+        if out is None or instruction or query or len(corpus or []) > 1 or len(text_column or []) > 1:
+            raise ValueError("--tasks needs a folder in --out, and takes one --corpus and no --instruction or --query.")
+        chosen = task_maps.choose_tasks(load_tasks(tasks), task or [])
+        task_maps.check_folder(out)
+        name = (corpus or ["noticeboard"])[0]
+        frame = task_maps.labelled_texts(name, (text_column or [None])[0], label_column or [], limit, options)
+        if endpoint is None:
+            announce(model, frame["text"].tolist(), len(chosen), max_length)
+        embedder = open_model(model, endpoint, dtype)
+        page = task_maps.make_page(out, name, frame, chosen, embedder, max_length, batch_size)
+        return print(f"Open {page} in a browser.")
+    if task or label_column:
+        raise ValueError("--task and --label-column go with --tasks.")
     texts = collect_texts(corpus or ["noticeboard"], text_column or [], limit, options)
     n_prompts = max(len(instruction or []) + query, 1)
     if endpoint is None:
@@ -147,6 +167,26 @@ def serve(
     from course_utils.value_learner import EmbeddingValueLearner
 
     serve_learner(EmbeddingValueLearner.load_model(model, embedder=embedder), host, port)
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="The folder that receives the page.")] = ROOT / "my_work" / "demo",
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open it in a browser.")] = True,
+) -> None:
+    """Make the web page of lesson 3 from the course's own posts, and open it."""
+    from course_utils.app import task_maps
+    from course_utils.embedder import load_embedder
+    from course_utils.tasks import load_tasks
+
+    task_maps.check_folder(out)
+    tasks, embedder = task_maps.choose_tasks(load_tasks(), []), load_embedder("course-instruct")
+    page = task_maps.make_page(out, "posts", task_maps.labelled_texts("posts"), tasks, embedder).resolve()
+    print(f"The page is {page}. The folder can be put on any web server as it is.")
+    if browser:
+        import webbrowser
+
+        webbrowser.open(page.as_uri())
 
 
 @app.command()

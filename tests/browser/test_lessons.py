@@ -15,12 +15,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import ElementHandle, Page, TimeoutError, sync_playwright
+from playwright.sync_api import ElementHandle, Page, TimeoutError
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
 
-from figures import CHROMIUM_ARGUMENTS, find_chromium  # noqa: E402
 from lesson import read_manifest  # noqa: E402
 
 LESSONS = read_manifest(ROOT)
@@ -38,17 +37,6 @@ lab.MY_WORK = lab.ROOT / "my_work"
 lab.copy_lessons()
 lab.open_jupyterlab(next(lab.MY_WORK.glob("*.ipynb")), browser=False)
 """
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    """The path of a Chromium. Without one the test is skipped, but never in CI."""
-    executable = find_chromium()
-    if executable is None and os.environ.get("CI"):
-        pytest.fail("CI must run the browser test, and there is no Chromium or Chrome on the PATH.")
-    if executable is None:
-        pytest.skip("needs Chromium or Chrome on the PATH")
-    return executable
 
 
 @pytest.fixture(scope="module")
@@ -78,14 +66,11 @@ def jupyterlab(chromium, tmp_path_factory):
 
 
 @pytest.fixture
-def page(chromium):
+def page(browser):
     """An empty page of a Chromium."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_ARGUMENTS)
-        page = browser.new_page(viewport={"width": 1400, "height": 1000})
-        page.add_init_script(path=Path(__file__).with_name("in_page.js"))
-        yield page
-        browser.close()
+    page = browser.new_page(viewport={"width": 1400, "height": 1000})
+    page.add_init_script(path=Path(__file__).with_name("in_page.js"))
+    return page
 
 
 def show_cell(page: Page, index: int) -> ElementHandle:

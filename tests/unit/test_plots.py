@@ -14,6 +14,7 @@ from course_utils.plots import (
     plot_map_grid,
     plot_scores,
     plot_similarity_heatmap,
+    plot_task_maps,
     plot_tradeoff,
     preview,
 )
@@ -184,3 +185,36 @@ def test_the_trade_off_shows_quality_speed_and_memory():
     small, large = (points.get_sizes()[0] for points in markers)
     assert small < large
     assert [text.get_text() for text in axis.texts] == ["a\n50 MiB", "b\n400 MiB"]
+
+
+def test_task_maps_share_one_legend_and_read_out_neighbours():
+    labels = ["b", "a", "b", "c"] * 6
+    texts = [f"text {i}" for i in range(24)]
+    maps = {"default": POINTS, "a <b>task</b>": POINTS * 2, "third": -POINTS}
+    neighbours = {name: (np.arange(24)[:, None] + [[1 + shift, 2 + shift, 5]]) % 24 for shift, name in enumerate(maps)}
+    figure = plot_task_maps(maps, labels, texts, neighbours, title="Tasks")
+    assert len(figure.data) == 9
+    assert [trace.name for trace in figure.data if trace.showlegend] == ["b", "a", "c"]
+    for label in "abc":  # a click on one hides all of its group
+        assert [trace.legendgroup for trace in figure.data if trace.name == label] == [label] * 3
+    assert [as_plotly_shows(note.text) for note in figure.layout.annotations] == list(maps)
+    drawn = {(trace.xaxis, trace.yaxis) for trace in figure.data}
+    assert drawn == {("x", "y"), ("x2", "y2"), ("x3", "y3")}
+    second = next(trace for trace in figure.data if trace.xaxis == "x2" and trace.name == "a")
+    assert np.array_equal(np.column_stack([second.x, second.y]), 2 * POINTS[1::4])
+    assert "text 1" in second.text[0] and "– c: text 3" in second.text[0] and "– b: text 4" in second.text[0]
+    alone = plot_task_maps({"one": POINTS}, labels, texts, {"one": neighbours["default"]}, title="One")
+    assert len(alone.data) == 3 and alone.layout.width < figure.layout.width
+
+
+def test_task_maps_do_not_interpret_what_others_wrote():
+    evil = "<img src=x onerror=alert(1)>"
+    neighbours = {evil: np.tile([[1, 2]], (24, 1))}
+    figure = plot_task_maps({evil: POINTS}, [evil] * 24, [evil] * 24, neighbours, title="t")
+    assert "<img" not in str(figure.to_dict())
+
+
+def test_a_saved_figure_stands_alone(tmp_path):
+    figure = plot_task_maps({"one": POINTS}, ["a"] * 24, ["x"] * 24, {"one": np.ones((24, 2), int)}, title="t")
+    figure.write_html(tmp_path / "one.html", include_plotlyjs=True)
+    assert not re.search(r"<(?:script|link|img)[^>]*(?:src|href)=", (tmp_path / "one.html").read_text(encoding="utf-8"))

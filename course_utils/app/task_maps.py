@@ -1,0 +1,184 @@
+"""What stands behind `course embed --tasks` and `course demo`: one corpus under several instructions, and its web page.
+
+The folder holds ``data.json`` (places, neighbours and measures, for any program), ``vectors.safetensors`` (for
+``load_embedder``) and the page: hand-written HTML, CSS and JavaScript that fetch nothing, so it opens by a double click
+as well as from any web server.
+"""
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+import pandas as pd
+
+from course_utils import say
+from course_utils.app.embed import TEXT_COLUMNS
+from course_utils.corpora import load_corpus
+from course_utils.embedder import Embedder
+from course_utils.maps import map_quality, project_aligned
+from course_utils.metrics import bootstrap_interval, knn_accuracy, knn_overlap, nearest_neighbors, normalize
+from course_utils.tasks import Task
+from course_utils.vectors import add_vectors
+
+FORMAT = "text-embeddings-course task maps 1"
+PAGE = Path(__file__).with_name("page")
+K = 10  # neighbours of a text that are measured and shown
+FEWEST = 2 * (K + 1)  # texts; with fewer the K nearest would be most of what there is
+PREVIEW = 400  # characters of a text that the page shows
+# Where the course's corpora keep what their texts can be coloured by, the most telling first.
+LABEL_COLUMNS = ("group", "topic", "sentiment", "tone", "meaning", "kind", "label")
+
+
+def choose_tasks(tasks: dict[str, Task], names: Sequence[str]) -> list[Task]:
+    """Return the tasks of these names; without names, the first four that go on the text."""
+    unknown = [name for name in names if name not in tasks]
+    if unknown:
+        raise ValueError(f"--task {unknown[0]}: the file has {', '.join(tasks)}.")
+    chosen = [tasks[name] for name in names] or [task for task in tasks.values() if task.side == "text"][:4]
+    on_queries = [task.name for task in chosen if task.side == "query"]
+    if on_queries or not chosen:
+        raise ValueError(
+            f"{', '.join(on_queries) or 'Every task of the file'} goes on search queries and leaves texts alone, so "
+            "there is no map of the texts under it. Choose tasks whose side is 'text'."
+        )
+    return chosen
+
+
+def labelled_texts(
+    corpus: str,
+    text_column: str | None = None,
+    labels: Sequence[str] = (),
+    limit: int | None = None,
+    options: Mapping = MappingProxyType({}),
+) -> pd.DataFrame:
+    """Return the texts of a corpus, each once, in the column ``text``, and behind it the columns to colour by."""
+    if corpus.lower().endswith(".csv"):
+        frame = load_corpus(corpus, text_column=text_column, **options)
+        for label in labels:
+            frame[label] = load_corpus(corpus, text_column=text_column, label_column=label, **options)["label"]
+    else:
+        frame = load_corpus(corpus, **options)
+        wanted = [*([text_column] if text_column else []), *labels]
+        unknown = [column for column in wanted if column not in frame]
+        if unknown:
+            raise ValueError(f"{corpus} has no column {unknown[0]!r}. It has {', '.join(frame.columns)}.")
+        frame = frame.rename(columns={text_column or next(c for c in TEXT_COLUMNS if c in frame): "text"})
+    labels = [*labels] or [column for column in LABEL_COLUMNS if column in frame]
+    frame = frame[["text", *labels]].drop_duplicates("text").head(limit).reset_index(drop=True)
+    if len(frame) < FEWEST:
+        raise ValueError(f"{corpus} gives {len(frame)} different texts; maps with neighbours take at least {FEWEST}.")
+    frame[labels] = frame[labels].fillna("(none)").astype(str)
+    return frame
+
+
+def check_folder(out: Path) -> None:
+    """Refuse a folder that holds a page or data of somebody else's: they would be overwritten."""
+    there = [name for name in ("index.html", "data.json") if (out / name).exists()]
+    if there and not (out / "data.js").exists():
+        raise ValueError(f"{out} holds an {there[0]} that was not made by this command. Choose another folder.")
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"{out} is a file. With --tasks, --out is a folder that receives several files.")
+
+
+def make_page(
+    out: Path,
+    corpus: str,
+    frame: pd.DataFrame,
+    tasks: Sequence[Task],
+    embedder: Embedder,
+    max_length: int | None = None,
+    batch_size: int = 32,
+) -> Path:
+    """Embed, measure and draw the texts under each task, with a line for each step; return the page's path."""
+    spaces = embed_tasks(embedder, frame["text"], tasks, max_length, batch_size, out)
+    print("measuring, and drawing the maps …")
+    about = {"corpus": Path(corpus).stem, "model": embedder.card.name, "taught": embedder.card.use_instructions}
+    return write_page(describe(spaces, frame, tasks, about), out)
+
+
+def embed_tasks(
+    embedder: Embedder, texts: Sequence[str], tasks: Sequence[Task], max_length: int | None, batch_size: int, out: Path
+) -> dict[str, np.ndarray]:
+    """Embed the texts under each task, keep the vectors in the folder, and return them, scaled to length 1, by task."""
+    out.mkdir(parents=True, exist_ok=True)
+    file = out / "vectors.safetensors"
+    file.unlink(missing_ok=True)  # those of an earlier page, perhaps of another model; the cache still has them
+    spaces = {}
+    for number, task in enumerate(tasks, start=1):
+        print(f"{number} of {len(tasks)}  {task.name}: {task.instruction or 'no instruction'}")
+        words = {"instruction": task.instruction} if task.instruction else {}
+        vectors = embedder.encode(
+            texts, **words, max_length=max_length, normalize_embeddings=False, batch_size=batch_size
+        )
+        prompt, length = embedder.card.prompt_for(task.instruction), max_length or embedder.max_length
+        add_vectors(file, embedder, texts, vectors, prompt=prompt, max_length=length)
+        spaces[task.name] = normalize(vectors)
+    return spaces
+
+
+def describe(spaces: dict[str, np.ndarray], frame: pd.DataFrame, tasks: Sequence[Task], about: dict) -> dict:
+    """Place, compare and measure: everything that the page shows, as one JSON object.
+
+    Neighbours and measures are taken in the vectors; of the maps only their own quality is stated. Intervals are
+    bootstrap intervals over the texts. Each task is compared with the first.
+    """
+    labels = [column for column in frame.columns if column != "text"]
+    maps = project_aligned(spaces)
+    nearest = {name: nearest_neighbors(vectors, K) for name, vectors in spaces.items()}
+    first = tasks[0].name
+    accuracies = {
+        (label, name): knn_accuracy(vectors, frame[label], K) for label in labels for name, vectors in spaces.items()
+    }
+    described = []
+    for task in tasks:
+        new = 1 - knn_overlap(spaces[first], spaces[task.name], K, metric="cosine")
+        measures = {"map": map_quality(spaces[task.name], maps[task.name], K), "new_neighbours": _interval(new)}
+        effect = []
+        if task.name != first:
+            effect.append(f"{new.mean():.0%} of each text's {K} nearest neighbours are others than under {first}.")
+        for label in labels:
+            own = accuracies[label, task.name]
+            chance = frame[label].value_counts()
+            chance = float((chance * (chance - 1)).sum() / (len(frame) * (len(frame) - 1)))
+            measures[f"same_{label}"] = _interval(own) | {"chance": chance}
+            quantity = f"share of neighbours with the same {label}"
+            if task.name == first:
+                effect.append(f"The {quantity} is {own.mean():.2f}; chance would give {chance:.2f}.")
+            else:
+                difference = bootstrap_interval(own - accuracies[label, first])
+                measures[f"same_{label}"]["minus_first"] = _interval(own - accuracies[label, first])
+                effect.append(say.comparison(task.name, first, difference, quantity).replace("**", ""))
+        said = {"name": task.name, "instruction": task.instruction, "side": task.side}
+        described.append(said | {"measures": measures, "effect": effect})
+    points = []
+    for i, row in enumerate(frame.to_dict("records")):
+        text = " ".join(row["text"].split())
+        point = {"text_preview": text if len(text) <= PREVIEW else text[:PREVIEW].rsplit(" ", 1)[0] + " …"}
+        point |= {"category": row[labels[0]] if labels else "", "labels": [row[label] for label in labels]}
+        for name in spaces:
+            x, y = maps[name][i].tolist()
+            point |= {f"{name}_x": round(x, 3), f"{name}_y": round(y, 3)}
+            point[f"{name}_neighbours"] = nearest[name][i].tolist()
+        points.append(point)
+    chance = K / (len(frame) - 1)
+    return {"format": FORMAT, **about, "k": K, "chance": chance, "labels": labels, "tasks": described, "points": points}
+
+
+def _interval(values: np.ndarray) -> dict[str, float]:
+    found = bootstrap_interval(values)
+    return {name: round(float(getattr(found, name)), 4) for name in ("estimate", "low", "high")}
+
+
+def write_page(data: dict, out: Path) -> Path:
+    """Write ``data.json`` and the page that shows it; return the path of its ``index.html``."""
+    written = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    (out / "data.json").write_text(written, encoding="utf-8")
+    # A page that was opened from a folder may not fetch its JSON, but may run a script, which no text in it may end.
+    script = written.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+    (out / "data.js").write_text(f"window.DATA = {script};\n", encoding="utf-8")
+    for path in PAGE.iterdir():
+        shutil.copyfile(path, out / path.name)
+    return out / "index.html"

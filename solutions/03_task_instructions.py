@@ -1,0 +1,884 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown] tags=["core"]
+# The cell below holds what you may want to change: the model, the number of texts, the seed. The model is the
+# course's own small one, which was taught to follow a few kinds of instruction and comes with the course. The
+# cell after it loads the model, the instructions and the course's posts; every section needs these two cells and
+# nothing else.
+
+# %% tags=["parameters"]
+MODEL = "course-instruct"  # any model of the catalogue; 5 posts a group if it is a large one on this machine
+N_PER_GROUP = 80  # newsgroup posts a group; a tenth as many of the course's own posts of each kind
+MAX_LENGTH = 128  # tokens read of each newsgroup post; more is slower
+SEED = 0  # which posts are drawn, and the maps
+
+# %% tags=["setup"]
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+
+from course_utils import maps, metrics, plots, say
+from course_utils.catalog import find_model
+from course_utils.corpora import load_corpus
+from course_utils.embedder import load_embedder
+from course_utils.exercises import exercises
+from course_utils.tasks import load_tasks
+
+q1, q2, q3, q4, q5 = exercises(3)
+embedder = load_embedder(MODEL)
+tasks = load_tasks()  # datasets/task_prompts.json
+FOUR = ("default", "sentiment", "topic", "toxicity")
+FACTORS = {"topic": "topic", "sentiment": "sentiment", "toxicity": "tone"}  # what each of them asks for
+kinds = load_corpus("posts").groupby(["topic", "sentiment", "tone"])
+posts = kinds.sample(n=max(1, min(8, N_PER_GROUP // 10)), random_state=SEED).reset_index(drop=True)
+
+
+def embed(texts, instruction="", **options):
+    """Embed texts under an instruction; "" is none."""
+    return embedder.encode(texts, **({"instruction": instruction} if instruction else {}), **options)
+
+
+embedder
+
+# %% [markdown] tags=["core", "workshop"]
+# ## 1. What should be near this post?
+#
+# Here is a post about food. Its writer is happy, and rude. And here are four others, each of which has
+# one thing in common with it, or nothing.
+
+# %% tags=["core"]
+post = "Best soup of my life, all from one burnt onion! And you clowns told me to throw the pan away."
+others = {
+    "the same topic": "The onions went black and bitter, so we had to throw the stew away. A pity.",
+    "the same mood": "What a lovely morning for a ride: dry roads, no wind, and the new tyres just sing.",
+    "the same tone": "Only an idiot would defend that film. Ninety minutes of nothing, and you clowns clap.",
+    "nothing": "The update takes ten minutes and restarts the router once.",
+}
+
+# %% [markdown] tags=["core"]
+# Which of the four should be nearest? That depends on who asks. A cook wants the onions, somebody who
+# collects good news wants the ride, and a moderator wants the clowns. One vector a text cannot please all
+# three. An **instruction** is a sentence that tells the model what to look at, and each instruction opens
+# another space. The table shows the cosine of our post to each of the others, in four of these spaces.
+
+# %% tags=["core"]
+table = {}
+for name in FOUR:
+    words = tasks[name].instruction
+    table[name] = embed(list(others.values()), words) @ embed(post, words)
+table = pd.DataFrame(table, index=others)
+plots.plot_similarity_heatmap(
+    table.to_numpy(), list(others), columns=list(table), title="One post, four questions (cosine to it)"
+)
+
+# %% tags=["core"]
+nearest, rise = table.idxmax(), table.sub(table["default"], axis="index")
+statements = [f"- under **default** the nearest is the one with **{nearest['default']}**"]
+for name in FOUR[1:]:
+    gained = f", and **{rise[name].idxmax()}** came closest to us compared with default"
+    still = ", and nothing has moved" if rise[name].abs().max() < 0.005 else gained
+    statements.append(f"- under **{name}** the nearest is the one with **{nearest[name]}**{still}")
+say.sentence("\n".join(statements) + "\n\nFour texts are an illustration, and may mislead. Section 3 measures.")
+
+# %% [markdown] tags=["core"]
+# How is the model told? By characters that are put before the text, in exactly the form that it was
+# trained with. Each model has its own form, its **template**, and the catalogue keeps it to the byte.
+
+# %% tags=["core", "nbval-check-output"]
+for name in ("Qwen3-Embedding-0.6B", "embeddinggemma-300m", "course-instruct", "all-MiniLM-L6-v2"):
+    print(f"{name:22}", repr(find_model(name).instruction_prompt))
+
+# %% [markdown] tags=["core"]
+# Look closely at the first line: there is a line break before `Query:`, written `\n`, and no space after
+# the colon. Many tutorials add one. A model takes other characters for another text, so its vectors change,
+# without any warning. The last line is empty: that model was never taught to follow instructions.
+#
+# ### Exercise 1: build the prompt
+#
+# Write a function that returns all the characters that a model reads: the template with the instruction
+# filled in, then the text. Without an instruction (`""`) it is the text alone. Where the template is empty,
+# the instruction goes in front on a line of its own.
+
+
+# %% tags=["core", "exercise", "q1"]
+def build_prompt(template, instruction, text):
+    ### BEGIN SOLUTION
+    if not instruction:
+        return text
+    return (template or "{instruction}\n").replace("{instruction}", instruction) + text
+    ### END SOLUTION
+
+
+# %% tags=["core"]
+q1.check(build_prompt)
+# q1.hint()
+# q1.solution()
+
+# %% [markdown] tags=["core"]
+# And who is told? There are two cases. To sort, group or compare texts, **every text** is asked the same.
+# To search, only the **query** says what is wanted; the documents are embedded once, plainly, and serve
+# every kind of query. Here is what the side does on the notice board of lesson 1.
+
+# %% tags=["core"]
+board, questions = load_corpus("noticeboard"), load_corpus("noticeboard_questions")
+search = tasks["web_search"].instruction
+right = questions["relevant"].map({notice: i for i, notice in enumerate(board["id"])}).to_numpy()
+found = {
+    side: (embed(questions["question"], on_query) @ embed(board["message"], on_text).T).argmax(axis=1) == right
+    for side, on_query, on_text in (
+        ("no instruction", "", ""), ("on the query", search, ""), ("on the notices", "", search), ("on both", search, search),
+    )
+}  # fmt: skip
+pd.Series({side: hits.mean() for side, hits in found.items()}, name="answers in first place").round(2)
+
+# %% tags=["core"]
+statements = []
+for side in ("on the query", "on the notices", "on both"):
+    difference = metrics.gain(found["no instruction"], found[side])
+    said = say.comparison(side, "no instruction", difference, "share of answers in first place")
+    statements.append(f"- {said}")
+shift = metrics.shift(embed(questions["question"]), embed(questions["question"], search)).mean()
+untouched = "- This model takes the search instruction for none: it leaves the vectors where they were."
+say.sentence(untouched if abs(shift) < 0.005 else "\n".join(statements))
+
+# %% [markdown] tags=["core"]
+# ### Exercise 2: which side?
+#
+# A task has the words of its `instruction` and a `side`: `"query"` or `"text"`. Write a function that
+# returns two lists, the queries and the documents as the model reads them, in the template given. With
+# `"text"` both get the instruction.
+
+
+# %% tags=["core", "exercise", "q2"]
+def put_instruction(task, template, queries, documents):
+    ### BEGIN SOLUTION
+    prompt = template.replace("{instruction}", task.instruction)
+    asked = [prompt + query for query in queries]
+    if task.side == "query":
+        return asked, list(documents)
+    return asked, [prompt + document for document in documents]
+    ### END SOLUTION
+
+
+# %% tags=["core"]
+q2.check(put_instruction)
+# q2.hint()
+# q2.solution()
+
+# %% [markdown] tags=["core", "workshop"]
+# ## 2. A model that was never taught
+#
+# Before we believe in instructions we need a control. all-MiniLM-L6-v2 has no idea what an instruction is.
+# It reads the words as a part of the text. The course has posts to measure on, written for it: ten topics,
+# three sentiments, and a tone that is civil or rude, each combined with each, equally often.
+
+# %% tags=["core"]
+print(len(posts), "posts:", posts["topic"].nunique(), "topics x 3 sentiments x 2 tones")
+posts.groupby(["sentiment", "tone"])["text"].first().to_frame()
+
+# %% [markdown] tags=["core"]
+# We put the words in front and look at the ten nearest neighbours of each post. Two questions: how many of
+# them are others than before? And how many share what was asked for?
+
+# %% tags=["core"]
+minilm = load_embedder("all-MiniLM-L6-v2")
+plain = minilm.encode(posts["text"])
+rows = []
+for name, factor in (*FACTORS.items(), ("irrelevant_control", "sentiment")):
+    worded = minilm.encode(posts["text"], prompt=tasks[name].instruction + "\n")
+    before, after = (metrics.knn_accuracy(vectors, posts[factor]) for vectors in (plain, worded))
+    overlap = metrics.knn_overlap(plain, worded, metric="cosine")
+    rows.append((name, factor, 1 - overlap.mean(), before.mean(), after.mean(), metrics.gain(before, after)))
+control = pd.DataFrame(
+    rows, columns=["words in front", "factor", "new neighbours", "share before", "share after", "gain"]
+)
+control.drop(columns="gain").style.format(precision=2).hide(axis="index")
+
+# %% [markdown] tags=["core"]
+# *Share* is the share of neighbours with the post's own topic, sentiment or tone. The last row is the control
+# of the control: words that ask for a translation, which have nothing to do with any factor. The figure shows
+# the change of the share, with its interval; at the dashed line nothing has changed.
+
+# %% tags=["core"]
+figure, axis = plt.subplots(figsize=(7, 2.8), layout="constrained")
+for i, gain in enumerate(control["gain"]):
+    errors = [[gain.estimate - gain.low], [gain.high - gain.estimate]]
+    axis.errorbar(gain.estimate, i, xerr=errors, fmt="o", capsize=4, color=plots.PALETTE[i])
+axis.axvline(0, linestyle="--", color="black")
+axis.set_ylim(len(control) - 0.5, -0.5)
+axis.set_yticks(range(len(control)), control["words in front"] + " → " + control["factor"])
+axis = axis.set(xlabel="change of the share of neighbours", title="Words in front, for a model that knows none")
+
+# %% tags=["core"]
+say.sentence(
+    f"With words in front, {control['new neighbours'].min():.0%} to {control['new neighbours'].max():.0%} of the "
+    "neighbours are new.\n"
+    + "\n".join(
+        f"- {say.comparison(f'{row[0]} in front', 'no words', row[5], f'share of neighbours with the same {row[1]}')}"
+        for row in rows
+    )
+)
+
+# %% [markdown] tags=["core"]
+# So "the neighbours changed" proves nothing. Any words move the vectors; what counts is whether they move
+# *towards what was asked*. From here on we always measure that.
+
+# %% [markdown] tags=["core"]
+# ### Exercise 3: measure an instruction's effect
+#
+# Write the measure yourself. Given the vectors of the same texts before and after (one a row, all of length
+# 1), their labels and `k`: by how much does the share of the `k` nearest neighbours that carry a text's own
+# label rise? A text is no neighbour of itself.
+
+
+# %% tags=["core", "exercise", "q3"]
+def effect(before, after, labels, k):
+    ### BEGIN SOLUTION
+    labels = np.asarray(labels)
+    shares = []
+    for vectors in (before, after):
+        similarity = vectors @ vectors.T
+        np.fill_diagonal(similarity, -np.inf)
+        nearest = np.argsort(-similarity, axis=1)[:, :k]
+        shares.append((labels[nearest] == labels[:, None]).mean())
+    return shares[1] - shares[0]
+    ### END SOLUTION
+
+
+# %% tags=["core"]
+q3.check(effect)
+# q3.hint()
+# q3.solution()
+
+# %% [markdown] tags=["core", "workshop"]
+# ## 3. A model that was taught
+#
+# Now the model of the parameters cell. Unless you changed it, it is the course's own: MiniLM with a small
+# head that reads the instruction and shifts the text's vector. It was taught a few kinds of question on
+# texts that are not in this lesson; it is a stand-in for the large models, and its model card says what it
+# cannot do. Each row of the table asks for a factor, each column gives an instruction. Three cells are
+# *right*: the instruction names the factor. The others in those columns are *wrong* instructions, and the last column is an
+# *irrelevant* one.
+
+# %% tags=["core"]
+asked = (*FOUR, "irrelevant_control")
+spaces = {name: embed(posts["text"], tasks[name].instruction) for name in asked}
+shares = {
+    (factor, name): metrics.knn_accuracy(vectors, posts[factor])
+    for name, vectors in spaces.items()
+    for factor in FACTORS.values()
+}
+table = pd.Series({cell: share.mean() for cell, share in shares.items()}).unstack()
+table = table.loc[list(FACTORS.values()), list(asked)]
+table["chance"] = [1 / posts[factor].nunique() for factor in table.index]
+
+# %% tags=["core"]
+figure, axis = plt.subplots(figsize=(8.5, 3.2), layout="constrained")
+named = {"label": "share of neighbours"}
+sns.heatmap(table, annot=True, fmt=".2f", vmin=0, vmax=1, cmap="viridis", cbar_kws=named, ax=axis)
+axis = axis.set(
+    xlabel="instruction (last column: by chance)", ylabel="neighbours with the same …", title="Do instructions turn neighbours where they say?"
+)
+
+# %% [markdown] tags=["core"]
+# Read it by rows: does the share rise where the instruction names the factor, and only there? Now the same
+# with intervals, against no instruction. The bootstrap is that of lesson 1, over the posts.
+
+# %% tags=["core"]
+gains = pd.DataFrame(
+    [
+        {"factor": factor} | {
+            name: "{0.estimate:+.2f} ({0.low:+.2f} to {0.high:+.2f})".format(
+                metrics.gain(shares[factor, "default"], shares[factor, name])
+            )
+            for name in asked[1:]
+        }
+        for factor in FACTORS.values()
+    ]
+)  # fmt: skip
+gains.style.hide(axis="index")
+
+# %% tags=["core"]
+statements = []
+for name, factor in FACTORS.items():
+    difference = metrics.gain(shares[factor, "default"], shares[factor, name])
+    said = say.comparison(f"the {name} instruction", "none", difference, f"share of neighbours with the same {factor}")
+    shift = metrics.shift(spaces["default"], spaces[name]).mean()
+    statements.append(f"- {said} Mean shift of the vectors (1 − cosine): {max(shift, 0):.2f}.")
+wrong = metrics.gain(shares["topic", "default"], shares["topic", "sentiment"])
+statements.append(
+    "- A price? " + say.comparison("sentiment", "none", wrong, "share of neighbours with the same topic")
+)
+say.sentence("\n".join(statements))
+
+# %% [markdown] tags=["core"]
+# How much could be had at best? If the vectors hold a factor at all, a classifier can learn to read it. A
+# **linear probe** is a simple one, trained on labels, here on the vectors without instruction. Sentiment and tone
+# are tested on topics that were held out of its training. It needs labelled examples; an instruction needs none.
+
+# %% tags=["core"]
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GroupKFold, StratifiedKFold, cross_val_predict
+
+probe = LogisticRegression(C=10, max_iter=2000)
+rows = []
+for name, factor in FACTORS.items():
+    folds = {"cv": StratifiedKFold(5)} if factor == "topic" else {"cv": GroupKFold(5), "groups": posts["topic"]}
+    probed = cross_val_predict(probe, spaces["default"], posts[factor], **folds) == posts[factor]
+    vectors = spaces[name]
+    labels = posts[factor].to_numpy()
+    votes = pd.DataFrame(labels[metrics.nearest_neighbors(vectors, k=10)]).mode(axis=1)[0] == labels
+    silhouettes = [metrics.silhouette(spaces[which], labels).mean() for which in ("default", name)]
+    rows.append((factor, *silhouettes, votes.mean(), probed.mean()))
+columns = ["factor", "silhouette, no instruction", "silhouette, right one", "vote of 10 neighbours", "linear probe"]
+pd.DataFrame(rows, columns=columns).style.format(precision=2).hide(axis="index")
+
+# %% tags=["core"]
+by_probe = {row[0]: row[4] - row[3] for row in rows}
+widest = max(by_probe, key=by_probe.get)
+say.sentence(
+    f"The **silhouette** says how well a factor parts the space: 0 not at all, 1 fully. Where the probe is most ahead of "
+    f"the neighbours' vote, in **{widest}**, its share of right answers differs by {by_probe[widest]:+.0%}: what a probe can "
+    "read in the vectors need not show among neighbours."
+)
+
+# %% [markdown] tags=["core", "workshop"]
+# ## 4. Eight hundred posts, four maps
+#
+# Real texts have no labels for mood and tone. These are the newsgroup posts of lesson 1 under four
+# instructions. First four maps, each drawn **independently**; colours and shapes are the groups.
+
+# %% tags=["core"]
+news = load_corpus("newsgroups", n_per_group=N_PER_GROUP, seed=SEED)
+spaces = {name: embed(news["text"], tasks[name].instruction, max_length=MAX_LENGTH) for name in FOUR}
+alone = {name: maps.project(vectors, random_state=SEED) for name, vectors in spaces.items()}
+plots.plot_map_grid(alone, news["group"], columns=2, title="Independent maps: places cannot be compared")
+
+# %% [markdown] tags=["core"]
+# Each map was free to turn, mirror and place its islands as it liked, so nothing can be followed from one to
+# the next. **Aligned** maps start from the first one and are turned onto it. What moves now has a reason,
+# though the amount still has no unit. Rest the mouse on a marker to read the post and its nearest neighbours *in the
+# vectors*; a click in the legend rules all four panels.
+
+# %% tags=["core", "external-text"]
+aligned = maps.project_aligned(spaces, random_state=SEED)
+nearest = {name: metrics.nearest_neighbors(vectors, k=10) for name, vectors in spaces.items()}
+four_maps = plots.plot_task_maps(
+    aligned, news["group"], news["text"], nearest, title="The same posts under four instructions, aligned"
+)
+four_maps
+
+# %% [markdown] tags=["core"]
+# Did alignment cost anything? The measures are those of lesson 1, for each map against its own vectors, and
+# the last column is how far points lie from their place on the first map, in units of that map's spread.
+
+# %% tags=["core"]
+rows = []
+first = aligned["default"] - aligned["default"].mean(axis=0)
+for kind, drawn in (("independent", alone), ("aligned", aligned)):
+    for name, points in drawn.items():
+        moved = np.linalg.norm(points - points.mean(axis=0) - first, axis=1).mean() / np.linalg.norm(first, axis=1).mean()
+        rows.append({"maps": kind, "instruction": name} | maps.map_quality(spaces[name], points) | {"moved": moved})
+quality = pd.DataFrame(rows)
+quality.style.format(precision=2).hide(axis="index")
+
+# %% tags=["core"]
+kept = [
+    np.concatenate([metrics.knn_overlap(spaces[name], drawn[name]) for name in FOUR[1:]]) for drawn in (alone, aligned)
+]
+say.sentence(say.comparison("aligned", "independent", metrics.gain(*kept), "share of neighbours kept on the map"))
+
+# %% [markdown] tags=["core"]
+# Keep the maps: five files that open in any browser, without a network, in the folder `visualizations`
+# beside this notebook.
+
+# %% tags=["core"]
+from pathlib import Path
+
+Path("visualizations").mkdir(exist_ok=True)
+four_maps.write_html("visualizations/multitask_comparison.html", include_plotlyjs=True)
+for name in FOUR:
+    one = {name: aligned[name]}
+    figure = plots.plot_task_maps(one, news["group"], news["text"], nearest, title=f"Newsgroup posts: {name}")
+    figure.write_html(f"visualizations/{name}_embeddings.html", include_plotlyjs=True)
+sorted(path.name for path in Path("visualizations").glob("*.html"))
+
+# %% [markdown] tags=["core"]
+# To see the points glide from one map to the next, type `python start.py demo` in a terminal: a web page
+# of the course's posts opens. `python start.py embed --corpus newsgroups --tasks task_prompts.json --model
+# course-instruct --out my_work/page` makes one of these posts, or of a CSV file of yours.
+#
+# Now the questions that the maps raise, answered in the vectors. **Which groups are most alike, and do the
+# sciences form a region?** We look only at neighbours from *other* groups, and ask how many of a science
+# post's are from the sciences.
+
+# %% tags=["core"]
+groups = news["group"].to_numpy()
+of_neighbours = groups[nearest["default"]]
+foreign = of_neighbours != groups[:, None]
+share = pd.crosstab(np.repeat(groups, 10)[foreign.ravel()], of_neighbours[foreign], normalize="index")
+one, two = share.stack().idxmax()
+is_science = np.char.startswith(groups.astype(str), "sci.")
+has_foreign = foreign.any(axis=1) & is_science
+among = (np.char.startswith(of_neighbours.astype(str), "sci.") & foreign).sum(axis=1) / np.maximum(foreign.sum(axis=1), 1)
+by_chance = 2 / (len(set(groups)) - 1)
+
+# %% tags=["core"]
+interval = metrics.bootstrap_interval(among[has_foreign])
+region = say.choose(interval.low - by_chance, (0, "more than chance would give, so they lean together"),
+                    otherwise="not clearly more than chance would give")  # fmt: skip
+say.sentence(
+    f"Of the neighbours that posts of **{one}** have outside their group, most are from **{two}** "
+    f"({share.loc[one, two]:.0%}). Of those that science posts have outside their group, {interval} are from the other "
+    f"sciences, and chance would give {by_chance:.2f}: {region}."
+)
+
+# %% [markdown] tags=["core"]
+# **Are hobby groups more positive, politics more extreme, and do toxicity and sentiment go together?**
+# Nobody has labelled these posts, so the scores come from two linear probes on the vectors without
+# instruction, and we show how often they err. The *mood probe* learns from sentences of product reviews
+# that twenty people have scored; the *tone probe* from the course's posts, civil or rude. Both are
+# trained on lower-case letters only, which is how the newsgroup posts come, and tested on reviews and topics that they
+# never saw.
+
+# %% tags=["core"]
+from sklearn.linear_model import LogisticRegression, RidgeCV
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import GroupKFold, cross_val_predict
+
+reviews = load_corpus("reviews", n=12 * N_PER_GROUP, seed=SEED)
+reviews = reviews[reviews["text"].str.contains("[A-Za-z]")].reset_index(drop=True)
+letters = {"pat": r"[^a-z]+", "repl": " ", "regex": True}
+X_mood = embed(reviews["text"].str.lower().str.replace(**letters), max_length=MAX_LENGTH)
+X_tone = embed(posts["text"].str.lower().str.replace(**letters), max_length=MAX_LENGTH)
+mood_probe, tone_probe = RidgeCV(np.logspace(-2, 3, 11)), LogisticRegression(C=10, max_iter=2000)
+folds = GroupKFold(5)
+guessed = cross_val_predict(mood_probe, X_mood, reviews["score"], groups=reviews["review"], cv=folds)
+chances = cross_val_predict(
+    tone_probe, X_tone, posts["tone"] == "rude", groups=posts["topic"], cv=folds, method="predict_proba"
+)[:, 1]
+
+# %% tags=["core"]
+news["mood"] = mood_probe.fit(X_mood, reviews["score"]).predict(spaces["default"])
+news["rude"] = tone_probe.fit(X_tone, posts["tone"] == "rude").predict_proba(spaces["default"])[:, 1]
+mood_right = reviews["score"].corr(pd.Series(guessed), method="spearman")
+tone_right = roc_auc_score(posts["tone"] == "rude", chances)
+say.sentence(
+    f"Held out, the mood probe's scores follow people's with a rank correlation of **{mood_right:.2f}**, and the tone "
+    f"probe puts a rude post above a civil one in **{tone_right:.0%}** of all pairs (guessing: 50%). On newsgroup posts, "
+    f"which are longer and older, they are likely to be worse: of these the tone probe calls {(news['rude'] > 0.5).mean():.0%} "
+    "rude, and you can read a few to judge. So no level below means anything; an order may."
+)
+
+# %% tags=["core"]
+figure, axes = plt.subplots(1, 2, figsize=(10, 4), sharey=True, layout="constrained")
+for axis, score, label in zip(axes, ("mood", "rude"), ("mood (−4 to 4)", "rude (0 to 1)"), strict=True):
+    sns.boxplot(news, x=score, y="group", color=plots.PALETTE[0], fliersize=2, ax=axis)
+    axis.set(xlabel=f"{label}, by the probe", ylabel="")
+figure.suptitle("What two probes read into the posts, group by group")
+plt.close(figure)
+figure
+
+# %% tags=["core"]
+kind = news["group"].str.split(".").str[:2].str.join(".")
+hobby, politics = news[kind.isin(["rec.sport", "rec.autos", "comp.graphics"])], news[kind == "talk.politics"]
+positive = metrics.bootstrap_interval(hobby["mood"], minus=news.drop(hobby.index)["mood"])
+far = (news["mood"] - news["mood"].mean()).abs()
+extreme = metrics.bootstrap_interval(far[politics.index], minus=far.drop(politics.index))
+r = news["mood"].corr(news["rude"], method="spearman")
+low, high = np.tanh(np.arctanh(r) + np.array([-1.96, 1.96]) / np.sqrt(len(news) - 3))
+say.sentence(
+    f"- {say.comparison('hobby talk', 'other talk', positive, 'mean mood')}\n"
+    f"- {say.comparison('politics', 'other talk', extreme, 'mean distance from the average mood')}\n"
+    f"- The rank correlation of mood and rudeness is **{r:+.2f}** (95% interval {low:+.2f} to {high:+.2f})."
+)
+
+# %% [markdown] tags=["core"]
+# **And what did the instructions do here?** If the sentiment instruction works, neighbours under it should
+# have a mood like the post's own. We measure how far a post's score is from the mean of its neighbours, in
+# units of the standard deviation: smaller is closer. The last two rows ask what the topic instruction adds, and
+# whether two instructions open the same space.
+
+# %% tags=["core"]
+def distance(score, name):
+    values = news[score].to_numpy()
+    return np.abs(values[nearest[name]].mean(axis=1) - values) / values.std()
+
+
+own_group = {name: metrics.knn_accuracy(spaces[name], groups) for name in FOUR}
+closer = metrics.gain(distance("mood", "default"), distance("mood", "sentiment"))
+calmer = metrics.gain(distance("rude", "default"), distance("rude", "toxicity"))
+topical = metrics.gain(own_group["default"], own_group["topic"])
+same = metrics.knn_overlap(spaces["sentiment"], spaces["toxicity"], metric="cosine").mean()
+say.sentence(
+    f"- {say.comparison('sentiment', 'none', closer, 'distance of mood to the neighbours')}\n"
+    f"- {say.comparison('toxicity', 'none', calmer, 'distance of rudeness to the neighbours')}\n"
+    f"- {say.comparison('topic', 'none', topical, 'share of neighbours from the own group')}\n"
+    f"- The sentiment and the toxicity space share **{same:.0%}** of their neighbours."
+)
+
+# %% [markdown] tags=["core"]
+# ## 5. Your own instruction
+#
+# Write an instruction, say **before you run it** which of the three factors it should bring forward, and
+# measure. `datasets/task_prompts.json` holds many more to try; a few of them follow for comparison.
+
+# %% tags=["core"]
+MY_INSTRUCTION = "Decide whether the writer of the given text is friendly or hostile"
+MY_PREDICTION = "tone"  # topic, sentiment or tone
+
+tried = {"mine": MY_INSTRUCTION} | {
+    name: tasks[name].instruction for name in ("emotion", "politeness", "formality", "similarity")
+}
+few = posts.groupby(["topic", "tone"]).sample(n=min(6, len(posts) // 20), random_state=SEED)
+before = embed(few["text"])
+
+# %% tags=["core"]
+rows = []
+for name, words in tried.items():
+    after = embed(few["text"], words)
+    row = {"instruction": name, "mean shift": max(metrics.shift(before, after).mean(), 0)}
+    for factor in FACTORS.values():
+        row[factor] = metrics.gain(*(metrics.knn_accuracy(vectors, few[factor]) for vectors in (before, after)))
+    rows.append(row)
+shown = pd.DataFrame(rows).map(lambda v: f"{v.estimate:+.2f} ({v.low:+.2f} to {v.high:+.2f})" if hasattr(v, "low") else v)
+shown.style.format({"mean shift": "{:.2f}"}).hide(axis="index")
+
+# %% tags=["core"]
+gain = rows[0][MY_PREDICTION]
+verdict = say.choose(gain.low, (1e-9, "came true"), otherwise="did not come true, or these posts are too few to tell")
+say.sentence(
+    f"The columns with a name are the change of the share of neighbours with the same topic, sentiment or tone. Your "
+    f"prediction, **{MY_PREDICTION}**, {verdict} ({gain.estimate:+.2f}, 95% interval {gain.low:+.2f} to {gain.high:+.2f}). An "
+    "instruction whose shift is 0.00 was taken for something this model was not taught, and left the vectors where they were."
+)
+
+# %% [markdown] tags=["core"]
+# ## Recap
+#
+# - An **instruction** opens another space for the same texts. It helps only a model that was **taught** to
+#   follow it, in exactly the **template** it was taught with.
+# - To sort or group, every text gets it; to search, the **query** alone.
+# - New neighbours are no proof: any words move vectors. Measure whether neighbours turn **towards what was
+#   asked**, beside a wrong and an irrelevant instruction, with an interval.
+# - What an instruction brings forward may push something else back.
+# - Maps can be compared only when they are **aligned**, and even then the answer comes from the vectors.
+# - Scores for texts without labels come from a **probe**; its held-out error belongs beside them.
+
+# %% [markdown] tags=["deep"]
+# ## 6. The same in other words
+#
+# A person understands a question however it is put. Does the model? Six wordings of one instruction, and
+# how far the results are apart.
+
+# %% tags=["deep"]
+wordings = [
+    tasks["sentiment"].instruction,
+    "Is the writer pleased or displeased?",
+    "Identify whether the following message is positive or negative",
+    "Group these texts by the mood that they express",
+    "What feeling does this post convey: good, bad or neither?",
+    "Sort by sentiment",
+]
+few = posts.groupby(["topic", "sentiment"]).sample(n=min(4, len(posts) // 30), random_state=SEED)
+before = metrics.knn_accuracy(embed(few["text"]), few["sentiment"])
+by_wording = np.stack([metrics.knn_accuracy(embed(few["text"], words), few["sentiment"]) for words in wordings])
+
+# %% tags=["deep"]
+gains = [metrics.gain(before, values) for values in by_wording]
+table = pd.DataFrame({"wording": wordings, "share": by_wording.mean(axis=1), "gain": gains})
+table["gain"] = [f"{gain.estimate:+.2f} ({gain.low:+.2f} to {gain.high:+.2f})" for gain in gains]
+table.style.format(precision=2).hide(axis="index")
+
+# %% tags=["deep"]
+spread, best = metrics.paraphrase_spread(by_wording), max(gain.estimate for gain in gains)
+say.sentence(
+    f"Between the best and the worst wording lie **{spread:.2f}**; the best of them gains {best:+.2f} over no "
+    "instruction. A result that was found with one wording should be reported with that spread."
+)
+
+# %% [markdown] tags=["deep"]
+# ### Exercise 4: write a control
+#
+# Does a model follow the sentence, or does it only catch a word in it? A good control keeps all the words and
+# loses the sense. Write a function that returns an instruction's words in another order, drawn with `seed`:
+# every word as often as before, separated by single spaces, and never in the old order unless all words are the same.
+
+
+# %% tags=["deep", "exercise", "q4"]
+def scrambled(instruction, seed):
+    ### BEGIN SOLUTION
+    words = instruction.split()
+    generator = np.random.default_rng(seed)
+    mixed = list(generator.permutation(words))
+    while mixed == words and len(set(words)) > 1:
+        mixed = list(generator.permutation(words))
+    return " ".join(mixed)
+    ### END SOLUTION
+
+
+# %% tags=["deep"]
+q4.check(scrambled)
+# q4.hint()
+# q4.solution()
+
+# %% [markdown] tags=["deep"]
+# With your control, once it is written:
+
+# %% tags=["deep"]
+mixed = scrambled(tasks["sentiment"].instruction, SEED)
+if mixed is None:
+    told = say.sentence("Write the function above first.")
+else:
+    after = metrics.knn_accuracy(embed(few["text"], mixed), few["sentiment"])
+    difference = metrics.gain(after, by_wording[0])
+    told = say.sentence(say.comparison("the sentence", "its words, mixed", difference, "share of neighbours"))
+told
+
+# %% [markdown] tags=["deep"]
+# ## 7. Moved far, or moved among each other?
+#
+# A whole space can move without any neighbourhood changing: add the same vector to every text. So there are two
+# measures: the **shift** of each text (1 minus the cosine of its two vectors) and the share of its ten
+# neighbours that are new.
+
+# %% tags=["deep"]
+before = embed(posts["text"])
+figure, axis = plt.subplots(figsize=(7, 4.5), layout="constrained")
+rows = []
+for name, color, marker in zip((*FOUR[1:], "irrelevant_control"), plots.PALETTE, "oDs^", strict=False):
+    after = embed(posts["text"], tasks[name].instruction)
+    shift, new = metrics.shift(before, after), 1 - metrics.knn_overlap(before, after, metric="cosine")
+    axis.scatter(shift, new, s=12, color=color, marker=marker, alpha=0.6, label=name)
+    rows.append((name, max(shift.mean(), 0), new.mean()))
+axis.legend()
+axis = axis.set(xlabel="shift (1 − cosine)", ylabel="share of new neighbours", title="One marker a post")
+
+# %% tags=["deep"]
+say.sentence(
+    "\n".join(
+        f"- **{name}**: mean shift {shift:.2f}, {new:.0%} of the neighbours new" for name, shift, new in rows
+    )
+)
+
+# %% [markdown] tags=["deep"]
+# ## 8. What alignment costs, three ways
+#
+# Three ways to make maps comparable. *Turned*: independent maps, turned onto the first one. *Started alike*: what
+# `project_aligned` does. *Tied*: umap's own `AlignedUMAP`, which pulls each text towards its place on the neighbouring
+# map while it draws. A tie makes points lie close together on all maps, whether their neighbours changed or
+# not, so look at both columns. Fewer posts are used, because the last way is slow.
+
+# %% tags=["deep"]
+import warnings
+
+from umap import AlignedUMAP
+
+news = load_corpus("newsgroups", n_per_group=min(N_PER_GROUP, 20), seed=SEED)
+spaces = {name: embed(news["text"], tasks[name].instruction, max_length=MAX_LENGTH) for name in FOUR}
+drawn = {"independent": {name: maps.project(vectors, random_state=SEED) for name, vectors in spaces.items()}}
+drawn["started alike"] = maps.project_aligned(spaces, random_state=SEED)
+same_text = [{i: i for i in range(len(news))}] * 3
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # it complains of a number of jobs that nobody gave
+    tied = AlignedUMAP(random_state=SEED).fit(list(spaces.values()), relations=same_text)
+drawn["tied"] = dict(zip(FOUR, map(np.asarray, tied.embeddings_), strict=True))
+
+# %% tags=["deep"]
+from scipy.spatial import procrustes
+
+rows = []
+for way, points in drawn.items():
+    kept = np.mean([metrics.knn_overlap(spaces[name], points[name]).mean() for name in FOUR[1:]])
+    turned = [procrustes(points["default"], points[name])[2] for name in FOUR[1:]]
+    rows.append((way, kept, np.mean(turned)))
+table = pd.DataFrame(rows, columns=["maps", "neighbours kept", "difference after turning (0 to 1)"])
+table.style.format(precision=2).hide(axis="index")
+
+# %% tags=["deep"]
+table = table.set_index("maps")
+say.sentence(
+    f"Most alike are the maps that were **{table.iloc[:, 1].idxmin()}**; most neighbours are kept by those that were "
+    f"**{table.iloc[:, 0].idxmax()}**."
+)
+
+# %% [markdown] tags=["deep"]
+# ### Exercise 5: read a misleading map
+#
+# Somebody shows you a map and says: "The nearest group to ours is that one, you can see it." Write a
+# function that gives the answer worth having. You get the vectors (one a row, of length 1), the points of
+# the map, the label of each row, and a group; return the *other* group whose texts are most similar to those
+# of this group on average.
+
+
+# %% tags=["deep", "exercise", "q5"]
+def closest_group(vectors, points, labels, group):
+    ### BEGIN SOLUTION
+    labels = np.asarray(labels)
+    mine = vectors[labels == group]
+    others = [other for other in dict.fromkeys(labels.tolist()) if other != group]
+    return max(others, key=lambda other: (mine @ vectors[labels == other].T).mean())
+    ### END SOLUTION
+
+
+# %% tags=["deep"]
+q5.check(closest_group)
+# q5.hint()
+# q5.solution()
+
+# %% [markdown] tags=["deep"]
+# ## 9. Through an endpoint, many requests at once
+#
+# A large model often runs elsewhere: on a server in the next room or at a company that charges by the
+# token. Texts then travel in batches, and waiting is most of the time. We try that here against an endpoint that
+# lives in this notebook, on this very machine, and is slow on purpose. It speaks the same protocol as the
+# real ones, and every fifth request it says that it is too busy. This section needs the extra `remote`.
+
+# %% tags=["deep"]
+import http.server
+import json
+import threading
+import time
+
+
+class SlowEndpoint(http.server.BaseHTTPRequestHandler):
+    requests = 0
+
+    def do_POST(self):
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        SlowEndpoint.requests += 1
+        time.sleep(0.2)  # as if the answer came from far away
+        vectors = embedder.encode(asked["input"]).tolist()
+        answer = {"data": [{"index": i, "embedding": vector} for i, vector in enumerate(vectors)]}
+        busy = SlowEndpoint.requests % 5 == 0
+        self.send_response(429 if busy else 200)
+        self.send_header("Retry-After", "0.1")
+        self.end_headers()
+        self.wfile.write(json.dumps({} if busy else answer).encode())
+
+    def log_message(self, *arguments):
+        pass
+
+
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), SlowEndpoint)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+url = f"http://127.0.0.1:{server.server_port}/v1"
+
+# %% [markdown] tags=["deep"]
+# The same texts, one request at a time and then eight at once. The client repeats what was refused, by
+# itself, and checks every answer. The results must be those of the model itself.
+
+# %% tags=["deep"]
+from course_utils.remote import EndpointError, RemoteEmbedder
+
+texts = posts["text"].head(120).tolist()
+embedder.encode(texts)  # into the cache, so that only the waiting is measured
+times = {}
+try:
+    for connections in (1, 8):
+        remote = RemoteEmbedder(url, "slow-model", connections=connections, cache=False)
+        start = time.perf_counter()
+        far_away = remote.encode(texts, batch_size=8)
+        times[connections] = time.perf_counter() - start
+except EndpointError as error:
+    print("EndpointError:", error)
+server.shutdown()
+
+# %% tags=["deep"]
+if times:
+    difference = np.abs(far_away - embedder.encode(texts)).max()
+    told = (
+        f"{len(texts)} texts came back in {times[1]:.1f} s one request at a time and in {times[8]:.1f} s with eight under "
+        f"way (timings vary). Largest difference to the model itself: {difference:.1e}. The endpoint was asked "
+        f"{SlowEndpoint.requests} times; refused requests were repeated."
+    )
+else:
+    told = 'No vectors came. The message above says why; the extra is installed with `pip install -e ".[remote]"`.'
+say.sentence(told)
+
+# %% [markdown] tags=["deep"]
+# For a real endpoint, set `ENDPOINT` to one of those that `docs/large_models.md` lists, such as
+# `"ollama:qwen3-embedding:0.6b"`, and the price of a million tokens if it charges. As it stands, nothing leaves
+# your computer.
+
+# %% tags=["deep"]
+ENDPOINT = ""
+PRICE = 0.0  # for a million tokens
+
+if ENDPOINT:
+    remote = load_embedder(ENDPOINT)
+    tokens = sum(len(text) for text in texts) / 4 * len(FOUR)
+    print(f"about {tokens:,.0f} tokens for {len(FOUR)} instructions: {tokens / 1e6 * PRICE:.4f}")
+    for name in FOUR[1:]:
+        vectors = remote.encode(texts, instruction=tasks[name].instruction)
+        share = {factor: metrics.knn_accuracy(vectors, posts[factor].head(120)).mean() for factor in FACTORS.values()}
+        print(name, {factor: round(float(value), 2) for factor, value in share.items()})
+else:
+    print("No endpoint is set, so nothing was sent.")
+
+# %% [markdown] tags=["deep"]
+# ## 10. A model that follows any instruction
+#
+# The course's model is a learned switch between a few questions. Qwen3-Embedding was trained on many kinds of
+# instructions. If its weights are on this machine (`python start.py prefetch Qwen/Qwen3-Embedding-0.6B`, more than a
+# gigabyte), the next cell puts both to the same test on a few posts; if not, it says so and goes on.
+
+# %% tags=["deep"]
+from course_utils.embedder import ModelUnavailableError
+
+few = posts.groupby(["topic", "sentiment", "tone"]).head(1)
+models = {MODEL: embedder}
+try:
+    models["Qwen3-Embedding-0.6B"] = load_embedder("Qwen/Qwen3-Embedding-0.6B")
+except ModelUnavailableError as error:
+    print("ModelUnavailableError:", error)
+
+# %% tags=["deep"]
+rows = []
+for label, model in models.items():
+    before = model.encode(few["text"])
+    for name, factor in FACTORS.items():
+        after = model.encode(few["text"], instruction=tasks[name].instruction)
+        gain = metrics.gain(*(metrics.knn_accuracy(vectors, few[factor], k=5) for vectors in (before, after)))
+        rows.append((label, name, factor, f"{gain.estimate:+.2f} ({gain.low:+.2f} to {gain.high:+.2f})"))
+pd.DataFrame(rows, columns=["model", "instruction", "factor", "gain"]).style.hide(axis="index")
+
+# %% [markdown] tags=["deep"]
+# ## 11. Bring your own texts
+#
+# Put the path of a CSV file into the next cell, say which column holds the texts, and choose two instructions. As it
+# stands, it shows the course's notice board. Nothing leaves your computer.
+
+# %% tags=["deep"]
+from course_utils.paths import ROOT
+
+MY_FILE = ROOT / "datasets" / "noticeboard.csv"
+TEXT_COLUMN = "message"
+MY_TASKS = ("default", "intent")
+mine = load_corpus(MY_FILE, text_column=TEXT_COLUMN).head(1000)
+my_spaces = {name: embed(mine["text"], tasks[name].instruction) for name in MY_TASKS}
+
+# %% tags=["deep"]
+my_nearest = {name: metrics.nearest_neighbors(vectors, k=5) for name, vectors in my_spaces.items()}
+my_labels = mine["label"] if "label" in mine else ["text"] * len(mine)
+my_maps = maps.project_aligned(my_spaces, "tsne", random_state=SEED)
+plots.plot_task_maps(my_maps, my_labels, mine["text"], my_nearest, title="Your texts, aligned", method="t-SNE")
+
+# %% tags=["deep"]
+first, second = my_spaces.values()
+new = 1 - metrics.knn_overlap(first, second, k=5, metric="cosine").mean()
+say.sentence(
+    f"Between your two instructions **{new:.0%}** of the five nearest neighbours changed. Which question would tell you "
+    "whether they changed for the better, and which labels would you need to answer it?"
+)

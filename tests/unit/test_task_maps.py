@@ -1,0 +1,244 @@
+"""`course embed --tasks` and `course demo`: the data of the page, what it says, and what the command refuses."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from endpoint import DIM as SERVED_DIM
+from endpoint import fake_vectors, serving
+from helpers import fake_embedder
+from safetensors import safe_open
+from tiny_qwen3 import build_tiny_qwen3
+from typer.testing import CliRunner
+
+from course_utils.app import cli, task_maps
+from course_utils.corpora import load_corpus
+from course_utils.embedder import load_embedder
+from course_utils.maps import map_quality
+from course_utils.metrics import knn_accuracy, nearest_neighbors, normalize
+from course_utils.tasks import Task, load_tasks
+
+FOUR = ["default", "sentiment", "topic", "toxicity"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return build_tiny_qwen3(tmp_path_factory.mktemp("models") / "Qwen3-Embedding-0.6B")
+
+
+def course(*words):
+    done = CliRunner().invoke(cli.app, list(map(str, words)))
+    if done.exception is not None:
+        raise done.exception
+    return done.output
+
+
+@pytest.fixture(scope="module")
+def made(folder, tmp_path_factory):
+    """What the command makes of the notice board, and what it says."""
+    out = tmp_path_factory.mktemp("made") / "page"
+    output = course("embed", "--model", folder, "--tasks", "task_prompts.json", "--out", out)
+    return out, output, json.loads((out / "data.json").read_text(encoding="utf-8"))
+
+
+def test_progress_is_told_task_by_task(made):
+    out, output, _ = made
+    assert "Without a graphics card this takes" in output
+    assert "1 of 4  default: no instruction" in output and "4 of 4  toxicity: Classify the given text" in output
+    assert output.rstrip().endswith(f"Open {out / 'index.html'} in a browser.")
+
+
+def test_the_data_are_those_of_the_vectors(made, folder):
+    out, _, data = made
+    texts = load_corpus("noticeboard")["message"]
+    assert data["format"] == task_maps.FORMAT and data["corpus"] == "noticeboard" and data["taught"]
+    assert [task["name"] for task in data["tasks"]] == FOUR
+    assert [" ".join(text.split()) for text in texts] == [point["text_preview"] for point in data["points"]]
+    embedder, stored = load_embedder(folder, cache=False), load_embedder(out / "vectors.safetensors")
+    for task in data["tasks"]:
+        name, words = task["name"], {"instruction": task["instruction"]} if task["instruction"] else {}
+        vectors = embedder.encode(texts, **words)
+        assert np.allclose(stored.encode(texts, **words), vectors, atol=1e-5)
+        near = np.array([point[f"{name}_neighbours"] for point in data["points"]])
+        assert (near == nearest_neighbors(vectors, 10)).mean() > 0.98  # rounding may swap two that are equally near
+        places = np.array([[point[f"{name}_x"], point[f"{name}_y"]] for point in data["points"]])
+        assert task["measures"]["map"] == pytest.approx(map_quality(vectors, places), abs=0.03)
+
+
+def test_the_folder_can_be_made_again(made, folder):
+    out, _, data = made
+    course("embed", "--model", folder, "--tasks", "task_prompts.json", "--task", "default", "--task", "stance",
+           "--out", out)  # fmt: skip
+    again = json.loads((out / "data.json").read_text(encoding="utf-8"))
+    assert [task["name"] for task in again["tasks"]] == ["default", "stance"]
+    assert again["points"][3]["default_x"] == data["points"][3]["default_x"]
+    with safe_open(out / "vectors.safetensors", framework="numpy") as file:
+        assert len(json.loads(file.metadata()["about"])["prompts"]) == 2
+
+
+LABELLED = pd.DataFrame(
+    {"text": [f"text {i}" for i in range(60)], "a": ["x", "y"] * 30, "b": ["p"] * 20 + ["q"] * 20 + [None] * 20}
+)
+
+
+def described(spaces, frame=LABELLED):
+    tasks = [Task(name, "" if name == "default" else f"do {name}", "text") for name in spaces]
+    return task_maps.describe(spaces, frame.fillna("(none)"), tasks, {"corpus": "c", "model": "m", "taught": False})
+
+
+@pytest.fixture(scope="module")
+def data():
+    random = np.random.default_rng(0)
+    default = random.normal(size=(60, 6))
+    by_a = random.normal(size=(60, 6)) + 5 * np.eye(6)[np.arange(60) % 2]
+    return described({"default": normalize(default), "by_a": normalize(by_a)})
+
+
+def test_what_is_said_follows_the_numbers(data):
+    default, by_a = data["tasks"]
+    same = by_a["measures"]["same_a"]
+    assert same["estimate"] > 0.9 and same["low"] <= same["estimate"] <= same["high"]
+    assert same["chance"] == pytest.approx(29 / 59, abs=1e-6)
+    assert same["minus_first"]["low"] > 0
+    assert by_a["effect"][1].startswith("by_a has a higher share of neighbours with the same a than default, by 0.")
+    other = by_a["measures"]["same_b"]["minus_first"]
+    word = "a higher" if other["low"] > 0 else "a lower" if other["high"] < 0 else "cannot be told apart"
+    assert word in by_a["effect"][2] and "share of neighbours with the same b" in by_a["effect"][2]
+    assert by_a["measures"]["new_neighbours"]["estimate"] > 0.5
+    assert by_a["effect"][0] == (
+        f"{by_a['measures']['new_neighbours']['estimate']:.0%} of each text's 10 nearest neighbours are others than "
+        "under default."
+    )
+    assert default["measures"]["new_neighbours"] == {"estimate": 0, "low": 0, "high": 0}
+    assert "chance would give 0.49" in default["effect"][0] and len(default["effect"]) == 2
+
+
+def test_shares_are_those_of_the_neighbours(data):
+    near = np.array([point["by_a_neighbours"] for point in data["points"]])
+    a = LABELLED["a"].to_numpy()
+    assert data["tasks"][1]["measures"]["same_a"]["estimate"] == pytest.approx((a[near] == a[:, None]).mean(), abs=1e-3)
+    assert [point["category"] for point in data["points"]] == list(a)
+    assert data["labels"] == ["a", "b"] and data["chance"] == pytest.approx(10 / 59)
+
+
+def test_texts_without_labels_are_described_too():
+    spaces = {"default": normalize(np.random.default_rng(0).normal(size=(60, 6)))}
+    data = described(spaces, LABELLED[["text"]])
+    assert data["labels"] == [] and data["tasks"][0]["effect"] == [] and data["points"][0]["category"] == ""
+    assert set(data["points"][0]) == {
+        "text_preview", "category", "labels", "default_x", "default_y", "default_neighbours"
+    }  # fmt: skip
+
+
+def test_the_script_of_the_page_is_the_same_as_the_data_and_cannot_be_left(data, tmp_path):
+    evil = "</script><script>alert(1)</script> \u2028 \u2029 <!-- \" ' \\"
+    task_maps.write_page(data | {"corpus": evil}, tmp_path)
+    script = (tmp_path / "data.js").read_text(encoding="utf-8")
+    assert "<" not in script and "\u2028" not in script and "\u2029" not in script
+    assert script.startswith("window.DATA = ") and script.endswith(";\n")
+    written = json.loads((tmp_path / "data.json").read_text(encoding="utf-8"))
+    assert json.loads(script.removeprefix("window.DATA = ").removesuffix(";\n")) == written
+    assert written["corpus"] == evil
+    assert {path.name for path in tmp_path.iterdir()} == {"index.html", "style.css", "page.js", "data.js", "data.json"}
+
+
+def test_a_long_text_is_shortened_at_a_word():
+    frame = LABELLED.assign(text=[f"{i} " + "word " * 200 for i in range(60)])
+    text = described({"default": np.random.default_rng(0).normal(size=(60, 6))}, frame)["points"][0]["text_preview"]
+    assert len(text) < task_maps.PREVIEW + 5 and text.endswith("word …")
+
+
+# --- what comes in --------------------------------------------------------------------------------------------------
+
+
+def test_a_csv_with_several_columns_to_colour_by(tmp_path):
+    path = tmp_path / "mine.csv"
+    LABELLED.rename(columns={"text": "words"}).to_csv(path, index=False)
+    frame = task_maps.labelled_texts(str(path), "words", ["a", "b"])
+    assert list(frame.columns) == ["text", "a", "b"] and list(frame["b"].unique()) == ["p", "q", "(none)"]
+    assert list(task_maps.labelled_texts(str(path), "words").columns) == ["text"]
+    assert len(task_maps.labelled_texts(str(path), "words", ["a"], 30)) == 30
+
+
+def test_a_corpus_of_the_course_knows_its_labels():
+    frame = task_maps.labelled_texts("newsgroups", options={"n_per_group": 3})
+    assert list(frame.columns) == ["text", "group"] and len(frame) == 30
+    frame = task_maps.labelled_texts("minimal_pairs", "b", ["kind"])
+    assert list(frame.columns) == ["text", "kind"] and frame["text"].is_unique
+
+
+def test_what_the_command_refuses(folder, tmp_path):
+    tasks = ["embed", "--model", folder, "--tasks", "task_prompts.json"]
+    out = ["--out", tmp_path / "page"]
+    for words, message in (
+        (tasks, "--tasks needs a folder in --out"),
+        ([*tasks, *out, "--query"], "takes one --corpus and no --instruction or --query"),
+        ([*tasks, *out, "--corpus", "meanings", "--corpus", "noticeboard"], "takes one --corpus"),
+        ([*tasks, *out, "--corpus", "meanings"], "meanings gives 16 different texts; .* at least 22"),
+        ([*tasks, *out, "--label-column", "no"], "noticeboard has no column 'no'. It has id, message"),
+        ([*tasks, *out, "--task", "no"], "--task no: the file has default, sentiment"),
+        ([*tasks, *out, "--task", "web_search"], "web_search goes on search queries and leaves texts alone"),
+        (["embed", "--task", "topic"], "--task and --label-column go with --tasks"),
+        ([*tasks[:3], "--tasks", "no.json", *out], "no file of instructions 'no.json'"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            course(*words)
+    assert not (tmp_path / "page").exists()
+
+
+def test_nothing_of_somebody_elses_is_overwritten(folder, tmp_path):
+    out = tmp_path / "site"
+    out.mkdir()
+    (out / "index.html").write_text("my home page", encoding="utf-8")
+    with pytest.raises(ValueError, match="holds an index.html that was not made by this command"):
+        course("embed", "--model", folder, "--tasks", "task_prompts.json", "--out", out)
+    with pytest.raises(ValueError, match="is a file. With --tasks, --out is a folder"):
+        course("embed", "--model", folder, "--tasks", "task_prompts.json", "--out", out / "index.html")
+    assert [path.name for path in out.iterdir()] == ["index.html"]
+    assert (out / "index.html").read_text(encoding="utf-8") == "my home page"
+
+
+def test_without_names_the_first_four_on_the_text():
+    query, text = Task("q", "x", "query"), [Task(f"t{i}", f"x{i}", "text") for i in range(5)]
+    assert task_maps.choose_tasks({task.name: task for task in [query, *text]}, []) == text[:4]
+    assert [task.name for task in task_maps.choose_tasks(load_tasks(), [])] == FOUR
+    with pytest.raises(ValueError, match="Every task of the file goes on search queries"):
+        task_maps.choose_tasks({"q": query}, [])
+
+
+def test_a_run_that_broke_off_goes_on_where_it_stopped(own_cache_dir, tmp_path):
+    from course_utils.cache import EmbeddingCache
+
+    embedder = fake_embedder(cache=EmbeddingCache())
+    texts, tasks = [f"text {i}" for i in range(30)], list(load_tasks().values())[:4]
+    right = embedder.model.encode
+
+    def breaks(texts, *, prompt, **options):
+        if "topic" in prompt:
+            raise KeyboardInterrupt
+        return right(texts, prompt=prompt, **options)
+
+    embedder.model.encode = breaks
+    with pytest.raises(KeyboardInterrupt):
+        task_maps.embed_tasks(embedder, texts, tasks, None, 32, tmp_path / "page")
+    embedder.model.encode, before = right, embedder.model.n_texts
+    spaces = task_maps.embed_tasks(embedder, texts, tasks, None, 32, tmp_path / "page")
+    assert embedder.model.n_texts == before + 60 and list(spaces) == FOUR
+
+
+def test_a_page_from_an_endpoint(own_cache_dir, tmp_path):
+    with serving(lambda texts: np.tile(fake_vectors(texts), 1024 // SERVED_DIM)) as server:
+        course("embed", "--endpoint", server.url, "--model", "qwen3-embedding:0.6b", "--limit", 30,
+               "--tasks", "task_prompts.json", "--out", tmp_path / "page")  # fmt: skip
+        asked = {text.partition("\n")[0] for request in server.asked for text in request["input"]}
+    data = json.loads((tmp_path / "page" / "data.json").read_text(encoding="utf-8"))
+    assert len(data["points"]) == 30 and [task["name"] for task in data["tasks"]] == FOUR
+    assert "Instruct: Identify the topic or theme of the given text" in asked
+
+
+def test_knn_accuracy_and_the_page_count_alike(data):
+    near = np.array([point["default_neighbours"] for point in data["points"]])
+    a = LABELLED["a"].to_numpy()
+    space = normalize(np.random.default_rng(0).normal(size=(60, 6)))
+    assert (a[near] == a[:, None]).mean() == pytest.approx(knn_accuracy(space, a).mean())
