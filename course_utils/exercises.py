@@ -13,6 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 _COLORS = {"correct": "#2e7d32", "not yet": "#b26a00", "not attempted": "#5f6b7a"}
 _SIGNS = {"correct": "✔", "not yet": "✎", "not attempted": "…"}
 
@@ -136,3 +138,13 @@ def require(condition, message: str) -> None:
     """Raise :class:`NotYet` with ``message`` unless the condition holds."""
     if not condition:
         raise NotYet(message)
+
+
+def number(value, name: str) -> float:
+    """Turn what a student's function returned into a number; say what is off where it is none."""
+    try:
+        array = np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise NotYet(f"{name} should return a number, not {type(value).__name__}.") from None
+    require(array.shape == (), f"{name} should return one number, not something of shape {array.shape}.")
+    return float(array)

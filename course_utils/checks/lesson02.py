@@ -5,16 +5,7 @@ from unittest import mock
 import numpy as np
 import pandas as pd
 
-from course_utils.exercises import NotYet, call, require
-
-
-def _number(value, name: str) -> float:
-    try:
-        array = np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise NotYet(f"{name} should return a number, not {type(value).__name__}.") from None
-    require(array.shape == (), f"{name} should return one number, not something of shape {array.shape}.")
-    return float(array)
+from course_utils.exercises import call, number, require
 
 
 def check_recall_at_k(function) -> None:
@@ -27,7 +18,7 @@ def check_recall_at_k(function) -> None:
         order.insert(rank - 1, right)
         similarity[row, order] = [0.9, 0.7, 0.4, 0.2, 0.0, -0.3]
     for k, share in ((1, 2 / 8), (3, 5 / 8), (5, 6 / 8)):
-        value = _number(call(function, similarity.copy(), answer.copy(), k), "recall_at_k")
+        value = number(call(function, similarity.copy(), answer.copy(), k), "recall_at_k")
         require(abs(value - 8 * share) > 1e-9, "That is a number of questions. Divide it by how many there are.")
         upside_down = sum(rank > 6 - k for rank in ranks) / 8
         require(
@@ -119,7 +110,7 @@ def check_fair_timing(function) -> None:
     batches = [[f"text {i}", f"other text {i}"] for i in range(len(takes))]
     clocks = {name: lambda: clock[0] for name in ("perf_counter", "time", "monotonic", "process_time")}
     with mock.patch.multiple("time", **clocks):
-        value = _number(call(function, encode, [list(batch) for batch in batches]), "fair_timing")
+        value = number(call(function, encode, [list(batch) for batch in batches]), "fair_timing")
     require(len(seen) > 0, "encode was never called.")
     require(len(set(seen)) == len(seen), "A batch was encoded more than once. A cache may know it the second time.")
     require(set(seen) == {tuple(batch) for batch in batches}, "Not every batch was passed to encode, as it is.")

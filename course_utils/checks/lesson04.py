@@ -2,14 +2,7 @@
 
 import numpy as np
 
-from course_utils.exercises import NotYet, call, require
-
-
-def _number(value, name: str) -> float:
-    try:
-        return float(np.asarray(value, dtype=np.float64))
-    except (TypeError, ValueError):
-        raise NotYet(f"{name} should return one number, not {type(value).__name__}.") from None
+from course_utils.exercises import NotYet, call, number, require
 
 
 def check_closed_form_ridge(function) -> None:
@@ -114,7 +107,7 @@ def check_pick_alpha(function) -> None:
             plain.append(np.mean((y - hat @ y) ** 2))
             left_out.append(np.mean(((y - hat @ y) / (1 - np.diag(hat))) ** 2))
         right = alphas[int(np.argmin(left_out))]
-        answer = _number(call(function, X, y, list(alphas)), "pick_alpha")
+        answer = number(call(function, X, y, list(alphas)), "pick_alpha")
         require(
             not (answer == int(np.argmin(left_out)) and answer not in alphas),
             "That is the position of the best alpha. Return the alpha itself.",
@@ -136,7 +129,7 @@ def check_pick_alpha(function) -> None:
 def check_half_width(function) -> None:
     """A function of signed errors and a confidence."""
     errors = np.array([0.5, -3.0, 1.0, -2.0, 4.0, -0.1, 2.5, 0.2, -1.5])
-    answer = _number(call(function, errors, 0.72), "half_width")
+    answer = number(call(function, errors, 0.72), "half_width")
     require(answer != 2.5, "Nearly right: use n + 1 in place of n, because the errors are few.")
     require(answer != 4.0, "One position too far: Python counts from 0, so position k of the formula is index k − 1.")
     require(
@@ -152,10 +145,10 @@ def check_half_width(function) -> None:
         f"For nine errors and 0.72 it is the eighth in size, 3.0; your function says {answer:g}.",
     )
     require(
-        _number(call(function, errors[::-1], 0.5), "half_width") == 1.5,
+        number(call(function, errors[::-1], 0.5), "half_width") == 1.5,
         "For 0.5 it is the fifth in size, 1.5, in whatever order the errors come.",
     )
-    few = _number(call(function, errors[:5], 0.9), "half_width")
+    few = number(call(function, errors[:5], 0.9), "half_width")
     require(
         few == np.inf,
         f"Five errors are too few for 0.9 (position 6), so the half width is np.inf; your function says {few:g}.",

@@ -2,16 +2,7 @@
 
 import numpy as np
 
-from course_utils.exercises import NotYet, call, require
-
-
-def _number(value, name: str) -> float:
-    try:
-        array = np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise NotYet(f"{name} should return a number, not {type(value).__name__}.") from None
-    require(array.shape == (), f"{name} should return one number, not something of shape {array.shape}.")
-    return float(array)
+from course_utils.exercises import call, number, require
 
 
 def _softmax(logits: np.ndarray, axis: int = 1) -> np.ndarray:
@@ -23,7 +14,7 @@ def check_info_nce(function) -> None:
     """A function of an (n, n) array and a temperature."""
     similarity = np.array([[0.8, 0.1, 0.3], [0.2, 0.5, 0.6], [0.0, 0.4, 0.7]])
     temperature = 0.2
-    value = _number(call(function, similarity.copy(), temperature), "info_nce")
+    value = number(call(function, similarity.copy(), temperature), "info_nce")
     p = _softmax(similarity / temperature)
     right = -np.log(np.diag(p)).mean()
     others = np.where(np.eye(3, dtype=bool), 0, np.exp(similarity / temperature)).sum(axis=1)
@@ -55,7 +46,7 @@ def check_info_nce(function) -> None:
         not is_(np.diag(p).mean()), "That is the mean probability of the right pair. The loss is minus its logarithm."
     )
     require(is_(right), f"For a test matrix the loss is {right:.4f}; your function says {value:.4f}.")
-    small = _number(call(function, similarity + 10, 0.01), "info_nce")
+    small = number(call(function, similarity + 10, 0.01), "info_nce")
     require(
         np.isfinite(small),
         "With a temperature of 0.01 and large similarities the exponential overflows. Subtract each row's maximum "
@@ -72,7 +63,7 @@ def check_margin_and_separation(function) -> None:
         isinstance(answer, (tuple, list, np.ndarray)) and len(answer) == 2,
         "Return two numbers, the margin and then the separation: `return margin, separation`.",
     )
-    margin, separation = (_number(value, "margin_and_separation") for value in answer)
+    margin, separation = (number(value, "margin_and_separation") for value in answer)
     right, wrong = np.diag(similarity), similarity[~np.eye(12, dtype=bool)]
     expected = right.mean() - wrong.mean()
     spread = np.sqrt((right.var() + wrong.var()) / 2)
@@ -141,7 +132,7 @@ def check_kept_epoch(function) -> None:
          "The patience counts epochs since the best one, and begins again with each gain."),
     )  # fmt: skip
     for recalls, patience, expected, message in cases:
-        value = _number(call(function, list(recalls), patience), "kept_epoch")
+        value = number(call(function, list(recalls), patience), "kept_epoch")
         shown = f"kept_epoch({recalls}, {patience})"
         require(
             value == expected or value not in recalls or value in range(len(recalls)),

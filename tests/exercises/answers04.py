@@ -97,7 +97,7 @@ WRONG = {
         (lambda X, y, alphas: max(alphas, key=lambda a: _errors(X, y, a)), "largest leave-one-out error"),
         (lambda X, y, alphas: min(_errors(X, y, a) for a in alphas), "Return the alpha that reaches it"),
         (lambda X, y, alphas: int(np.argmin([_errors(X, y, a) for a in alphas])), "the position of the best alpha"),
-        (lambda X, y, alphas: [_errors(X, y, a) for a in alphas], "one number, not list"),
+        (lambda X, y, alphas: [_errors(X, y, a) for a in alphas], "one number, not something of shape"),
         (lambda X, y, alphas: 0.5, "On a test array"),
     ],
     "q5": [
@@ -106,7 +106,7 @@ WRONG = {
         (lambda errors, confidence: _position(errors, confidence, index=0), "One position too far"),
         (lambda errors, confidence: _position(errors, confidence, n_plus=0), "use n + 1"),
         (lambda errors, confidence: _position(errors, confidence), "np.inf"),
-        (lambda errors, confidence: np.sort(np.abs(errors)), "one number, not ndarray"),
+        (lambda errors, confidence: np.sort(np.abs(errors)), "one number, not something of shape"),
         (lambda errors, confidence: 1.96 * np.std(errors), "the eighth in size"),
     ],
 }

@@ -20,7 +20,7 @@ from parts import LESSONS, NAMES, part, read
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="links need special rights on Windows")
 
 #: Packages of the extras that no default package brings along.
-EXTRAS_ONLY = ("fastapi", "jupytext", "mteb", "nbval", "openai", "openvino", "peft", "playwright")
+EXTRAS_ONLY = ("accelerate", "datasets", "fastapi", "jupytext", "mteb", "nbval", "openai", "openvino", "peft", "playwright")
 
 
 def closure(name: str) -> list[Distribution]:
