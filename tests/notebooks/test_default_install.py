@@ -20,7 +20,9 @@ from parts import LESSONS, NAMES, part, read
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="links need special rights on Windows")
 
 #: Packages of the extras that no default package brings along.
-EXTRAS_ONLY = ("accelerate", "datasets", "fastapi", "jupytext", "mteb", "nbval", "openai", "openvino", "peft", "playwright")
+EXTRAS_ONLY = (
+    "accelerate", "datasets", "fastapi", "jupytext", "mteb", "nbval", "openai", "openvino", "peft", "playwright",
+)  # fmt: skip
 
 
 def closure(name: str) -> list[Distribution]:
