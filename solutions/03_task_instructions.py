@@ -15,6 +15,10 @@
 # course's own small one, which was taught to follow a few kinds of instruction and comes with the course. The
 # cell after it loads the model, the instructions and the course's posts; every section needs these two cells and
 # nothing else.
+#
+# A large model takes its time on a laptop: for section 4 at its full size, `Qwen3-Embedding-0.6B` needs about an hour
+# on two cores, and 3 GB of memory. Set `N_PER_GROUP` to 5 for such a model, or let a server or another machine
+# compute the vectors (`docs/large_models.md` shows how).
 
 # %% tags=["parameters"]
 MODEL = "course-instruct"  # any model of the catalogue; 5 posts a group if it is a large one on this machine
