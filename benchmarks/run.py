@@ -78,6 +78,17 @@ def markdown(rows: list[dict]) -> str:
     return "\n".join("| " + " | ".join(cell(value) for value in line) + " |" for line in lines)
 
 
+def write_report(script: str, title: str, about: str, body: str, *, keep: bool = True) -> None:
+    """Print a benchmark's page and, to keep it, write it beside the script: ``about`` is what :func:`machine` said."""
+    page = (
+        f"# {title}\n\nWritten by `python benchmarks/{Path(script).name}`; do not edit. Trust the ratios, and those only "
+        f"for a machine like this one.\n\n**Machine:** {about}\n\n{body}"
+    )
+    print(page)
+    if keep:
+        Path(script).with_suffix(".md").write_text(page, encoding="utf-8")
+
+
 def windows_of_posts(tokenizer, n_tokens: int, n: int) -> list[str]:
     """Cut ``n`` distinct texts of about ``n_tokens`` tokens, special ones included, from newsgroup posts."""
     length, texts = n_tokens - 2, {}  # a dict keeps the order and drops repeats
@@ -298,7 +309,8 @@ INTRODUCTION = """# Benchmarks
 Written by `python benchmarks/run.py`; do not edit. All values stem from one run, in which the things compared took
 turns. Trust the ratios, and those only for a machine like this one; the absolute values show what they were taken from.
 In brackets: the quartiles over the rounds. Texts are newsgroup posts cut to a length, the model is the course's
-default, all-MiniLM-L6-v2.
+default, all-MiniLM-L6-v2. Pages of their own: [value_learner.md](value_learner.md), [visualizer.md](visualizer.md) and
+[task_maps.md](task_maps.md).
 
 """
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from run import machine, markdown
+from run import machine, markdown, write_report
 
 from course_utils.app.task_maps import describe, write_page
 from course_utils.corpora import load_corpus
@@ -107,17 +107,12 @@ def gliding(folder: Path) -> list[dict]:
 
 def main() -> None:
     """Run both measurements and write the page."""
+    about = machine()
     warnings.filterwarnings("ignore", message="n_jobs value")
     with tempfile.TemporaryDirectory() as temporary:
         glides = gliding(Path(temporary))
     worst = max(float(row["median frame, ms"]) for row in glides)
-    page = f"""# Maps of several spaces
-
-Written by `python benchmarks/task_maps.py`; do not edit. Trust the ratios, and those only for a machine like this one.
-
-**Machine:** {machine()}
-
-## Aligning
+    body = f"""## Aligning
 
 Four spaces of the same 800 newsgroup posts (MiniLM; none, and three instructions in front), drawn by UMAP; means over
 {len(SEEDS)} seeds, and over the three maps behind the first. *Moved* is the mean distance of a point from its place on
@@ -133,8 +128,7 @@ The web page in Chromium, drawing in software. Aim: a median frame under 33 ms a
 
 {markdown(glides)}
 """
-    print(page)
-    Path(__file__).with_suffix(".md").write_text(page, encoding="utf-8")
+    write_report(__file__, "Maps of several spaces", about, body)
 
 
 if __name__ == "__main__":

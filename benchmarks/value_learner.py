@@ -1,7 +1,6 @@
 """Side-by-side measurements of the value learner, as ratios to plain scikit-learn in the same run.
 
-`python benchmarks/value_learner.py` prints tables in Markdown (about two minutes); `--quick` tries every measurement at
-tiny sizes.
+`python benchmarks/value_learner.py` writes value_learner.md (about two minutes); `--quick` only prints, at tiny sizes.
 """
 
 import os
@@ -14,7 +13,7 @@ import tracemalloc
 from pathlib import Path
 
 import numpy as np
-from run import alternate, markdown, with_quartiles
+from run import alternate, machine, markdown, with_quartiles, write_report
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV, GroupShuffleSplit
 
@@ -111,8 +110,8 @@ def reached(yes: bool) -> str:
 
 
 def main(sizes: dict) -> None:
-    """Print all tables."""
-    embedder = load_embedder()
+    """Measure everything and write the page."""
+    about, body, embedder = machine(), [], load_embedder()
     reviews = load_corpus("reviews").head(sizes["sentences"])
     with tempfile.TemporaryDirectory() as folder:
         for title, (rows, note) in {
@@ -121,7 +120,8 @@ def main(sizes: dict) -> None:
             "Ranking": ranking(sizes, embedder, reviews, Path(folder)),
             "Memory": memory(sizes),
         }.items():
-            print(f"\n### {title}\n\n{markdown(rows)}\n\n{note}")
+            body.append(f"## {title}\n\n{markdown(rows)}\n\n{note}\n")
+    write_report(__file__, "The value learner", about, "\n".join(body), keep=sizes is FULL)
 
 
 if __name__ == "__main__":

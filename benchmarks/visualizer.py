@@ -1,7 +1,7 @@
 """The five-picture report and its parts, against plain scikit-learn and umap-learn on the same vectors.
 
-`python benchmarks/visualizer.py` prints a table in Markdown (about ten minutes on two quiet cores); `--quick` tries
-it at tiny sizes. Encoding is left out: the vectors are made beforehand. Times are wall-clock, and what is compared runs
+`python benchmarks/visualizer.py` writes visualizer.md (about ten minutes on two quiet cores); `--quick` only prints,
+at tiny sizes. Encoding is left out: the vectors are made beforehand. Times are wall-clock, and what is compared runs
 in turns. The pairs are questions and passages of BoolQ, the model is the course's default.
 """
 
@@ -18,7 +18,7 @@ import matplotlib
 matplotlib.use("Agg")
 
 import numpy as np
-from run import alternate, machine, markdown, with_quartiles
+from run import alternate, machine, markdown, with_quartiles, write_report
 
 from course_utils.corpora import load_corpus
 from course_utils.embedder import load_embedder
@@ -92,18 +92,19 @@ def measure(embedder, pairs: Pairs, rounds: int) -> list[dict]:
 
 
 def main() -> None:
-    """Measure every size and print the table."""
+    """Measure every size and write the page."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="tiny sizes, to try it out")
-    sizes, rounds = ((60,), 1) if parser.parse_args().quick else ((100, 500, 2000), 3)
-    began = time.perf_counter()
-    print(f"**Machine:** {machine()}\n")
+    quick = parser.parse_args().quick
+    sizes, rounds = ((60,), 1) if quick else ((100, 500, 2000), 3)
+    began, about = time.perf_counter(), machine()
     questions = load_corpus("boolq").drop_duplicates("title").drop_duplicates("passage")
     embedder, rows = load_embedder(), []
     for n in sizes:
         some = questions.sample(n, random_state=0)
         rows += measure(embedder, Pairs.from_columns(some["question"], some["passage"]), rounds)
-    print(f"{markdown(rows)}\n\nThe whole run took {(time.perf_counter() - began) / 60:.1f} minutes.")
+    body = f"{markdown(rows)}\n\nThe whole run took {(time.perf_counter() - began) / 60:.1f} minutes.\n"
+    write_report(__file__, "The five pictures", about, body, keep=not quick)
 
 
 if __name__ == "__main__":
