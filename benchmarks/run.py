@@ -81,8 +81,8 @@ def markdown(rows: list[dict]) -> str:
 def write_report(script: str, title: str, about: str, body: str, *, keep: bool = True) -> None:
     """Print a benchmark's page and, to keep it, write it beside the script: ``about`` is what :func:`machine` said."""
     page = (
-        f"# {title}\n\nWritten by `python benchmarks/{Path(script).name}`; do not edit. Trust the ratios, and those only "
-        f"for a machine like this one.\n\n**Machine:** {about}\n\n{body}"
+        f"# {title}\n\nWritten by `python benchmarks/{Path(script).name}`; do not edit. Trust the ratios, and those "
+        f"only for a machine like this one.\n\n**Machine:** {about}\n\n{body}"
     )
     print(page)
     if keep:

@@ -416,7 +416,7 @@ table.round(2)
 # quartiles of the timings and the intervals of the quality. A model is worth considering if no other is at
 # once faster, better and smaller.
 
-# %% tags=["core", "picture-which_model"]
+# %% tags=["core"]
 plots.plot_tradeoff(table, quality="recall@1 of the chatbot", title="Quality, speed and memory")
 
 # %% [markdown] tags=["core"]
