@@ -64,7 +64,7 @@ traces.loc[[0, 1], ["id", "pattern", "approach", "tools"]].style.hide(axis="inde
 # %% [markdown] tags=["core"]
 # For each trace there are three questions of which we know that this trace is the right one: an **easy**
 # one in much the same words, a **paraphrase**, and a **hard** one. Hard questions use the words of
-# another trace: somebody speaks of a refund who needs something else. A third of the questions are so on
+# another trace: somebody speaks of a charge on the card, and what went wrong is the delivery. A third of the questions are so on
 # purpose; a real chatbot would have an easier time. Here are those of the first trace.
 
 # %% tags=["core"]
@@ -117,6 +117,8 @@ by_kind.round(2)
 # %% [markdown] tags=["core"]
 # Before we look for another model we write down the rule by which we will decide, while we do not yet know
 # whom it favours: **stay with the small model if recall@1 reaches 0.8, else upgrade or fine-tune.** <!-- fixed: the rule we set -->
+# To upgrade is to take a better model, mostly a larger one; to fine-tune is to train this one further on texts of the task
+# (lesson 5).
 # A share measured on a few questions is uncertain, so the rule is applied to an **interval**, the range in
 # which the true value plausibly lies. If the threshold lies inside of it, the honest answer is "undecided".
 #
@@ -170,10 +172,11 @@ say.sentence(
 # %% [markdown] tags=["core"]
 # Whatever else your computer does goes into every single timing. So: **warm up** first (libraries set
 # things up in the first call), **repeat**, and report the **median** with the quartiles. Numbers from two
-# machines cannot be compared at all; ratios on one machine can.
+# machines cannot be compared. Compare models on one machine, and expect even their ratio to differ somewhat on another.
 #
 # The next question is: of *what* is the speed? We time three lengths of text, one by one (somebody waits
-# for one answer) and in batches (a whole collection is embedded).
+# for one answer) and in batches (a whole collection is embedded). Of the longest, the model leaves out the last
+# words: it stops at `MAX_LENGTH` tokens.
 
 # %% tags=["core"]
 speed = benchmark.measure_speed([main], posts["text"], words=(8, 32, 128), batch_sizes=(1, N_TIMED), n_texts=N_TIMED)
@@ -225,7 +228,7 @@ tasks = [
 # %% [markdown] tags=["core"]
 # And who takes part? A model is only ever better *than something*. **Random vectors** are the floor.
 # **TF-IDF** compares words, and needs no model at all. A **static** model has one fixed vector for each
-# token and takes their mean: no network runs. It is distilled from MiniLM here on your machine, the first
+# **token** (a word or a piece of one) and takes their mean: no network runs. It is made from MiniLM here on your machine, the first
 # time for about a minute (how, is shown in *Going further*). Last, the model itself, and the same with only
 # a **third of its dimensions**, for a smaller index.
 
@@ -244,7 +247,7 @@ cases.groupby(["task", "metric"], sort=False)["case"].agg(cases=lambda column: c
 
 # %% [markdown] tags=["core"]
 # The result has one row for every single case: without cases there is no interval. From them, one number a
-# task. `ndcg_at_10` also counts right documents in places two to ten, less and less; `cosine_spearman` is a
+# task. `mrr_at_10` and `ndcg_at_10` also count right documents in places two to ten, less and less; `cosine_spearman` is a
 # rank correlation; `accuracy` is the share of posts put into the right group.
 
 # %% tags=["core"]
@@ -307,7 +310,8 @@ hits.head(4).round(2)
 
 # %% [markdown] tags=["core"]
 # One row a trace: the share of its three questions that each model got right. We compare the model with
-# its own first third. By hand: take the difference of each row, draw rows, take the mean.
+# its own first third. By hand: take the difference of each row, draw rows, take the mean; at the end leave out the
+# most extreme means on both sides, one in twenty together, as in lesson 1.
 
 # %% tags=["core"]
 differences = (hits[name] - hits[short.name]).to_numpy()
@@ -370,7 +374,7 @@ q2.check(paired_interval)
 
 # %% [markdown] tags=["core"]
 # The library does this for any two models and any measure; for a rank correlation it draws pairs of
-# sentences and correlates anew. Here the difference that matters for the brief, by kind of question.
+# sentences and correlates anew. Here is the difference that matters for the brief, by kind of question.
 
 # %% tags=["core"]
 statements = []
@@ -382,8 +386,8 @@ say.sentence("\n".join(statements))
 
 # %% [markdown] tags=["core"]
 # "Cannot be told apart" is not "equal". It says that these questions do not suffice. The width of an
-# interval shrinks with the square root of the number of cases: for half the width you need four times the
-# questions.
+# interval shrinks with the square root of the number of independent cases, here of traces: for half the width you
+# need four times the traces, each with its questions. More questions about the same traces help less.
 
 # %% [markdown] tags=["core"]
 # ## 5. Decide
@@ -421,7 +425,8 @@ plots.plot_tradeoff(table, quality="recall@1 of the chatbot", title="Quality, sp
 
 # %% [markdown] tags=["core"]
 # A control comes for free: the first dimensions are cut off *after* the network has run, so these two
-# contenders do the same work. If their timings differ, so much may any two.
+# contenders do the same work. However much their timings differ, any two may differ as much by chance. The factor of
+# the static model is another than in section 3, where texts were longer and came in batches; here it is one text a call.
 
 # %% tags=["core"]
 same = table.loc[[f"first {third} dimensions", name], "ms_per_text"]
@@ -442,7 +447,7 @@ say.sentence("\n".join(statements))
 
 # %% [markdown] tags=["core"]
 # If the answer is "upgrade", to what? What you have not measured, others may have: **published scores**. The
-# table below is one of them. It is kept apart from ours, because it is a mean over other people's texts, and
+# table below holds some (`sts` is similarity, `NaN` not published). It is kept apart from ours, because these are means over other people's texts, and
 # it says with which version of the benchmark it was made: scores of two versions cannot be mixed.
 
 # %% tags=["core", "nbval-check-output"]
@@ -501,7 +506,7 @@ q3.check(pick)
 
 # %% [markdown] tags=["core"]
 # Three briefs to try it on: a kiosk with little memory, a web service whose users wait, a nightly job with
-# time and memory in plenty.
+# time and memory in plenty. (Until your function is written, each pick is None.)
 
 # %% tags=["core"]
 briefs = {"kiosk": (1000, 250), "web service": (10, 4000), "nightly job": (1000, 4000)}
@@ -547,8 +552,8 @@ def mean_of_tokens(texts, table):
 # %% [markdown] tags=["deep"]
 # Step two: **PCA** keeps the directions along which tokens differ most, and takes their mean out. Step
 # three: **weights**. In a plain mean, *the* counts as much as *volcano*. The vocabulary is roughly in order
-# of frequency, and by Zipf's law a token of rank $r$ has a probability of about $1/r$; the weight
-# $a / (a + p)$ turns frequent tokens down.
+# of frequency, and by Zipf's law the probability $p$ of a token of rank $r$ is roughly proportional to $1/r$; the
+# weight $a / (a + p)$, with a small constant $a$, turns frequent tokens down.
 
 # %% tags=["deep"]
 from sklearn.decomposition import PCA
@@ -755,7 +760,7 @@ for i, (model, rows) in enumerate(summary.groupby("model", sort=False)):
     )  # fmt: skip
 axis.set(xlabel="language of the query", ylabel="recall@1", title="From other languages to English")
 axis.set_xticks(np.arange(len(others)) + 0.2, others)
-axis = axis.legend()
+axis = axis.legend(loc="upper left", bbox_to_anchor=(1, 1))
 
 # %% tags=["deep"]
 mine = summary[summary["model"] == name].set_index("task")["estimate"]

@@ -97,9 +97,9 @@ print(f"{len(reviews)} sentences of {reviews['review'].nunique()} reviews")
 reviews[["text", "score", "score_sd"]].sample(5, random_state=SEED)
 
 # %% [markdown] tags=["core"]
-# What could a perfect model reach? It cannot agree with people more than people agree with each other: that
-# is the **ceiling**. We split the twenty into two halves at random and compare their means; and we compare one
-# person, drawn anew for each sentence, with the mean of the other nineteen.
+# How good could a model be? That depends on how far people agree with each other, the **ceiling**. We split the
+# twenty into two halves at random and compare their means: hardly more than that can be asked of anything. And we
+# compare one person, drawn anew for each sentence, with the mean of the other nineteen: a mark on the way, not a limit.
 
 # %% tags=["core"]
 ratings = np.random.default_rng(SEED).permuted(np.array(reviews["ratings"].tolist()), axis=1)
@@ -170,7 +170,7 @@ q1.check(closed_form_ridge)
 # %% [markdown] tags=["core"]
 # The library solves the same equations with scikit-learn, takes care of the means (the **intercept**), and
 # chooses alpha when you do not. To judge it we learn from some reviews and predict *others*: five **folds**, each
-# review held out once. Beside it stand the simplest rivals: the **mean** of the training scores, the **length**
+# review held out once. Beside it stand the simplest rivals: the **mean** of all scores, the **length**
 # of the text, and ridge on **TF-IDF**, which sees words and no meaning.
 
 # %% tags=["core"]
@@ -225,7 +225,9 @@ say.sentence(
 )
 
 # %% [markdown] tags=["core"]
-# Each bar is a predictor, with its interval. One person also sees only the sentence, and his or her score counts among the
+# Each bar is a predictor, with its interval. If the bar of *length* lies below zero, that is no discovery: where
+# there is little to learn, each fold is given about the mean of the other four, and that mean is low just when the fold
+# itself is high. One person also sees only the sentence, and his or her score counts among the
 # twenty, which flatters the person a little. R² is hard on a single person: whoever uses the scale more boldly than
 # the mean of twenty loses there, though the order is right. So for ranking we look at the rank correlation.
 
@@ -257,8 +259,8 @@ say.sentence(
 
 # %% [markdown] tags=["core"]
 # How large a leak is depends on how alike the rows of a group are, and on the model. So here is a control where
-# we know the answer: we **copy every sentence**, as happens when the same text is collected twice, and give one
-# copy to either side or not. Beside ridge we try the **nearest neighbour**, a model that learns by heart.
+# we know the answer: we **copy every sentence**, as happens when the same text is collected twice, and either
+# let the two copies fall on different sides or keep them together. Beside ridge we try the **nearest neighbour**, a model that learns by heart.
 
 # %% tags=["core"]
 twice, twice_scores = np.vstack([vectors, vectors]), np.concatenate([scores, scores])
@@ -277,7 +279,7 @@ gain = copied["random folds"] - copied["grouped folds"]
 say.sentence(
     "With copies on both sides the rank correlation moves by "
     + " and ".join(f"**{gain[name]:+.2f}** for {name}" for name in gain.index)
-    + ". Whoever can learn by heart gains most, and learns nothing. Grouped folds keep all copies of a review together, so "
+    + ". Whoever can learn by heart gains most, and none of that gain is learning. Grouped folds keep all copies of a review together, so "
     "they do not notice that there are any."
 )
 
@@ -303,7 +305,7 @@ q2.check(leaking_groups)
 
 # %% [markdown] tags=["core"]
 # With honest folds we can look at **alpha**. For each alpha the figure shows the error on the sentences that were
-# learned from, and on held-out reviews. The dotted line is the alpha that **leave-one-out** chooses (hold out one
+# learned from, and on held-out reviews. The dashed line is the error of guessing the mean, the dotted one the alpha that **leave-one-out** chooses (hold out one
 # sentence at a time; *Going further* shows how that is done without learning thousands of times).
 
 # %% tags=["core"]
@@ -381,7 +383,8 @@ say.sentence(
 )
 
 # %% [markdown] tags=["core"]
-# Lines are medians. Now look at the predictions themselves. On the left, predicted against actual score; on the
+# Solid lines are medians, the dashed line is one person, and each step to the right about doubles the examples. Now
+# look at the predictions themselves. On the left, predicted against actual score; on the
 # diagonal they would be equal. On the right, the **residuals**, actual minus predicted: are they centred on zero, and
 # are some far out?
 
@@ -418,7 +421,9 @@ worst[["text", "score", "predicted"]].head(6).style.format(precision=1).hide(axi
 #
 # Often nobody needs the score, only the order: what to read first. Three measures of an order on the held-out
 # sentences. **Spearman** correlates the ranks. **Kendall** compares all pairs: the share in the right order minus
-# the share in the wrong one. **nDCG@10** looks at the first ten only, from 0 to 1, because nobody reads further.
+# the share in the wrong one. **nDCG@10** looks at the first ten only, because
+# nobody reads further: it adds up their scores, the first places counting most, and divides by the best sum possible, so that
+# 1 is perfect.
 
 # %% tags=["core"]
 reviews = load_reviews()
@@ -451,8 +456,8 @@ whole = asked.groupby("review")[["score", "predicted"]].mean()
 sentences = metrics.spearman_interval(asked["score"], asked["predicted"], groups=asked["review"])
 say.sentence(
     f"Rank correlation for single sentences: **{sentences}**; for the {len(whole)} held-out reviews as a whole: "
-    f"**{metrics.spearman_interval(whole['score'], whole['predicted'])}**. Errors of single sentences can cancel in a mean, and there "
-    "are fewer reviews than sentences, which the interval shows."
+    f"**{metrics.spearman_interval(whole['score'], whole['predicted'])}**. Errors of single sentences can cancel in a mean. "
+    "People's would cancel too, so do not hold the second number against one person's on sentences."
 )
 
 # %% [markdown] tags=["core"]
@@ -505,7 +510,7 @@ q3.check(rank_with_duplicates)
 # $$e_i = \frac{y_i - \hat y_i}{1 - H_{ii}}$$
 #
 # The more an example pulls its own prediction towards itself (large $H_{ii}$), the more its error grows when it is
-# gone. Do not believe it: compare with learning sixty times.
+# gone. Do not believe it: compare with learning anew for each example.
 
 # %% tags=["deep"]
 ideas = load_corpus("saturdays")
@@ -636,8 +641,10 @@ reasons.words.round(2)
 reasons.examples.head(5).round(3)
 
 # %% [markdown] tags=["deep"]
-# The effect of a word is what its absence changes, in *this* text; effects do not add up, since words work
-# together. Is the learner's idea of a word the same elsewhere? Ask again with another text before you tell anyone a story.
+# A positive effect means that the score would be *lower* without the word, in *this* text. Effects do not add up, since
+# words work together. Look for a control in the table: do *the*, *but* or *a* move the score as much as the words that
+# you would have named, and does *disappointment* lower it at all? If not, this is how the vector reacts to a missing
+# word, and no reason. Ask again with another text before you tell anyone a story.
 
 # %% [markdown] tags=["deep"]
 # ## 9. One example at a time

@@ -184,7 +184,8 @@ q1.check(info_nce)
 # %% [markdown] tags=["core"]
 # In-batch negatives have a flaw. Suppose the same notice is in the batch twice, because two people asked for it.
 # Then each row holds a right notice against itself: a **false negative**. PyTorch computes the same loss; we
-# double the batch and compare, once as it is and once with the doubles masked out.
+# double the batch and compare, once as it is and once with the doubles masked out, that is, left out of the sum.
+# (Even then it is not quite the loss of the four alone, since each of the other notices stands there twice.)
 
 # %% tags=["core"]
 import torch
@@ -208,12 +209,14 @@ say.sentence(
 #
 # To train all of the encoder takes patience on a laptop. We freeze it and put a small **projection head** on
 # top: one matrix that turns each vector into another of fewer dimensions, scaled to length 1. The vectors are
-# computed already, so an epoch, one pass over the training pairs, takes a blink. The head begins as the
-# directions of largest spread, which is the stock model squeezed, so that training can only start from there.
+# computed already, so an epoch, one pass over the training pairs, takes a blink. A head of one matrix begins
+# as the directions of largest spread, which is the stock model squeezed. One with a **hidden layer** (two matrices, and
+# between them every negative number becomes 0) begins with random numbers, and has to catch up first.
 #
-# Which learning rate, which temperature, and should there be a hidden layer? We try the settings of the set-up
+# Which **learning rate** (how large each step of the training is), which temperature, and should there be a hidden layer? We try the settings of the set-up
 # cells, choose by the **validation** questions only, and show all of what we tried. Of each training the epoch with
-# the best validation recall is kept.
+# the best validation recall is kept. Equal recalls are told apart by the mean reciprocal rank, `mrr`: a right answer in first
+# place counts 1, in second 1/2, in third 1/3, and so on.
 
 # %% tags=["core"]
 trainings = train_all(*embed(train), embed(validation))
@@ -324,14 +327,16 @@ umap.figure
 
 # %% [markdown] tags=["core"]
 # Long lines are no proof of anything: the map has to put hundreds of dimensions on a plane. The table holds how
-# many questions have their answer among the ten nearest, in the vectors and on the map.
+# many questions have their answer among the ten nearest, in the vectors and on the map; by chance it would be ten out of
+# all answers of the test. **Trustworthiness** says whether neighbours on the map are neighbours in the vectors: 1 if all
+# are, about one half for shuffled points.
 
 # %% tags=["core"]
 near = ["right answer near, in the vectors", "right answer near, on the map", "trustworthiness"]
 pd.concat({"t-SNE": tsne.numbers[near], "UMAP": umap.numbers[near]}).round(2)
 
 # %% [markdown] tags=["core"]
-# **The heatmap.** Questions down, their answers across, in the same order, on a scale that is the same in every
+# **The heatmap.** The first forty questions down, their answers across, in the same order, on a scale that is the same in every
 # panel: dark is 0, bright is 1. We look for a bright diagonal on a dark ground.
 
 # %% tags=["core"]
@@ -503,8 +508,8 @@ say.sentence(
 )  # fmt: skip
 
 # %% [markdown] tags=["core"]
-# A small gain, or one that cannot be told from zero, **is a result**, and a valuable one: it took seconds to get, and
-# says what another model in production would be worth. A few hundred pairs and one matrix are little to teach a
+# A small gain, or one that cannot be told from zero, **is a result**, and a valuable one: it took little time to get, and
+# says whether it would be worth running one more model. A few hundred pairs and one matrix are little to teach a
 # model that has read hundreds of millions of pairs, some of them on money. The interval is one over questions like
 # these, with this recipe; it does not speak of more data or of another method. Sections 9 and 10 show what else can be
 # tried, and where a head does make a difference.
@@ -759,7 +764,8 @@ training = train_projection_head(
 
 # %% [markdown] tags=["deep"]
 # The measure: the share of a post's ten nearest neighbours that are of its own group, among posts that were not taught.
-# And the bill: the same for posts of ten **other** groups, of which the head has seen none.
+# And the bill: the same for posts of five **other** groups, of which the head has seen none. Chance would give about one
+# in ten for the first and one in five for the second, so compare head and stock model, not the two kinds of groups.
 
 # %% tags=["deep"]
 unknown = ["comp.windows.x", "misc.forsale", "rec.sport.hockey", "sci.electronics", "soc.religion.christian"]
@@ -773,7 +779,7 @@ for where, some, labels in (("groups it was taught", vectors[held_out], names[he
 say.sentence("\n".join(statements))
 
 # %% [markdown] tags=["deep"]
-# A head can only turn, stretch and drop directions that the encoder already has. Where your notion of likeness is a
+# A head of one matrix can only turn, stretch and drop directions that the encoder already has. Where your notion of likeness is a
 # matter of *which* directions count, that is enough. Where the encoder does not see the difference at all, no head will.
 
 # %% [markdown] tags=["deep"]
