@@ -61,9 +61,7 @@ def updating(sizes: dict, embedder, reviews) -> tuple[list[dict], str]:
     rows = [{"what": name, "times as fast": with_quartiles(base / seconds[name]),
              "ms": with_quartiles(seconds[name] * 1000)} for name in calls]  # fmt: skip
     fast = (base / seconds.iloc[:, 1]).median()
-    return rows, (
-        f"{len(y):,} x {X.shape[1]}, embedding not counted. Aim: 20 times as fast. {reached(fast >= 20)}"
-    )
+    return rows, (f"{len(y):,} x {X.shape[1]}, embedding not counted. Aim: 20 times as fast. {reached(fast >= 20)}")
 
 
 def ranking(sizes: dict, embedder, reviews, folder: Path) -> tuple[list[dict], str]:

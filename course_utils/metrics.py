@@ -206,7 +206,6 @@ def accuracy(train_vectors: np.ndarray, train_labels, vectors: np.ndarray, label
     return (classifier.predict(vectors) == np.asarray(labels)).astype(np.float64)
 
 
-
 def spearman_interval(
     scores: np.ndarray,
     predicted: np.ndarray,
@@ -255,7 +254,6 @@ def spearman_interval(
     resampled = [statistic(np.concatenate([rows[i] for i in draw])) for draw in draws]
     low, high = np.quantile(resampled, [(1 - confidence) / 2, (1 + confidence) / 2])
     return Interval(float(statistic(np.arange(len(columns[0])))), float(low), float(high), confidence)
-
 
 
 # --- what an instruction does ------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from instruct_card import model_card
 from instruct_texts import (
     HELD_OUT_FACTORS,
     TAUGHT,
+    fetch_files,
     friends,
     label_by_rule,
     label_by_teacher,
@@ -32,7 +33,7 @@ from sklearn.pipeline import make_pipeline
 from train_instruct_model import read_layers, wordings
 
 from course_utils.catalog import DEFAULT_MODEL, find_model
-from course_utils.corpora import fetch, load_corpus
+from course_utils.corpora import load_corpus
 from course_utils.embedder import _from_package, load_embedder
 from course_utils.instruct_model import HEAD, GatedHead, load_instruct_model
 from course_utils.metrics import (
@@ -75,7 +76,7 @@ def test_sets() -> dict[str, pd.DataFrame]:
     leaders = label_by_rule(editorials)
     all_posts = label_by_teacher(newsgroup_posts(of_lessons=True).copy())
     reuters = pd.read_csv(
-        fetch("instruct_tests")["reuters-r8-test.tab"], sep="\t", skiprows=3, names=["topic", "text"], quoting=3
+        fetch_files("instruct_tests")["reuters-r8-test.tab"], sep="\t", skiprows=3, names=["topic", "text"], quoting=3
     )
     reuters = reuters[reuters.groupby("topic")["topic"].transform("size") >= 30].groupby("topic").head(60)
     style = pd.concat([editorials.assign(formality="formal"), reviews.assign(formality="informal")])

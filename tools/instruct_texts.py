@@ -15,7 +15,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from course_utils import corpora
 from course_utils.corpora import NEWSGROUPS, fetch, load_corpus
 
 TOOLS = Path(__file__).parent
@@ -25,7 +24,12 @@ TAUGHT = ("sentiment", "toxicity", "formality", "question", "subjectivity", "ten
 HELD_OUT_FACTORS = ("person", "numbers")
 _RUN = 8
 
-corpora.sources().update(tomllib.loads((TOOLS / "instruct_sources.toml").read_text(encoding="utf-8")))
+_SOURCES = tomllib.loads((TOOLS / "instruct_sources.toml").read_text(encoding="utf-8"))
+
+
+def fetch_files(name: str) -> dict[str, Path]:
+    """Fetch the files of a table of ``instruct_sources.toml``: file name to path."""
+    return fetch(name, _SOURCES[name])
 
 
 def toxicity_of_teacher(texts: Iterable[str]) -> np.ndarray:
@@ -108,7 +112,7 @@ def _runs(text: str) -> set[str]:
 
 def friends() -> pd.DataFrame:
     """Lines of a television series, 4 to 40 words."""
-    file = fetch("instruct_tests")["friends-transcripts.tab"]
+    file = fetch_files("instruct_tests")["friends-transcripts.tab"]
     lines = pd.read_csv(file, sep="\t", skiprows=[1, 2], dtype=str)["Quote"].dropna().str.strip().drop_duplicates()
     return pd.DataFrame({"text": lines[lines.str.split().str.len().between(4, 40)]})
 
@@ -122,7 +126,7 @@ def held_out_texts() -> list[str]:
 
 def training_texts(seed: int = 0) -> pd.DataFrame:
     """About 25,000 texts with ``text``, ``source`` and a column for each of :data:`TAUGHT`, None where not known."""
-    files = fetch("instruct_training")
+    files = fetch_files("instruct_training")
 
     def jsonl(name: str, column: str) -> pd.Series:
         return pd.read_json(files[name], lines=True, encoding="utf-8")[column].drop_duplicates()

@@ -21,7 +21,7 @@ MAX_CODE_LINES = 15
 WORDS_A_MINUTE = 180
 MINUTES_A_CODE_CELL = 0.75
 
-_COUNT = r"(?:\d+|two|three|four|five|six|seven|eight|nine|ten)"
+_COUNT = r"(?:\d+|eight|five|four|nine|seven|six|ten|three|two)"
 _RUN_DEPENDENT = re.compile(
     r"\d+\.\d+"
     r"|\d\s?(?:%|percent\b|per\s+cent\b)"

@@ -112,9 +112,7 @@ def check_pick_alpha(function) -> None:
             not (answer == int(np.argmin(left_out)) and answer not in alphas),
             "That is the position of the best alpha. Return the alpha itself.",
         )
-        require(
-            not np.isclose(answer, min(left_out)), "That is the smallest error. Return the alpha that reaches it."
-        )
+        require(not np.isclose(answer, min(left_out)), "That is the smallest error. Return the alpha that reaches it.")
         require(
             answer == right or answer != alphas[int(np.argmin(plain))],
             "That alpha has the smallest error on what was learned from. Divide each error by 1 − H[i, i] first.",

@@ -24,11 +24,9 @@ RIGHT = {
         lambda X, y, alphas: min(alphas, key=lambda alpha: _refitted(X, y, alpha)),
     ],
     "q5": [
-        lambda errors, confidence: (
-            [*sorted(map(abs, errors)), np.inf][
-                min(math.ceil((len(errors) + 1) * confidence), len(errors) + 1) - 1
-            ]
-        ),
+        lambda errors, confidence: [*sorted(map(abs, errors)), np.inf][
+            min(math.ceil((len(errors) + 1) * confidence), len(errors) + 1) - 1
+        ],
         lambda errors, confidence: np.append(np.sort(np.abs(errors)), np.inf)[
             int(np.ceil((len(errors) + 1) * confidence)) - 1
         ],
@@ -76,9 +74,7 @@ WRONG = {
         (lambda texts, scores: list(dict(zip(texts, scores, strict=True)).items()), "keep every copy"),
         (lambda texts, scores: sorted(zip(texts, scores, strict=True), key=lambda pair: pair[1]), "worst first"),
         (
-            lambda texts, scores: [
-                pair[::-1] for pair in sorted(zip(scores, texts, strict=True), reverse=True)
-            ],
+            lambda texts, scores: [pair[::-1] for pair in sorted(zip(scores, texts, strict=True), reverse=True)],
             "the order in which they came",
         ),
         (

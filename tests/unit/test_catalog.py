@@ -106,9 +106,7 @@ def test_the_shipped_weights_are_those_of_the_card():
     assert round((folder / "model.safetensors").stat().st_size / 1e6) == card.download_mb
 
 
-@pytest.mark.parametrize(
-    "name", ["all-MiniLM-L6-v2", "ALL-minilm-l6-v2", DEFAULT_MODEL, f" {DEFAULT_MODEL.upper()} "]
-)
+@pytest.mark.parametrize("name", ["all-MiniLM-L6-v2", "ALL-minilm-l6-v2", DEFAULT_MODEL, f" {DEFAULT_MODEL.upper()} "])
 def test_find_model_takes_full_and_short_names(name):
     assert find_model(name) is CATALOG[DEFAULT_MODEL]
 

@@ -312,7 +312,6 @@ def test_accuracy_is_scikit_learns():
     assert np.array_equal(ours == 1, predicted == labels[40:])
 
 
-
 def test_spearman_interval_is_scipys_correlation_with_groups_drawn_together():
     generator = np.random.default_rng(0)
     groups = np.repeat(np.arange(40), 10)
