@@ -206,8 +206,9 @@ def test(context: typer.Context) -> None:
     for command in (
         ["-m", "ruff", "check"],
         [str(ROOT / "tools" / "build.py"), "--check"],
-        # loadscope: the tests of one module share what they made, and stay in one worker
-        ["-m", "pytest", "-n", "2", "--dist", "loadscope", *context.args],
+        # loadscope: the tests of one module share what they made, and stay in one worker. In the order of the folders
+        # the few long ones, which run notebooks, come first, and no worker waits for the other's last.
+        ["-m", "pytest", "-n", "2", "--dist", "loadscope", "--no-loadscope-reorder", *context.args],
     ):
         status = subprocess.call([sys.executable, *command], cwd=ROOT)
         if status:
@@ -266,6 +267,7 @@ def visualize(
     model: Encoder = DEFAULT_MODEL,
     checkpoint: Annotated[Path | None, typer.Option(help="A head; left out: the stock model alone.")] = None,
     compare: Annotated[list[Path] | None, typer.Option(help="Further heads beside it; may be given again.")] = None,
+    other_data: Annotated[Path | None, typer.Option(help="Pairs of another subject, where a head may do harm.")] = None,
     output: Annotated[Path, typer.Option(help="The folder for pictures and report.")] = Path("visualizations"),
     max_samples: Annotated[int, typer.Option(min=5, help="Draw at most so many questions.")] = 500,
     batch_size: Annotated[int, typer.Option(min=1)] = 32,
@@ -279,8 +281,12 @@ def visualize(
     from course_utils.app.retriever import visualize as draw
 
     heads = [*([checkpoint] if checkpoint else []), *(compare or [])]
-    models = open_models(data, model, heads, device=device, batch_size=batch_size, max_samples=max_samples)
-    draw(models, output, perplexity=perplexity, skip_tsne=skip_tsne, skip_umap=skip_umap)
+    if other_data is not None and not heads:
+        raise ValueError("--other-data says what a head does to another subject: give the head with --checkpoint.")
+    options = {"device": device, "batch_size": batch_size, "max_samples": max_samples}
+    models = open_models(data, model, heads, **options)
+    elsewhere = None if other_data is None else open_models(other_data, model, heads, **options)
+    draw(models, output, elsewhere=elsewhere, perplexity=perplexity, skip_tsne=skip_tsne, skip_umap=skip_umap)
 
 
 def main() -> None:

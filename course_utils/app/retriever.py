@@ -123,9 +123,17 @@ def evaluate(models: list[EmbeddingVisualizer]) -> pd.DataFrame:
 
 
 def visualize(
-    models: list[EmbeddingVisualizer], output: Path, *, perplexity: float, skip_tsne: bool, skip_umap: bool
+    models: list[EmbeddingVisualizer],
+    output: Path,
+    *,
+    elsewhere: list[EmbeddingVisualizer] | None = None,
+    perplexity: float,
+    skip_tsne: bool,
+    skip_umap: bool,
 ) -> None:
     """Write the pictures, their interactive twins, report.json and report.html; say what is ready.
+
+    ``elsewhere`` are the same models on pairs of another subject, for the verdict.
 
     Raises
     ------
@@ -150,7 +158,9 @@ def visualize(
             twin = _twin(name, models, perplexity)
             twin.write_html(output / f"{name}.html", include_plotlyjs="directory")
             print(f"{name}.png and .html")
-    verdicts = {model.name: model.verdict(first) for model in others} or {first.name: first.verdict()}
+    outside = [(model, elsewhere[0]) for model in elsewhere[1:]] if elsewhere else [None] * len(others)
+    verdicts = {model.name: model.verdict(first, pair) for model, pair in zip(others, outside, strict=True)}
+    verdicts = verdicts or {first.name: first.verdict()}
     report = {
         "encoder": Path(first.embedder.card.name).name, "questions": len(first.pairs), "answers": len(first.candidates),
         "data_sha256": first.pairs.sha256,

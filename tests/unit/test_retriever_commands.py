@@ -106,6 +106,21 @@ def test_visualize_leaves_all_pictures_and_a_report(trained, model, data, tmp_pa
     assert page.count("data:image/png;base64,") == 5 and EVIL not in page and str(tmp_path) not in page
 
 
+def test_the_verdict_counts_what_a_head_does_elsewhere(trained, model, data, tmp_path):
+    folder, _ = trained
+    other = tmp_path / "other.jsonl"
+    places = ("mill", "lake", "barn", "hut", "yard")
+    rows = [{"query": f"Where is the {place}?", "pos": f"Behind the {place}."} for place in places]
+    other.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    words = ["visualize", "--data", data, "--model", model, "--other-data", other, "--output", tmp_path, "--skip-tsne"]
+    said = course(*words, "--skip-umap", "--checkpoint", folder / "one", "--compare", folder / "two")
+    assert "12 questions, 36 answers" in said and "5 questions, 5 answers" in said
+    verdicts = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))["verdicts"]
+    assert all(-1 <= v["evidence"]["change out of domain"]["value"] <= 1 for v in verdicts.values())
+    with pytest.raises(ValueError, match="give the head with --checkpoint"):
+        course(*words)
+
+
 def test_pictures_can_be_left_out_and_samples_drawn(model, data, tmp_path):
     said = course("visualize", "--data", data, "--model", model, "--output", tmp_path, "--skip-tsne", "--skip-umap",
                   "--max-samples", 20, "--device", "cpu", "--batch-size", 4)  # fmt: skip
