@@ -447,7 +447,7 @@ def test_the_tests_stop_at_the_first_failure_with_its_status(monkeypatch, failin
     assert course("test", "tests/unit", "-k", "x").exit_code == (3 if failing else 0)
     order = ["ruff", "build.py", "pytest"]
     assert len(commands) == (order.index(failing) + 1 if failing else 3)
-    assert failing or commands[2].endswith("-m pytest -n 2 --dist loadscope tests/unit -k x")
+    assert failing or commands[2].endswith("-m pytest -n 2 --dist loadscope --no-loadscope-reorder tests/unit -k x")
 
 
 def in_a_process(*words: str, **environment: str):
