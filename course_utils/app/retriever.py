@@ -107,7 +107,7 @@ def open_models(
         EmbeddingVisualizer(embedder, pairs, head=head, name=name, batch_size=batch_size)
         for name, head in heads.items()
     ]
-    print(f"{len(pairs)} questions, {len(models[0].candidates)} answers")
+    print(f"{data.name}: {len(pairs)} questions, {len(models[0].candidates)} answers")
     return models
 
 
@@ -126,14 +126,14 @@ def visualize(
     models: list[EmbeddingVisualizer],
     output: Path,
     *,
-    elsewhere: list[EmbeddingVisualizer] | None = None,
+    elsewhere: list[EmbeddingVisualizer] | None,
     perplexity: float,
     skip_tsne: bool,
     skip_umap: bool,
 ) -> None:
     """Write the pictures, their interactive twins, report.json and report.html; say what is ready.
 
-    ``elsewhere`` are the same models on pairs of another subject, for the verdict.
+    ``elsewhere`` are the same models, in the same order, on pairs of another subject, for the verdict; or None.
 
     Raises
     ------
@@ -163,7 +163,7 @@ def visualize(
     verdicts = verdicts or {first.name: first.verdict()}
     report = {
         "encoder": Path(first.embedder.card.name).name, "questions": len(first.pairs), "answers": len(first.candidates),
-        "data_sha256": first.pairs.sha256,
+        "data_sha256": first.pairs.sha256, "other_data_sha256": elsewhere[0].pairs.sha256 if elsewhere else None,
         "pictures": {name: json.loads(picture.numbers.to_json(orient="index")) for name, picture in pictures.items()},
         "verdicts": {
             name: {"advice": v.advice, "reason": v.reason, "evidence": json.loads(v.evidence.to_json(orient="index")),

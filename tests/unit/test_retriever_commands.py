@@ -10,7 +10,7 @@ from tiny_qwen3 import build_tiny_qwen3
 from typer.testing import CliRunner
 
 from course_utils.app import cli
-from course_utils.app.retriever import _rows
+from course_utils.app.retriever import _rows, open_models
 from course_utils.embedder import load_embedder
 from course_utils.pairs import Pairs, read_pairs
 from course_utils.projection_head import CheckpointError, ProjectionHead
@@ -114,9 +114,14 @@ def test_the_verdict_counts_what_a_head_does_elsewhere(trained, model, data, tmp
     other.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
     words = ["visualize", "--data", data, "--model", model, "--other-data", other, "--output", tmp_path, "--skip-tsne"]
     said = course(*words, "--skip-umap", "--checkpoint", folder / "one", "--compare", folder / "two")
-    assert "12 questions, 36 answers" in said and "5 questions, 5 answers" in said
-    verdicts = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))["verdicts"]
-    assert all(-1 <= v["evidence"]["change out of domain"]["value"] <= 1 for v in verdicts.values())
+    assert "pairs.jsonl: 12 questions, 36 answers" in said and "other.jsonl: 5 questions, 5 answers" in said
+    report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    assert report["other_data_sha256"] == read_pairs(other).sha256 != report["data_sha256"]
+    for name in ("one", "two"):
+        stock, head = (open_models(other, model, heads, device=None, batch_size=32, max_samples=None)[-1].right_first
+                       for heads in ([], [folder / name]))  # fmt: skip
+        change = report["verdicts"][name]["evidence"]["change out of domain"]["value"]
+        assert change == pytest.approx(head.mean() - stock.mean())
     with pytest.raises(ValueError, match="give the head with --checkpoint"):
         course(*words)
 
