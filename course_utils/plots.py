@@ -136,7 +136,9 @@ def plot_task_maps(
                             row=place["row"], col=place["col"])  # fmt: skip
         figure.update_yaxes(title=f"{method} 2 (no unit)" if place["col"] == 1 else None, scaleanchor=axis, **_AXIS,
                             row=place["row"], col=place["col"])  # fmt: skip
-    figure.update_layout(title=title, width=480 * columns + 160, height=430 * rows + 130, **_LAYOUT)
+    side = 430 if columns == 1 else 340
+    # two maps and the legend fit into a JupyterLab window on a laptop
+    figure.update_layout(title=title, width=side * columns + 210, height=side * rows + 130, **_LAYOUT)
     return figure
 
 

@@ -128,8 +128,12 @@ def test_lesson(lesson, jupyterlab, page):
     assert ran
 
     for index in dict.fromkeys(index for index, output in outputs if PLOTLY in output.get("data", {})):
-        hover(page, show_cell(page, index).wait_for_selector(".js-plotly-plot:has(.main-svg)"))
+        figure = show_cell(page, index).wait_for_selector(".js-plotly-plot:has(.main-svg)")
+        hover(page, figure)
         picture(f"figure-in-cell-{index}")
+        place = "figure.closest('.jp-OutputArea-output').clientWidth"
+        drawn, room = figure.evaluate(f"figure => [figure.querySelector('.main-svg').clientWidth, {place}]")
+        assert drawn <= room, f"the figure of cell {index} is {drawn} px wide, and {room} px of it can be seen"
 
     exercise = next(index for index, cell in enumerate(cells) if "q1" in cell["metadata"].get("tags", []))
     check, name = next(
