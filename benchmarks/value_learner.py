@@ -17,10 +17,9 @@ from run import alternate, machine, markdown, with_quartiles, write_report
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV, GroupShuffleSplit
 
-from course_utils.cache import EmbeddingCache
-from course_utils.corpora import load_corpus
-from course_utils.embedder import load_embedder
-from course_utils.value_learner import ALPHAS, EmbeddingValueLearner
+from course_utils.data import load_corpus
+from course_utils.embedding import EmbeddingCache, load_embedder
+from course_utils.learning import ALPHAS, EmbeddingValueLearner
 
 FULL = {"sentences": 3708, "rounds": 7, "updates": 100, "ranked": 10_000, "growth": [1000, 2000, 4000, 8000]}
 QUICK = {"sentences": 300, "rounds": 2, "updates": 10, "ranked": 200, "growth": [100, 200]}
@@ -39,9 +38,15 @@ def choosing_alpha(sizes: dict, embedder, reviews) -> tuple[list[dict], str]:
     seconds, fitted = alternate(calls, sizes["rounds"], X[train], y[train])
     faster = seconds.iloc[:, 0] / seconds.iloc[:, 1]
     errors = {name: float(np.mean((model.predict(X[held]) - y[held]) ** 2)) for name, model in fitted.items()}
-    rows = [{"choosing by": name, "times as fast": with_quartiles(seconds.iloc[:, 0] / seconds[name]),
-             "ms": with_quartiles(seconds[name] * 1000), "held-out mean squared error": f"{errors[name]:.4f}"}
-            for name in calls]  # fmt: skip
+    rows = [
+        {
+            "choosing by": name,
+            "times as fast": with_quartiles(seconds.iloc[:, 0] / seconds[name]),
+            "ms": with_quartiles(seconds[name] * 1000),
+            "held-out mean squared error": f"{errors[name]:.4f}",
+        }
+        for name in calls
+    ]
     before, ours = errors.values()
     return rows, (
         f"{len(train):,} x {X.shape[1]}, {len(ALPHAS)} alphas, the same matrix. Aim: four times as fast at an equal or "
@@ -53,13 +58,21 @@ def updating(sizes: dict, embedder, reviews) -> tuple[list[dict], str]:
     """Compare one exact update with refitting scikit-learn's ridge on everything, vectors given in both cases."""
     X, y = embedder.encode(reviews["text"]).astype(float), reviews["score"].to_numpy()
     learner = EmbeddingValueLearner(embedder, ridge_alpha=1).fit(reviews["text"], y)
-    calls = {"refitting with `Ridge`": lambda: Ridge(alpha=1).fit(X, y),
-             "one update, as `partial_fit` does it": lambda: learner._update(X[0], y[0])}  # fmt: skip
+    calls = {
+        "refitting with `Ridge`": lambda: Ridge(alpha=1).fit(X, y),
+        "one update, as `partial_fit` does it": lambda: learner._update(X[0], y[0]),
+    }
     alternate(calls, 1)
     seconds, _ = alternate(calls, sizes["rounds"], repeats=max(3, sizes["updates"] // 10))
     base = seconds.iloc[:, 0]
-    rows = [{"what": name, "times as fast": with_quartiles(base / seconds[name]),
-             "ms": with_quartiles(seconds[name] * 1000)} for name in calls]  # fmt: skip
+    rows = [
+        {
+            "what": name,
+            "times as fast": with_quartiles(base / seconds[name]),
+            "ms": with_quartiles(seconds[name] * 1000),
+        }
+        for name in calls
+    ]
     fast = (base / seconds.iloc[:, 1]).median()
     return rows, (f"{len(y):,} x {X.shape[1]}, embedding not counted. Aim: 20 times as fast. {reached(fast >= 20)}")
 
@@ -75,12 +88,21 @@ def ranking(sizes: dict, embedder, reviews, folder: Path) -> tuple[list[dict], s
     learner = EmbeddingValueLearner(cached, ridge_alpha=1)
     learner.fit(texts[:100], generator.normal(size=100))
     vectors = cached.encode(texts).astype(float)
-    calls = {"`encode` from the cache": lambda: cached.encode(texts), "`rank_texts`": lambda: learner.rank_texts(texts),
-             "product and `argsort` alone": lambda: np.argsort(-(vectors @ learner.coef_))}  # fmt: skip
+    calls = {
+        "`encode` from the cache": lambda: cached.encode(texts),
+        "`rank_texts`": lambda: learner.rank_texts(texts),
+        "product and `argsort` alone": lambda: np.argsort(-(vectors @ learner.coef_)),
+    }
     alternate(calls, 1)
     seconds, _ = alternate(calls, sizes["rounds"])
-    rows = [{"what": name, "times as long": with_quartiles(seconds[name] / seconds.iloc[:, 0]),
-             "ms": with_quartiles(seconds[name] * 1000)} for name in calls]  # fmt: skip
+    rows = [
+        {
+            "what": name,
+            "times as long": with_quartiles(seconds[name] / seconds.iloc[:, 0]),
+            "ms": with_quartiles(seconds[name] * 1000),
+        }
+        for name in calls
+    ]
     return rows, f"{len(texts):,} texts whose vectors are in the cache. Nearly all of ranking is reading."
 
 
@@ -97,8 +119,14 @@ def memory(sizes: dict) -> tuple[list[dict], str]:
         learner.fit(texts, scores)
         kept, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
-        rows.append({"texts": n, "kept, MiB": kept / 2**20, "peak of training, MiB": peak / 2**20,
-                     "peak, times the matrix in float64": peak / (n * 384 * 8)})  # fmt: skip
+        rows.append(
+            {
+                "texts": n,
+                "kept, MiB": kept / 2**20,
+                "peak of training, MiB": peak / 2**20,
+                "peak, times the matrix in float64": peak / (n * 384 * 8),
+            }
+        )
     return rows, "384 dimensions; Python's and NumPy's memory as tracemalloc counts it, without the encoder."
 
 

@@ -20,11 +20,10 @@ matplotlib.use("Agg")
 import numpy as np
 from run import alternate, machine, markdown, with_quartiles, write_report
 
-from course_utils.corpora import load_corpus
-from course_utils.embedder import load_embedder
-from course_utils.maps import map_quality, project
-from course_utils.pairs import Pairs
-from course_utils.visualizer import FEWER_STEPS, EmbeddingVisualizer
+from course_utils.data import Pairs, load_corpus
+from course_utils.drawing import EmbeddingVisualizer, map_quality, project
+from course_utils.drawing.visualizer import FEWER_STEPS
+from course_utils.embedding import load_embedder
 
 
 def fresh(embedder, pairs: Pairs, query_vectors: np.ndarray, candidate_vectors: np.ndarray) -> EmbeddingVisualizer:
@@ -52,8 +51,13 @@ def measure(embedder, pairs: Pairs, rounds: int) -> list[dict]:
         return lambda: draw(fresh(embedder, pairs, *vectors))
 
     def everything(model):
-        for draw in (model.plot_similarity_distribution, model.plot_tsne, model.plot_umap,
-                     model.plot_similarity_heatmap, model.plot_top_k_predictions):  # fmt: skip
+        for draw in (
+            model.plot_similarity_distribution,
+            model.plot_tsne,
+            model.plot_umap,
+            model.plot_similarity_heatmap,
+            model.plot_top_k_predictions,
+        ):
             draw().figure.canvas.draw()
         return model.verdict()
 

@@ -28,10 +28,11 @@ import pandas as pd
 import seaborn as sns
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from course_utils import maps, metrics, plots, say
-from course_utils.corpora import load_corpus
-from course_utils.embedder import load_embedder
-from course_utils.exercises import exercises
+from course_utils.data import load_corpus
+from course_utils.drawing import maps, plots
+from course_utils.embedding import load_embedder
+from course_utils.measuring import intervals, metrics
+from course_utils.teaching import exercises, say
 
 q1, q2, q3, q4, q5 = exercises(1)
 embedder = load_embedder(MODEL)
@@ -99,9 +100,7 @@ q1.check(cosine_similarity)
 
 # %% tags=["core"]
 similarity = vectors @ vectors.T
-plots.plot_similarity_heatmap(
-    similarity, sentences["text"].str[:28], title="In the order of the list", limit=0.5
-)
+plots.plot_similarity_heatmap(similarity, sentences["text"].str[:28], title="In the order of the list", limit=0.5)
 
 # %% [markdown] tags=["core"]
 # Apart from the diagonal, where each sentence meets itself, it is hard to see a pattern. Now the same
@@ -128,8 +127,8 @@ other = np.where(same, 0, similarity).sum(axis=1) / 12
 right = metrics.knn_accuracy(vectors, sentences["meaning"], k=1)
 
 say.sentence(
-    say.comparison("the own pile", "the others", metrics.bootstrap_interval(own - other), "mean cosine")
-    + f" The nearest neighbour is of the own pile for a share of **{metrics.bootstrap_interval(right)}**; guessing "
+    say.comparison("the own pile", "the others", intervals.bootstrap_interval(own - other), "mean cosine")
+    + f" The nearest neighbour is of the own pile for a share of **{intervals.bootstrap_interval(right)}**; guessing "
     f"gives {3 / 15:.2f}."
 )
 
@@ -218,7 +217,7 @@ questions.groupby("kind", sort=False)[["words", "meaning"]].mean().round(2)
 # %% tags=["core"]
 statements = []
 for kind, group in questions.groupby("kind", sort=False):
-    difference = metrics.bootstrap_interval(group["meaning"] - group["words"])
+    difference = intervals.bootstrap_interval(group["meaning"] - group["words"])
     said = say.comparison("meaning", "words", difference, "share of answers in first place")
     statements.append(f"- Asked {kind}: {said}")
 say.sentence("\n".join(statements))
@@ -260,20 +259,16 @@ hits = {
 # %% tags=["core"]
 figure, axis = plt.subplots(figsize=(7, 4))
 for (name, found), color, marker in zip(hits.items(), plots.PALETTE, "oD", strict=False):
-    share = [metrics.bootstrap_interval(row) for row in found]
+    share = [intervals.bootstrap_interval(row) for row in found]
     errors = [[i.estimate - i.low for i in share], [i.high - i.estimate for i in share]]
-    axis.errorbar(
-        lengths, [i.estimate for i in share], yerr=errors, color=color, marker=marker, capsize=4, label=name
-    )
+    axis.errorbar(lengths, [i.estimate for i in share], yerr=errors, color=color, marker=marker, capsize=4, label=name)
 axis.legend(title="search by")
 axis.set(xlabel="parcels in the list", ylabel="share found first", title="Needles in a stack of needles")
 axis = axis.set_ylim(0, 1.05)
 
 # %% tags=["core"]
-longest = metrics.bootstrap_interval(hits["meaning"][-1].astype(float) - hits["words"][-1])
-say.sentence(
-    f"In a list of {lengths[-1]} parcels: " + say.comparison("meaning", "words", longest, "share found first")
-)
+longest = intervals.bootstrap_interval(hits["meaning"][-1].astype(float) - hits["words"][-1])
+say.sentence(f"In a list of {lengths[-1]} parcels: " + say.comparison("meaning", "words", longest, "share found first"))
 
 # %% [markdown] tags=["core"]
 # An embedding squeezes a text into a fixed number of dimensions, and a code that was never seen in training
@@ -345,17 +340,13 @@ plots.plot_map(points, posts["group"], posts["text"], title="Newsgroup posts, pl
 groups = posts["group"].to_numpy()
 names = list(dict.fromkeys(groups))
 neighbours_of_posts = metrics.nearest_neighbors(post_vectors, k=10)
-share = pd.crosstab(np.repeat(groups, 10), groups[neighbours_of_posts].ravel(), normalize="index").loc[
-    names, names
-]
+share = pd.crosstab(np.repeat(groups, 10), groups[neighbours_of_posts].ravel(), normalize="index").loc[names, names]
 
 # %% tags=["core"]
 figure, axis = plt.subplots(figsize=(8, 6.5))
 scale = {"cmap": "viridis", "vmin": 0, "vmax": 1, "cbar_kws": {"label": "share of neighbours"}}
 sns.heatmap(share, annot=True, fmt=".2f", ax=axis, **scale)
-axis = axis.set(
-    xlabel="group of the neighbour", ylabel="group of the post", title="Whose neighbours are they?"
-)
+axis = axis.set(xlabel="group of the neighbour", ylabel="group of the post", title="Whose neighbours are they?")
 
 # %% tags=["core"]
 mixed = (share + share.T).where(np.triu(np.ones(share.shape, dtype=bool), k=1)).stack().nlargest(2)
@@ -377,7 +368,7 @@ words = TfidfVectorizer(stop_words="english", sublinear_tf=True).fit_transform(p
 own_by_meaning = metrics.knn_accuracy(post_vectors, groups, k=10)
 own_by_words = metrics.knn_accuracy(words, groups, k=10)
 
-difference = metrics.bootstrap_interval(own_by_meaning - own_by_words)
+difference = intervals.bootstrap_interval(own_by_meaning - own_by_words)
 say.sentence(
     f"By meaning: **{own_by_meaning.mean():.2f}**, by words: **{own_by_words.mean():.2f}**. "
     + say.comparison("meaning", "words", difference, "share of own neighbours")
@@ -424,7 +415,7 @@ kept = {name: metrics.knn_overlap(post_vectors, where, k=10) for name, where in 
 pd.DataFrame({name: {"neighbours kept": values.mean()} for name, values in kept.items()}).T.round(2)
 
 # %% tags=["core"]
-tsne_minus_umap = metrics.bootstrap_interval(kept[f"tsne, seed {SEED}"] - kept[f"umap, seed {SEED}"])
+tsne_minus_umap = intervals.bootstrap_interval(kept[f"tsne, seed {SEED}"] - kept[f"umap, seed {SEED}"])
 between_seeds = metrics.knn_overlap(drawn[f"umap, seed {SEED}"], drawn[f"umap, seed {SEED + 1}"], k=10).mean()
 
 say.sentence(
@@ -452,8 +443,7 @@ except ValueError as error:
 
 # %% tags=["core"]
 small = {
-    f"seed {seed}": maps.project(vectors, "tsne", random_state=seed, perplexity=5, init="random")
-    for seed in seeds
+    f"seed {seed}": maps.project(vectors, "tsne", random_state=seed, perplexity=5, init="random") for seed in seeds
 }
 plots.plot_map_grid(small, sentences["meaning"], title="Sixteen sentences, t-SNE with perplexity 5")
 
@@ -471,12 +461,7 @@ plots.plot_map_grid(small, sentences["meaning"], title="Sixteen sentences, t-SNE
 # %% tags=["core"]
 pairs = load_corpus("minimal_pairs")
 my_pairs = pd.DataFrame(
-    {
-        "kind": "yours",
-        "same_meaning": False,
-        "a": ["The door is open."],
-        "b": ["The door is hardly ever open."],
-    }
+    {"kind": "yours", "same_meaning": False, "a": ["The door is open."], "b": ["The door is hardly ever open."]}
 )
 pairs = pd.concat([pairs, my_pairs], ignore_index=True)  # extend the lists above with pairs of your own
 pairs.groupby("kind", sort=False).first()
@@ -512,9 +497,17 @@ say.sentence(
 figure, axis = plt.subplots(figsize=(8, 4.5))
 colors, signs = {False: plots.PALETTE[2], True: plots.PALETTE[0]}, {False: "X", True: "o"}
 sns.scatterplot(
-    pairs, x="cosine", y="kind", hue="same_meaning", palette=colors, style="same_meaning", markers=signs,
-    s=60, alpha=0.7, ax=axis,
-)  # fmt: skip
+    pairs,
+    x="cosine",
+    y="kind",
+    hue="same_meaning",
+    palette=colors,
+    style="same_meaning",
+    markers=signs,
+    s=60,
+    alpha=0.7,
+    ax=axis,
+)
 sns.move_legend(axis, "upper left", bbox_to_anchor=(1, 1), title="same meaning?")
 axis.axvline(threshold, linestyle="--", color="black")
 axis = axis.set(xlabel="cosine similarity", ylabel="", title="What changes, and what the model notices")
@@ -525,7 +518,7 @@ paraphrases = pairs.loc[pairs["kind"] == "paraphrase", "cosine"]
 statements = []
 for kind in ("negation", "number", "word order", "antonym", "other language"):
     group = pairs.loc[pairs["kind"] == kind, "cosine"]
-    difference = metrics.bootstrap_interval(group, minus=paraphrases)
+    difference = intervals.bootstrap_interval(group, minus=paraphrases)
     statements.append(
         f"- {say.comparison(kind, 'paraphrase', difference, 'mean cosine')} "
         f"Called the same: {(group >= threshold).sum()} of {len(group)} pairs."
@@ -638,9 +631,7 @@ alone = embedder.encode(filler * 12, max_length=64) @ question
 axis.axhline(alone, linestyle=":", color=plots.PALETTE[2], label="filler alone")
 axis.axvline(64, linestyle="--", color="black", label="limit")
 axis.legend()
-axis = axis.set(
-    xlabel="length of the text (tokens)", ylabel="cosine to the question", title="Past the limit, unread"
-)
+axis = axis.set(xlabel="length of the text (tokens)", ylabel="cosine to the question", title="Past the limit, unread")
 
 # %% tags=["deep"]
 cut = [embedder.encode(filler * n + point, max_length=64) for n in (10, 12)]
@@ -705,13 +696,17 @@ q5.check(neighbours)
 # %% tags=["deep"]
 vocabulary = load_embedder("all-MiniLM-L6-v2").tokenizer.vocab
 # the vocabulary is in order of frequency
-frequent = [word for word in sorted(vocabulary, key=vocabulary.get) if word.isalpha() and len(word) > 2][
-    :2000
-]
+frequent = [word for word in sorted(vocabulary, key=vocabulary.get) if word.isalpha() and len(word) > 2][:2000]
 analogies = [
-    "man king woman queen", "boy brother girl sister", "france paris italy rome", "small large short long",
-    "walk walked play played", "hand fingers foot toes", "good better bad worse", "cat cats dog dogs",
-]  # fmt: skip
+    "man king woman queen",
+    "boy brother girl sister",
+    "france paris italy rome",
+    "small large short long",
+    "walk walked play played",
+    "hand fingers foot toes",
+    "good better bad worse",
+    "cat cats dog dogs",
+]
 asked = [line.split() for line in analogies]
 candidates = list(dict.fromkeys(frequent + [word for line in asked for word in line]))
 
@@ -727,13 +722,7 @@ for a, b, c, expected in asked:
     order = [candidates[i] for i in np.argsort(-(word_vectors @ target))]
     trick = [word for word in order if word not in (a, b, c)]
     rows.append(
-        (
-            f"{b} − {a} + {c}",
-            order[0],
-            order[0] in (a, b, c),
-            order.index(expected) + 1,
-            trick.index(expected) + 1,
-        )
+        (f"{b} − {a} + {c}", order[0], order[0] in (a, b, c), order.index(expected) + 1, trick.index(expected) + 1)
     )
 ranks = pd.DataFrame(rows, columns=["question", "nearest word", "is an input", "rank", "rank without inputs"])
 ranks.style.hide(axis="index")

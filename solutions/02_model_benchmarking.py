@@ -30,11 +30,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from course_utils import benchmark, metrics, plots, recommend, say, variants
-from course_utils.benchmark import Classification, Contender, Retrieval, Similarity
-from course_utils.corpora import load_corpus
-from course_utils.embedder import load_embedder
-from course_utils.exercises import exercises
+from course_utils.data import load_corpus
+from course_utils.drawing import plots
+from course_utils.embedding import load_embedder, variants
+from course_utils.measuring import Classification, Contender, Retrieval, Similarity
+from course_utils.measuring import benchmark, intervals, metrics, recommend
+from course_utils.teaching import exercises, say
 
 q1, q2, q3, q4, q5 = exercises(2)
 embedder = load_embedder(MODEL)
@@ -127,7 +128,7 @@ by_kind.round(2)
 
 # %% tags=["core"]
 per_trace = pd.Series(recall["recall@1"]).groupby(answer).mean()
-interval = metrics.bootstrap_interval(per_trace.to_numpy())
+interval = intervals.bootstrap_interval(per_trace.to_numpy())
 say.sentence(f"**{name}** has a recall@1 of **{interval}**. By the rule: **{recommend.stay_or_upgrade(interval)}**.")
 
 # %% [markdown] tags=["core"]
@@ -343,7 +344,7 @@ axis.legend()
 axis = axis.set(xlabel="difference in recall@1", ylabel="draws", title="The difference, drawn again and again")
 
 # %% tags=["core"]
-paired = metrics.Interval(differences.mean(), low, high)
+paired = intervals.Interval(differences.mean(), low, high)
 say.sentence(
     say.comparison(name, short.name, paired, "recall@1")
     + f" Without pairing the interval would be {(unpaired_high - unpaired_low) / max(high - low, 1e-9):.1f} times as wide."
@@ -441,7 +442,7 @@ say.sentence(
 # %% tags=["core"]
 statements = []
 for model, row in table.iterrows():
-    interval = metrics.Interval(row["estimate"], row["low"], row["high"])
+    interval = intervals.Interval(row["estimate"], row["low"], row["high"])
     statements.append(f"- **{model}**, recall@1 {interval}: **{recommend.stay_or_upgrade(interval)}**")
 say.sentence("\n".join(statements))
 
@@ -691,12 +692,12 @@ q4.check(fair_timing)
 # ## 8. The same data as mteb tasks
 #
 # Leaderboards are made with the library **mteb**, mostly on data from a hub. It runs on your own texts, too,
-# without any network: a task is a class whose `load_data` we overwrite (`course_utils/mteb_tasks.py` shows
+# without any network: a task is a class whose `load_data` we overwrite (`course_utils/measuring/mteb_tasks.py` shows
 # how; a retrieval task takes three dictionaries). This needs the extra `bench`. If our numbers are right,
 # mteb must find the same ones.
 
 # %% tags=["deep"]
-from course_utils.mteb_tasks import evaluate_with_mteb
+from course_utils.measuring import evaluate_with_mteb
 
 pairs = load_corpus("sts_b", n=N_PAIRS, seed=SEED)
 tasks = [chatbot, Similarity("similarity", pairs["sentence1"], pairs["sentence2"], pairs["score"])]
@@ -755,9 +756,14 @@ for i, (model, rows) in enumerate(summary.groupby("model", sort=False)):
     rows = rows.set_index("task").loc[others]
     errors = [rows["estimate"] - rows["low"], rows["high"] - rows["estimate"]]
     axis.errorbar(
-        np.arange(len(others)) + 0.2 * i, rows["estimate"], yerr=errors, fmt="oDs"[i], color=plots.PALETTE[i], capsize=3,
+        np.arange(len(others)) + 0.2 * i,
+        rows["estimate"],
+        yerr=errors,
+        fmt="oDs"[i],
+        color=plots.PALETTE[i],
+        capsize=3,
         label=model,
-    )  # fmt: skip
+    )
 axis.set(xlabel="language of the query", ylabel="recall@1", title="From other languages to English")
 axis.set_xticks(np.arange(len(others)) + 0.2, others)
 axis = axis.legend(loc="upper left", bbox_to_anchor=(1, 1))
@@ -766,13 +772,16 @@ axis = axis.legend(loc="upper left", bbox_to_anchor=(1, 1))
 mine = summary[summary["model"] == name].set_index("task")["estimate"]
 better = [code for code in others if benchmark.difference(cases, name, "TF-IDF", code, "recall_at_1").low > 0]
 rivals = [model for model in summary["model"].unique() if model not in (name, "TF-IDF")]
-ahead = [code for model in rivals for code in others if benchmark.difference(cases, model, name, code, "recall_at_1").low > 0]
+ahead = [
+    code for model in rivals for code in others if benchmark.difference(cases, model, name, code, "recall_at_1").low > 0
+]
 missing = "".join(cases.loc[cases["why"] != "", "why"].head(1))
 say.sentence(
     f"**{name}** finds most in **{mine.idxmax()}** ({mine.max():.2f}) and least in **{mine.idxmin()}** ({mine.min():.2f}); "
     f"a random order would find {1 / len(names):.3f}. It finds more than spelling does in {len(better)} of {len(others)} "
     f"languages ({', '.join(better) or 'none'}). "
-    + "".join(f"**{model}** finds more than it does in {len(ahead)} of {len(others)}. " for model in rivals) + missing
+    + "".join(f"**{model}** finds more than it does in {len(ahead)} of {len(others)}. " for model in rivals)
+    + missing
 )
 
 # %% [markdown] tags=["deep"]
@@ -813,9 +822,9 @@ found_by_oracle = (oracle == mixed["relevant"]).to_numpy(dtype=float)
 pd.crosstab(mixed["store"], first["store"].rename("store of what came first"))
 
 # %% tags=["deep"]
-gap = metrics.bootstrap_interval(found_by_oracle - found_in_pile)
+gap = intervals.bootstrap_interval(found_by_oracle - found_in_pile)
 say.sentence(
-    f"As one pile, recall@1 is **{metrics.bootstrap_interval(found_in_pile)}**, and in "
+    f"As one pile, recall@1 is **{intervals.bootstrap_interval(found_in_pile)}**, and in "
     f"{(first['store'] == mixed['store']).mean():.0%} of the questions the first hit is at least in the right store. "
     + say.comparison("the oracle", "one pile", gap, "recall@1")
 )
@@ -851,7 +860,7 @@ q5.check(my_query)
 # they would download. Put True into the cell below them to fetch those that are not here.
 
 # %% tags=["deep"]
-from course_utils.catalog import find_model
+from course_utils.embedding import find_model
 
 larger = ["all-mpnet-base-v2", "bge-small-en-v1.5", "e5-small-v2", "Qwen3-Embedding-0.6B"]
 pd.DataFrame([vars(find_model(model)) for model in larger])[
@@ -902,7 +911,7 @@ plots.plot_scores(benchmark.summarize(my_cases), title="Your questions")
 
 # %% tags=["deep"]
 hits = my_cases.query("model == @name and metric == 'recall_at_1'")["value"].to_numpy()
-interval = metrics.bootstrap_interval(hits)
+interval = intervals.bootstrap_interval(hits)
 gap = benchmark.difference(my_cases, name, "TF-IDF", "yours", "recall_at_1")
 say.sentence(
     f"recall@1 of **{name}** on your {len(hits)} questions: **{interval}**. By the rule: "

@@ -32,12 +32,11 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 
-from course_utils import maps, metrics, plots, say
-from course_utils.catalog import find_model
-from course_utils.corpora import load_corpus
-from course_utils.embedder import load_embedder
-from course_utils.exercises import exercises
-from course_utils.tasks import load_tasks
+from course_utils.data import load_corpus, load_tasks
+from course_utils.drawing import maps, plots
+from course_utils.embedding import find_model, load_embedder
+from course_utils.measuring import intervals, metrics
+from course_utils.teaching import exercises, say
 
 q1, q2, q3, q4, q5 = exercises(3)
 embedder = load_embedder(MODEL)
@@ -142,9 +141,12 @@ right = questions["relevant"].map({notice: i for i, notice in enumerate(board["i
 found = {
     side: (embed(questions["question"], on_query) @ embed(board["message"], on_text).T).argmax(axis=1) == right
     for side, on_query, on_text in (
-        ("no instruction", "", ""), ("on the query", search, ""), ("on the notices", "", search), ("on both", search, search),
+        ("no instruction", "", ""),
+        ("on the query", search, ""),
+        ("on the notices", "", search),
+        ("on both", search, search),
     )
-}  # fmt: skip
+}
 pd.Series({side: hits.mean() for side, hits in found.items()}, name="answers in first place").round(2)
 
 # %% tags=["core"]
@@ -294,7 +296,9 @@ figure, axis = plt.subplots(figsize=(8.5, 3.2), layout="constrained")
 named = {"label": "share of neighbours"}
 sns.heatmap(table, annot=True, fmt=".2f", vmin=0, vmax=1, cmap="viridis", cbar_kws=named, ax=axis)
 axis = axis.set(
-    xlabel="instruction (last column: by chance)", ylabel="neighbours with the same …", title="Do instructions turn neighbours where they say?"
+    xlabel="instruction (last column: by chance)",
+    ylabel="neighbours with the same …",
+    title="Do instructions turn neighbours where they say?",
 )
 
 # %% [markdown] tags=["core"]
@@ -304,7 +308,8 @@ axis = axis.set(
 # %% tags=["core"]
 gains = pd.DataFrame(
     [
-        {"factor": factor} | {
+        {"factor": factor}
+        | {
             name: "{0.estimate:+.2f} ({0.low:+.2f} to {0.high:+.2f})".format(
                 metrics.gain(shares[factor, "default"], shares[factor, name])
             )
@@ -312,7 +317,7 @@ gains = pd.DataFrame(
         }
         for factor in FACTORS.values()
     ]
-)  # fmt: skip
+)
 gains.style.hide(axis="index")
 
 # %% tags=["core"]
@@ -323,9 +328,7 @@ for name, factor in FACTORS.items():
     shift = metrics.shift(spaces["default"], spaces[name]).mean()
     statements.append(f"- {said} Mean shift of the vectors (1 − cosine): {max(shift, 0):.2f}.")
 wrong = metrics.gain(shares["topic", "default"], shares["topic", "sentiment"])
-statements.append(
-    "- A price? " + say.comparison("sentiment", "none", wrong, "share of neighbours with the same topic")
-)
+statements.append("- A price? " + say.comparison("sentiment", "none", wrong, "share of neighbours with the same topic"))
 say.sentence("\n".join(statements))
 
 # %% [markdown] tags=["core"]
@@ -397,7 +400,9 @@ rows = []
 first = aligned["default"] - aligned["default"].mean(axis=0)
 for kind, drawn in (("independent", alone), ("aligned", aligned)):
     for name, points in drawn.items():
-        moved = np.linalg.norm(points - points.mean(axis=0) - first, axis=1).mean() / np.linalg.norm(first, axis=1).mean()
+        moved = (
+            np.linalg.norm(points - points.mean(axis=0) - first, axis=1).mean() / np.linalg.norm(first, axis=1).mean()
+        )
         rows.append({"maps": kind, "instruction": name} | maps.map_quality(spaces[name], points) | {"moved": moved})
 quality = pd.DataFrame(rows)
 quality.style.format(precision=2).hide(axis="index")
@@ -440,13 +445,18 @@ share = pd.crosstab(np.repeat(groups, 10)[foreign.ravel()], of_neighbours[foreig
 one, two = share.stack().idxmax()
 is_science = np.char.startswith(groups.astype(str), "sci.")
 has_foreign = foreign.any(axis=1) & is_science
-among = (np.char.startswith(of_neighbours.astype(str), "sci.") & foreign).sum(axis=1) / np.maximum(foreign.sum(axis=1), 1)
+among = (np.char.startswith(of_neighbours.astype(str), "sci.") & foreign).sum(axis=1) / np.maximum(
+    foreign.sum(axis=1), 1
+)
 by_chance = 2 / (len(set(groups)) - 1)
 
 # %% tags=["core"]
-interval = metrics.bootstrap_interval(among[has_foreign])
-region = say.choose(interval.low - by_chance, (0, "more than chance would give, so they lean together"),
-                    otherwise="not clearly more than chance would give")  # fmt: skip
+interval = intervals.bootstrap_interval(among[has_foreign])
+region = say.choose(
+    interval.low - by_chance,
+    (0, "more than chance would give, so they lean together"),
+    otherwise="not clearly more than chance would give",
+)
 say.sentence(
     f"Of the neighbours that posts of **{one}** have outside their group, most are from **{two}** "
     f"({share.loc[one, two]:.0%}). Of those that science posts have outside their group, {interval} are from the other "
@@ -503,9 +513,9 @@ figure
 # %% tags=["core"]
 kind = news["group"].str.split(".").str[:2].str.join(".")
 hobby, politics = news[kind.isin(["rec.sport", "rec.autos"])], news[kind == "talk.politics"]
-positive = metrics.bootstrap_interval(hobby["mood"], minus=news.drop(hobby.index)["mood"])
+positive = intervals.bootstrap_interval(hobby["mood"], minus=news.drop(hobby.index)["mood"])
 far = (news["mood"] - news["mood"].mean()).abs()
-extreme = metrics.bootstrap_interval(far[politics.index], minus=far.drop(politics.index))
+extreme = intervals.bootstrap_interval(far[politics.index], minus=far.drop(politics.index))
 r = news["mood"].corr(news["rude"], method="spearman")
 low, high = np.tanh(np.arctanh(r) + np.array([-1.96, 1.96]) / np.sqrt(len(news) - 3))
 say.sentence(
@@ -522,6 +532,7 @@ say.sentence(
 # instruction does nothing; for that we would need labels given by people. The last two rows ask what the topic
 # instruction adds, and whether two instructions open the same space (by chance, two spaces share ten neighbours out of all
 # the posts).
+
 
 # %% tags=["core"]
 def distance(score, name):
@@ -565,7 +576,9 @@ for name, words in tried.items():
     for factor in FACTORS.values():
         row[factor] = metrics.gain(*(metrics.knn_accuracy(vectors, few[factor]) for vectors in (before, after)))
     rows.append(row)
-shown = pd.DataFrame(rows).map(lambda v: f"{v.estimate:+.2f} ({v.low:+.2f} to {v.high:+.2f})" if hasattr(v, "low") else v)
+shown = pd.DataFrame(rows).map(
+    lambda v: f"{v.estimate:+.2f} ({v.low:+.2f} to {v.high:+.2f})" if hasattr(v, "low") else v
+)
 shown.style.format({"mean shift": "{:.2f}"}).hide(axis="index")
 
 # %% tags=["core"]
@@ -682,9 +695,7 @@ axis = axis.set(xlabel="shift (1 − cosine)", ylabel="share of new neighbours",
 
 # %% tags=["deep"]
 say.sentence(
-    "\n".join(
-        f"- **{name}**: mean shift {shift:.2f}, {new:.0%} of the neighbours new" for name, shift, new in rows
-    )
+    "\n".join(f"- **{name}**: mean shift {shift:.2f}, {new:.0%} of the neighbours new" for name, shift, new in rows)
 )
 
 # %% [markdown] tags=["deep"]
@@ -795,7 +806,7 @@ url = f"http://127.0.0.1:{server.server_port}/v1"
 # itself, and checks every answer. The results must be those of the model itself.
 
 # %% tags=["deep"]
-from course_utils.remote import EndpointError, RemoteEmbedder
+from course_utils.embedding import EndpointError, RemoteEmbedder
 
 texts = posts["text"].head(120).tolist()
 embedder.encode(texts)  # into the cache, so that only the waiting is measured
@@ -850,7 +861,7 @@ else:
 # gigabyte), the next cell puts both to the same test on a few posts; if not, it says so and goes on.
 
 # %% tags=["deep"]
-from course_utils.embedder import ModelUnavailableError
+from course_utils.embedding import ModelUnavailableError
 
 few = posts.groupby(["topic", "sentiment", "tone"]).head(1)
 models = {MODEL: embedder}

@@ -31,11 +31,12 @@ from sklearn.model_selection import GroupKFold, GroupShuffleSplit, KFold, cross_
 from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
 
-from course_utils import metrics, plots, say
-from course_utils.corpora import load_corpus
-from course_utils.embedder import load_embedder
-from course_utils.exercises import exercises
-from course_utils.value_learner import ALPHAS, EmbeddingValueLearner, TextEmbedder, predict_ensemble
+from course_utils.data import load_corpus
+from course_utils.drawing import plots
+from course_utils.embedding import load_embedder
+from course_utils.learning import ALPHAS, EmbeddingValueLearner, TextEmbedder, predict_ensemble
+from course_utils.measuring import intervals
+from course_utils.teaching import exercises, say
 
 q1, q2, q3, q4, q5 = exercises(4)
 embedder = load_embedder(MODEL)
@@ -81,7 +82,7 @@ pd.concat([ranked.head(4), ranked.tail(4)]).round(1)
 # your own scores, the number says how much like that person you are.
 
 # %% tags=["core"]
-agreement = metrics.spearman_interval(new["score"], taste.predict(new["text"]))
+agreement = intervals.spearman_interval(new["score"], taste.predict(new["text"]))
 say.sentence(
     f"Rank correlation with the invented person's scores: **{agreement}**. The interval comes from sixteen sentences only, "
     "and one hand wrote them and the scores: a demonstration, not a measurement."
@@ -108,13 +109,15 @@ one, others = ratings[:, 0], ratings[:, 1:].mean(axis=1)
 
 figure, axes = plt.subplots(1, 2, figsize=(9, 4), layout="constrained", sharey=True)
 axes[0].scatter(half_a, half_b, s=8, alpha=0.4, color=plots.PALETTE[0])
-axes[1].scatter(one + np.random.default_rng(SEED).uniform(-0.2, 0.2, len(one)), others, s=8, alpha=0.4, color=plots.PALETTE[4])
+axes[1].scatter(
+    one + np.random.default_rng(SEED).uniform(-0.2, 0.2, len(one)), others, s=8, alpha=0.4, color=plots.PALETTE[4]
+)
 axes[0].set(xlabel="mean score of ten people", ylabel="mean score of the others", title="Ten and the other ten")
 axes = axes[1].set(xlabel="score of one person (spread out a little)", title="One and the other nineteen")
 
 # %% tags=["core"]
-halves = metrics.spearman_interval(half_a, half_b, groups=reviews["review"])
-person = metrics.spearman_interval(others, one, groups=reviews["review"])
+halves = intervals.spearman_interval(half_a, half_b, groups=reviews["review"])
+person = intervals.spearman_interval(others, one, groups=reviews["review"])
 say.sentence(
     f"Two halves of the people agree with a rank correlation of **{halves}**; a single person agrees with the others with "
     f"**{person}**. A model that reached the second number would be as good a judge as one reader."
@@ -187,7 +190,9 @@ contenders = {
     "TF-IDF + ridge": (tfidf, texts),
     "embedding + ridge": (RidgeCV(ALPHAS), vectors),
 }
-predicted = {name: cross_val_predict(model, X, scores, cv=folds, groups=groups) for name, (model, X) in contenders.items()}
+predicted = {
+    name: cross_val_predict(model, X, scores, cv=folds, groups=groups) for name, (model, X) in contenders.items()
+}
 predicted["mean"] = np.full(len(scores), scores.mean())
 predicted["one person"] = np.random.default_rng(SEED).permuted(np.array(reviews["ratings"].tolist()), axis=1)[:, 0]
 
@@ -199,7 +204,7 @@ predicted["one person"] = np.random.default_rng(SEED).permuted(np.array(reviews[
 # %% tags=["core"]
 rows = []
 for name in ("mean", "length", "TF-IDF + ridge", "embedding + ridge", "one person"):
-    ranks = metrics.spearman_interval(scores, predicted[name], groups=groups)
+    ranks = intervals.spearman_interval(scores, predicted[name], groups=groups)
     r2 = 1 - np.mean((scores - predicted[name]) ** 2) / scores.var()
     rows.append({"predictor": name, "R²": r2, "rank correlation": ranks.estimate, "low": ranks.low, "high": ranks.high})
 table = pd.DataFrame(rows).set_index("predictor")
@@ -214,10 +219,10 @@ axis.invert_yaxis()
 axis = axis.set(xlabel="rank correlation with the mean of twenty people", title="Who judges reviews how well")
 
 # %% tags=["core"]
-difference = metrics.spearman_interval(
+difference = intervals.spearman_interval(
     scores, predicted["embedding + ridge"], minus=predicted["TF-IDF + ridge"], groups=groups
 )
-gap = metrics.spearman_interval(scores, predicted["one person"], minus=predicted["embedding + ridge"], groups=groups)
+gap = intervals.spearman_interval(scores, predicted["one person"], minus=predicted["embedding + ridge"], groups=groups)
 say.sentence(
     say.comparison("embedding + ridge", "TF-IDF + ridge", difference, "rank correlation")
     + " "
@@ -249,12 +254,16 @@ honest = cross_val_predict(ridge, vectors, scores, cv=grouped, groups=groups)
 leaking = cross_val_predict(ridge, vectors, scores, cv=careless)
 
 # %% tags=["core"]
-difference = metrics.spearman_interval(scores, leaking, minus=honest, groups=groups)
+difference = intervals.spearman_interval(scores, leaking, minus=honest, groups=groups)
 share = abs(difference.estimate) / (1 - spearmanr(scores, honest).statistic)
 say.sentence(
     say.comparison("random folds", "grouped folds", difference, "rank correlation")
     + f" That is {share:.0%} of what is missing to a perfect order: "
-    + say.choose(share, (0.25, "a leak that would mislead us."), otherwise="a small leak; it would not change any conclusion here.")
+    + say.choose(
+        share,
+        (0.25, "a leak that would mislead us."),
+        otherwise="a small leak; it would not change any conclusion here.",
+    )
 )
 
 # %% [markdown] tags=["core"]
@@ -268,7 +277,10 @@ copies = np.concatenate([groups, groups])
 models = {"ridge": RidgeCV(ALPHAS), "nearest neighbour": KNeighborsRegressor(1)}
 rows = {}
 for name, model in models.items():
-    for folds_name, folds in (("random folds", careless.split(twice)), ("grouped folds", grouped.split(twice, groups=copies))):
+    for folds_name, folds in (
+        ("random folds", careless.split(twice)),
+        ("grouped folds", grouped.split(twice, groups=copies)),
+    ):
         guess = cross_val_predict(model, twice, twice_scores, cv=list(folds))
         rows[name, folds_name] = spearmanr(twice_scores, guess).statistic
 copied = pd.Series(rows).unstack()
@@ -322,9 +334,16 @@ figure, axis = plt.subplots(figsize=(7, 4), layout="constrained")
 for (name, values), color, marker in zip(error.items(), plots.PALETTE, "oD", strict=False):
     axis.semilogx(ALPHAS, values, color=color, marker=marker, label=name)
 axis.axvline(chosen, linestyle=":", color="black", label="chosen by leave-one-out")
-axis.axhline(np.mean((scores[held] - scores[train].mean()) ** 2), linestyle="--", color=plots.PALETTE[3], label="guessing the mean")
+axis.axhline(
+    np.mean((scores[held] - scores[train].mean()) ** 2),
+    linestyle="--",
+    color=plots.PALETTE[3],
+    label="guessing the mean",
+)
 axis.legend()
-axis = axis.set(xlabel="alpha", ylabel="mean squared error (score points²)", title="How strongly to hold the weights back")
+axis = axis.set(
+    xlabel="alpha", ylabel="mean squared error (score points²)", title="How strongly to hold the weights back"
+)
 
 # %% tags=["core"]
 best = ALPHAS[int(np.argmin(error["held out"]))]
@@ -375,8 +394,14 @@ axis = axis.set(xlabel="scored examples", ylabel="rank correlation, held-out rev
 
 # %% tags=["core"]
 middle = curve[curve["ridge on"] == "embedding"].groupby("examples")["rank correlation"].median()
-reached = (middle.loc[100] if 100 in middle.index else middle.iloc[0]) / middle.iloc[-1] if middle.iloc[-1] > 0 else np.nan
-said = f"With embeddings, 100 examples reach {reached:.0%} of that." if middle.iloc[-1] > 0.2 else "There is little to learn here."
+reached = (
+    (middle.loc[100] if 100 in middle.index else middle.iloc[0]) / middle.iloc[-1] if middle.iloc[-1] > 0 else np.nan
+)
+said = (
+    f"With embeddings, 100 examples reach {reached:.0%} of that."
+    if middle.iloc[-1] > 0.2
+    else "There is little to learn here."
+)
 say.sentence(
     f"Medians on embeddings: {', '.join(f'{value:.2f} with {n:,}' for n, value in middle.items())}. {said} Read the bands before "
     "you believe a single draw of a few examples."
@@ -453,10 +478,10 @@ pd.DataFrame(rows).T.round(3)
 
 # %% tags=["core"]
 whole = asked.groupby("review")[["score", "predicted"]].mean()
-sentences = metrics.spearman_interval(asked["score"], asked["predicted"], groups=asked["review"])
+sentences = intervals.spearman_interval(asked["score"], asked["predicted"], groups=asked["review"])
 say.sentence(
     f"Rank correlation for single sentences: **{sentences}**; for the {len(whole)} held-out reviews as a whole: "
-    f"**{metrics.spearman_interval(whole['score'], whole['predicted'])}**. Errors of single sentences can cancel in a mean. "
+    f"**{intervals.spearman_interval(whole['score'], whole['predicted'])}**. Errors of single sentences can cancel in a mean. "
     "People's would cancel too, so do not hold the second number against one person's on sentences."
 )
 
@@ -520,7 +545,10 @@ H = X @ np.linalg.inv(X.T @ X + alpha * np.eye(X.shape[1])) @ X.T
 closed = (y - H @ y) / (1 - np.diag(H))
 
 everything = np.arange(len(y))
-again = [y[i] - Ridge(alpha=alpha, fit_intercept=False).fit(X[everything != i], y[everything != i]).predict(X[[i]])[0] for i in everything]
+again = [
+    y[i] - Ridge(alpha=alpha, fit_intercept=False).fit(X[everything != i], y[everything != i]).predict(X[[i]])[0]
+    for i in everything
+]
 say.sentence(f"Largest difference between the formula and {len(y)} trainings: **{np.abs(closed - again).max():.1e}**.")
 
 # %% [markdown] tags=["deep"]
@@ -599,7 +627,7 @@ coverage.round(3)
 _, limits = learner.predict(held["text"], return_interval=True, confidence=0.9)
 inside = ((limits[:, 0] <= held["score"]) & (held["score"] <= limits[:, 1])).to_numpy(dtype=float)
 strong = np.abs(held["score"].to_numpy()) > 1.5
-difference = metrics.bootstrap_interval(inside[~strong], minus=inside[strong])
+difference = intervals.bootstrap_interval(inside[~strong], minus=inside[strong])
 say.sentence(
     f"Promised 90 %, kept {coverage.loc[0.9, 'kept']:.1%} on average. "
     + say.comparison("mild sentences", "strong sentences", difference, "share inside the interval")
@@ -693,12 +721,17 @@ mean, spread = predict_ensemble(members, held["text"], weights=[2, 1, 1])
 
 # %% tags=["deep"]
 alone = members[0].predict(held["text"])
-difference = metrics.spearman_interval(held["score"], mean, minus=alone, groups=held["review"])
-doubt = metrics.spearman_interval(np.abs(held["score"] - mean), spread, groups=held["review"])
+difference = intervals.spearman_interval(held["score"], mean, minus=alone, groups=held["review"])
+doubt = intervals.spearman_interval(np.abs(held["score"] - mean), spread, groups=held["review"])
 say.sentence(
     say.comparison("the ensemble", "ridge on embeddings alone", difference, "rank correlation")
     + f" The spread and the size of the error have a rank correlation of **{doubt}**"
-    + say.choose(doubt.low, (0.3, ": a useful sign of doubt."), (0, ": a weak sign of doubt, no more."), otherwise=": no sign of doubt at all.")
+    + say.choose(
+        doubt.low,
+        (0.3, ": a useful sign of doubt."),
+        (0, ": a weak sign of doubt, no more."),
+        otherwise=": no sign of doubt at all.",
+    )
 )
 
 # %% [markdown] tags=["deep"]
@@ -716,7 +749,9 @@ taste = EmbeddingValueLearner(embedder, ridge_alpha=1).fit(ideas["text"], ideas[
 folder = tempfile.TemporaryDirectory()
 path = taste.save_model(Path(folder.name) / "taste.safetensors")
 again = EmbeddingValueLearner.load_model(path, embedder=embedder)
-say.sentence(f"Saved in {path.stat().st_size / 1e6:.1f} MB; the loaded model says the same: **{again.predict('a walk') == taste.predict('a walk')}**.")
+say.sentence(
+    f"Saved in {path.stat().st_size / 1e6:.1f} MB; the loaded model says the same: **{again.predict('a walk') == taste.predict('a walk')}**."
+)
 
 # %% [markdown] tags=["deep"]
 # On the command line, `course serve taste.safetensors` makes a small web service of the file, with a page to try it at `/docs`.
@@ -752,20 +787,27 @@ place = (-reviews["text"].str.len()).rank(method="first").to_numpy()
 looked = 1 / np.sqrt(1 + 20 * place / len(place))  # share of 200 visitors who got as far as that place
 appeal = 0.05 + 0.3 * (reviews["score"].to_numpy() + 4) / 8
 clicks = chance.binomial(200, looked * appeal)
-targets = {"clicks as they are": clicks / 200, "clicks ÷ share who looked": clicks / 200 / looked, "twenty people": reviews["score"]}
+targets = {
+    "clicks as they are": clicks / 200,
+    "clicks ÷ share who looked": clicks / 200 / looked,
+    "twenty people": reviews["score"],
+}
 
 # %% tags=["deep"]
 vectors, groups = embedder.encode(reviews["text"]).astype(float), reviews["review"]
 folds = GroupKFold(5, shuffle=True, random_state=SEED)
 learned = {
-    name: cross_val_predict(RidgeCV(ALPHAS), vectors, np.asarray(y), cv=folds, groups=groups) for name, y in targets.items()
+    name: cross_val_predict(RidgeCV(ALPHAS), vectors, np.asarray(y), cv=folds, groups=groups)
+    for name, y in targets.items()
 }
-rows = {name: metrics.spearman_interval(reviews["score"], guess, groups=groups) for name, guess in learned.items()}
-pd.DataFrame({name: {"rank correlation with the appeal": i.estimate, "low": i.low, "high": i.high} for name, i in rows.items()}).T.round(3)
+rows = {name: intervals.spearman_interval(reviews["score"], guess, groups=groups) for name, guess in learned.items()}
+pd.DataFrame(
+    {name: {"rank correlation with the appeal": i.estimate, "low": i.low, "high": i.high} for name, i in rows.items()}
+).T.round(3)
 
 # %% tags=["deep"]
 raw, corrected, _ = learned.values()
-difference = metrics.spearman_interval(reviews["score"], corrected, minus=raw, groups=groups)
+difference = intervals.spearman_interval(reviews["score"], corrected, minus=raw, groups=groups)
 say.sentence(
     say.comparison("corrected clicks", "raw clicks", difference, "rank correlation with the appeal")
     + " Here we knew who looked. In real logs that share has to be estimated, for example by showing some results in random order."
@@ -797,7 +839,11 @@ better = measured["val_mse"] < measured["mean_val_mse"]
 say.sentence(
     f"With {mine.n_samples_} examples the error on held-out texts is **{measured['val_mse']:.2f}**, and guessing the mean gets "
     f"**{measured['mean_val_mse']:.2f}**: "
-    + ("it has learned something, as far as so many examples can tell." if better else "so far it has learned nothing that helps.")
+    + (
+        "it has learned something, as far as so many examples can tell."
+        if better
+        else "so far it has learned nothing that helps."
+    )
 )
 
 # %% tags=["deep"]

@@ -27,13 +27,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from course_utils import maps, metrics, plots, say
-from course_utils.corpora import load_corpus
-from course_utils.embedder import load_embedder
-from course_utils.exercises import exercises
-from course_utils.pairs import Pairs, split_pairs
-from course_utils.projection_head import train_projection_head
-from course_utils.visualizer import EmbeddingVisualizer
+from course_utils.data import Pairs, load_corpus, split_pairs
+from course_utils.drawing import EmbeddingVisualizer, maps, plots
+from course_utils.embedding import load_embedder
+from course_utils.learning import train_projection_head
+from course_utils.measuring import intervals, metrics
+from course_utils.teaching import exercises, say
 
 q1, q2, q3, q4, q5 = exercises(5)
 embedder = load_embedder(MODEL)
@@ -102,10 +101,10 @@ stock_right = ((queries @ answers.T).argmax(axis=1) == own).astype(float)
 words_right = (by_words.argmax(axis=1) == own).astype(float)
 
 # %% tags=["core"]
-difference = metrics.bootstrap_interval(stock_right - words_right)
+difference = intervals.bootstrap_interval(stock_right - words_right)
 say.sentence(
     f"Among {len(pairs)} answers the stock model puts the right one first for a share of "
-    f"**{metrics.bootstrap_interval(stock_right)}** of the questions; guessing would give {1 / len(pairs):.3f}. "
+    f"**{intervals.bootstrap_interval(stock_right)}** of the questions; guessing would give {1 / len(pairs):.3f}. "
     + say.comparison("the stock model", "the search by words", difference, "recall at 1")
 )
 
@@ -265,9 +264,15 @@ last = {}
 parts = (*embed(train), embed(validation))
 chosen = best_of(train_all(*parts))
 train_projection_head(
-    *parts, dim=DIM, hidden=512, learning_rate=1e-3, epochs=30, patience=30, seed=SEED,
+    *parts,
+    dim=DIM,
+    hidden=512,
+    learning_rate=1e-3,
+    epochs=30,
+    patience=30,
+    seed=SEED,
     on_epoch=lambda row, head: last.update(head=head),
-)  # fmt: skip
+)
 stock = EmbeddingVisualizer(embedder, test, max_length=MAX_LENGTH)
 head = EmbeddingVisualizer(embedder, test, head=chosen.head, max_length=MAX_LENGTH)
 too_long = EmbeddingVisualizer(embedder, test, head=last["head"], name="too long", max_length=MAX_LENGTH)
@@ -347,15 +352,13 @@ stock.plot_similarity_heatmap(head, too_long).figure
 # one is blue and ticked. This is the only one of the five pictures that a user of the search would notice.
 
 # %% tags=["core"]
-top = stock.plot_top_k_predictions(
-    head, too_long, n=8, labels=[f"question {i}" for i in range(len(test))], seed=SEED
-)
+top = stock.plot_top_k_predictions(head, too_long, n=8, labels=[f"question {i}" for i in range(len(test))], seed=SEED)
 top.figure
 
 # %% tags=["core"]
 numbers = picture.numbers.join(top.numbers)
 widest, best = numbers["margin"].idxmax(), numbers["right answer first"].idxmax()
-change = metrics.bootstrap_interval(too_long.right_first.astype(float) - stock.right_first)
+change = intervals.bootstrap_interval(too_long.right_first.astype(float) - stock.right_first)
 agree = "the same one" if widest == best else "another one"
 say.sentence(
     f"The widest margin belongs to **{widest}** ({numbers.loc[widest, 'margin']:.2f}). The right answer comes first most "
@@ -401,7 +404,9 @@ verdict.checklist.round(2)
 # %% tags=["core"]
 rows = []
 for extra in (0, 1, 2):
-    longer = [np.pad(v, ((0, 0), (0, 1)), constant_values=extra) for v in (stock.query_vectors, stock.candidate_vectors)]
+    longer = [
+        np.pad(v, ((0, 0), (0, 1)), constant_values=extra) for v in (stock.query_vectors, stock.candidate_vectors)
+    ]
     cosines = metrics.normalize(longer[0]) @ metrics.normalize(longer[1]).T
     right = np.diag(cosines)
     wrong = cosines[~np.eye(len(cosines), dtype=bool)]
@@ -439,8 +444,8 @@ def out_of_fold(seed):
 # %% tags=["core"]
 before = ((queries @ answers.T).argmax(axis=1) == np.arange(len(pairs))).astype(float)
 after = {seed: out_of_fold(seed) for seed in (SEED, SEED + 1, SEED + 2)}
-gains = {f"seed {seed}": metrics.bootstrap_interval(right - before) for seed, right in after.items()}
-gains["all three"] = metrics.bootstrap_interval(np.mean(list(after.values()), axis=0) - before)
+gains = {f"seed {seed}": intervals.bootstrap_interval(right - before) for seed, right in after.items()}
+gains["all three"] = intervals.bootstrap_interval(np.mean(list(after.values()), axis=0) - before)
 pd.DataFrame({name: {"gain": g.estimate, "low": g.low, "high": g.high} for name, g in gains.items()}).T.round(3)
 
 # %% tags=["core"]
@@ -496,16 +501,18 @@ def change(rows):
 
 
 low, high = np.quantile([change(rows) for rows in draws], [0.025, 0.975])
-sts = metrics.Interval(change(np.arange(len(scored))), low, high)
+sts = intervals.Interval(change(np.arange(len(scored))), low, high)
 
 # %% tags=["core"]
-elsewhere = metrics.bootstrap_interval(
+elsewhere = intervals.bootstrap_interval(
     models["head", "elsewhere"].right_first.astype(float) - models["stock", "elsewhere"].right_first
 )
 say.sentence(
-    "- Encyclopaedia: " + say.comparison("the head", "the stock model", elsewhere, "recall at 1")
-    + "\n- Sentence pairs: " + say.comparison("the head", "the stock model", sts, "rank correlation")
-)  # fmt: skip
+    "- Encyclopaedia: "
+    + say.comparison("the head", "the stock model", elsewhere, "recall at 1")
+    + "\n- Sentence pairs: "
+    + say.comparison("the head", "the stock model", sts, "rank correlation")
+)
 
 # %% [markdown] tags=["core"]
 # A small gain, or one that cannot be told from zero, **is a result**, and a valuable one: it took little time to get, and
@@ -536,9 +543,16 @@ say.sentence(
 # %% tags=["deep"]
 heads = {}
 train_projection_head(
-    *embed(train), embed(validation), dim=DIM, hidden=512, learning_rate=1e-3, epochs=24, patience=24, seed=SEED,
+    *embed(train),
+    embed(validation),
+    dim=DIM,
+    hidden=512,
+    learning_rate=1e-3,
+    epochs=24,
+    patience=24,
+    seed=SEED,
     on_epoch=lambda row, head: heads.update({row["epoch"]: head}),
-)  # fmt: skip
+)
 epochs = (0, 1, 2, 4, 8, 16, 24)
 queries, answers = embed(test)
 spaces = {epoch: np.concatenate([heads[epoch].transform(side) for side in (queries, answers)]) for epoch in epochs}
@@ -558,11 +572,22 @@ frames = pd.concat(
 )
 reach = 1.05 * frames[["x", "y"]].abs().max().max()
 figure = px.scatter(
-    frames, x="x", y="y", color="what", symbol="what", animation_frame="epoch", animation_group="point",
-    range_x=(-reach, reach), range_y=(-reach, reach), width=700, height=650, template="plotly_white",
-    color_discrete_sequence=[plots.PALETTE[0], plots.PALETTE[8]], title="One map an epoch, aligned",
+    frames,
+    x="x",
+    y="y",
+    color="what",
+    symbol="what",
+    animation_frame="epoch",
+    animation_group="point",
+    range_x=(-reach, reach),
+    range_y=(-reach, reach),
+    width=700,
+    height=650,
+    template="plotly_white",
+    color_discrete_sequence=[plots.PALETTE[0], plots.PALETTE[8]],
+    title="One map an epoch, aligned",
     labels={"x": "t-SNE 1 (no unit)", "y": "t-SNE 2 (no unit)"},
-)  # fmt: skip
+)
 figure
 
 # %% [markdown] tags=["deep"]
@@ -592,7 +617,9 @@ say.sentence(
     f"the same, and the share of right answers first went from {kept['right answer first'].iloc[0]:.2f} to "
     f"{kept['right answer first'].iloc[-1]:.2f}. The maps keep {kept['neighbours kept by the map'].min():.0%} to "
     f"{kept['neighbours kept by the map'].max():.0%} of the neighbours in the vectors: what the film shows is "
-    + say.choose(kept["neighbours kept by the map"].min(), (0.5, "mostly real."), otherwise="in good part the work of the map.")
+    + say.choose(
+        kept["neighbours kept by the map"].min(), (0.5, "mostly real."), otherwise="in good part the work of the map."
+    )
 )
 
 # %% [markdown] tags=["deep"]
@@ -684,7 +711,7 @@ models = {
     for name, one in trained.items()
 }
 hits = {name: model.right_first.astype(float) for name, model in models.items()}
-difference = metrics.bootstrap_interval(hits["with hard negatives"] - hits["without"])
+difference = intervals.bootstrap_interval(hits["with hard negatives"] - hits["without"])
 say.sentence(say.comparison("with hard negatives", "without", difference, "share of right answers first"))
 
 # %% [markdown] tags=["deep"]
@@ -758,9 +785,14 @@ def partners(rows):
 
 teach, choose, held_out = (np.flatnonzero(part == i) for i in range(3))
 training = train_projection_head(
-    vectors[teach], vectors[partners(teach)], (vectors[choose], vectors[partners(choose)]), groups=names[teach], dim=DIM,
-    patience=20, seed=SEED,
-)  # fmt: skip
+    vectors[teach],
+    vectors[partners(teach)],
+    (vectors[choose], vectors[partners(choose)]),
+    groups=names[teach],
+    dim=DIM,
+    patience=20,
+    seed=SEED,
+)
 
 # %% [markdown] tags=["deep"]
 # The measure: the share of a post's ten nearest neighbours that are of its own group, among posts that were not taught.
@@ -772,10 +804,15 @@ unknown = ["comp.windows.x", "misc.forsale", "rec.sport.hockey", "sci.electronic
 others = load_corpus("newsgroups", groups=unknown, n_per_group=40, seed=SEED)
 other_vectors = embedder.encode(others["text"], max_length=min(MAX_LENGTH, 128))
 statements = []
-for where, some, labels in (("groups it was taught", vectors[held_out], names[held_out]), ("groups it never saw", other_vectors, others["group"])):
+for where, some, labels in (
+    ("groups it was taught", vectors[held_out], names[held_out]),
+    ("groups it never saw", other_vectors, others["group"]),
+):
     own = [metrics.knn_accuracy(space, labels, k=10) for space in (some, training.head.transform(some))]
-    difference = metrics.bootstrap_interval(own[1] - own[0])
-    statements.append(f"- {where}: {say.comparison('the head', 'the stock model', difference, 'share of own neighbours')}")
+    difference = intervals.bootstrap_interval(own[1] - own[0])
+    statements.append(
+        f"- {where}: {say.comparison('the head', 'the stock model', difference, 'share of own neighbours')}"
+    )
 say.sentence("\n".join(statements))
 
 # %% [markdown] tags=["deep"]
@@ -816,9 +853,17 @@ if have_extra:
     lora.model.max_seq_length = 64
     with tempfile.TemporaryDirectory() as folder:
         arguments = SentenceTransformerTrainingArguments(
-            output_dir=folder, num_train_epochs=1, per_device_train_batch_size=16, learning_rate=1e-3, seed=SEED,
-            save_strategy="no", report_to="none", disable_tqdm=True, use_cpu=True, logging_strategy="no",
-        )  # fmt: skip
+            output_dir=folder,
+            num_train_epochs=1,
+            per_device_train_batch_size=16,
+            learning_rate=1e-3,
+            seed=SEED,
+            save_strategy="no",
+            report_to="none",
+            disable_tqdm=True,
+            use_cpu=True,
+            logging_strategy="no",
+        )
         loss = MultipleNegativesRankingLoss(lora.model)
         SentenceTransformerTrainer(lora.model, arguments, Dataset.from_dict(columns), loss=loss).train()
 
@@ -830,7 +875,7 @@ if have_extra:
 if have_extra:
     tuned = EmbeddingVisualizer(lora, test, name="LoRA, a few steps", max_length=64)
     plain = EmbeddingVisualizer(embedder, test, max_length=64)
-    difference = metrics.bootstrap_interval(tuned.right_first.astype(float) - plain.right_first)
+    difference = intervals.bootstrap_interval(tuned.right_first.astype(float) - plain.right_first)
     moved = np.mean(np.sum(tuned.query_vectors * plain.query_vectors, axis=1))
     said = say.comparison("LoRA, a few steps", "stock", difference, "share of right answers first")
     said += f" The mean cosine of a question's old and new vector is **{moved:.3f}**."
@@ -846,7 +891,7 @@ say.sentence(said)
 # course's notice board. Nothing leaves your computer.
 
 # %% tags=["deep"]
-from course_utils.pairs import read_pairs
+from course_utils.data import read_pairs
 
 MY_FILE = None  # for example "my_pairs.csv"
 asked = load_corpus("noticeboard_questions")
@@ -861,7 +906,7 @@ my_model.plot_top_k_predictions(k=min(5, len(my_model.candidates)), n=12).figure
 # %% tags=["deep"]
 my_verdict = my_model.verdict()
 say.sentence(
-    f"On your pairs: right answer first for **{metrics.bootstrap_interval(my_model.right_first.astype(float))}** of {len(mine)} "
+    f"On your pairs: right answer first for **{intervals.bootstrap_interval(my_model.right_first.astype(float))}** of {len(mine)} "
     f"questions, among {len(my_model.candidates)} answers. Advice: **{my_verdict.advice}**, because {my_verdict.reason}"
 )
 

@@ -65,10 +65,20 @@ def build_tiny_qwen3(folder: Path, *, max_shard_size: str = "5GB") -> Path:
     ).save_pretrained(folder)
 
     config = Qwen3Config(
-        vocab_size=tokenizer.get_vocab_size(), hidden_size=DIM, intermediate_size=128, num_hidden_layers=2,
-        num_attention_heads=4, num_key_value_heads=2, head_dim=16, max_position_embeddings=32768,
-        rope_theta=1_000_000, initializer_range=0.2, bos_token_id=end, eos_token_id=end, tie_word_embeddings=True,
-    )  # fmt: skip
+        vocab_size=tokenizer.get_vocab_size(),
+        hidden_size=DIM,
+        intermediate_size=128,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=16,
+        max_position_embeddings=32768,
+        rope_theta=1_000_000,
+        initializer_range=0.2,
+        bos_token_id=end,
+        eos_token_id=end,
+        tie_word_embeddings=True,
+    )
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = Qwen3Model(config)

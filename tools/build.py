@@ -2,7 +2,7 @@
 
 ``solutions/NN_name.py`` (jupytext py:percent) is the one hand-written source of a lesson. From it come
 ``solutions/NN_name.ipynb`` (complete), ``lessons/NN_name.ipynb`` (solutions become stubs) and
-``course_utils/checks/lessonNN.json`` (what ``qN.solution()`` shows). The header cell is made from the
+``course_utils/teaching/checks/lessonNN.json`` (what ``qN.solution()`` shows). The header cell is made from the
 manifest, ``lessons/course.toml``. Two builds of one source give the same bytes. `tools/execute.py` fills in
 the outputs.
 """
@@ -101,7 +101,7 @@ def build_lesson(root: Path, lessons: list[dict], number: int) -> dict[Path, str
     name = lessons[number]["name"]
     cells = read_source(root / f"solutions/{name}.py")
     solutions = {question(cell): solved(cell.source) for cell in cells if question(cell)}
-    files = {root / f"course_utils/checks/lesson{name[:2]}.json": json.dumps(solutions, indent=1) + "\n"}
+    files = {root / f"course_utils/teaching/checks/lesson{name[:2]}.json": json.dumps(solutions, indent=1) + "\n"}
     for folder, transform in (("lessons", stub), ("solutions", solved)):
         path = root / folder / f"{name}.ipynb"
         notebook = make_notebook(header(lessons, number), cells, transform)

@@ -8,12 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from course_utils.corpora import load_corpus
-from course_utils.embedder import load_embedder
-from course_utils.pairs import Pairs
+from course_utils.data import Pairs, load_corpus
+from course_utils.drawing import EmbeddingVisualizer
+from course_utils.embedding import load_embedder
+from course_utils.learning import ProjectionHead
 from course_utils.paths import ROOT
-from course_utils.projection_head import ProjectionHead
-from course_utils.visualizer import EmbeddingVisualizer
 
 
 def support_desk() -> Pairs:

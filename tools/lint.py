@@ -2,7 +2,7 @@
 manifest, outputs that may not be committed.
 
 A lesson can be run with another model, sample or seed, so a measured number or a direction ("UMAP is better
-than PCA") belongs in a code cell, where `course_utils.say` words it from the values. Flagged, in Markdown and
+than PCA") belongs in a code cell, where `course_utils.teaching.say` words it from the values. Flagged, in Markdown and
 in figure titles, are decimals, percentages, "3 of 10", "3 times as", "twice as" and comparisons. Whole
 numbers alone are let through: nearly always we set them ourselves. A line whose statement holds whatever a
 run gives (a definition, a published figure) ends with ``<!-- fixed: why -->``.

@@ -17,7 +17,7 @@ import typer
 from course_utils.app import doctor as examination
 from course_utils.app.lab import LESSONS, copy_lessons, find_notebooks, open_jupyterlab, reset_lesson
 from course_utils.app.run import parse_parameter, run_all
-from course_utils.catalog import DEFAULT_MODEL
+from course_utils.embedding import DEFAULT_MODEL
 from course_utils.paths import ROOT
 
 app = typer.Typer(
@@ -48,7 +48,7 @@ def lab(
 def setup() -> None:
     """Fetch the data and try the default model. A second time it only looks."""
     fetch_data()
-    from course_utils.embedder import DEFAULT_MODEL, load_embedder
+    from course_utils.embedding import DEFAULT_MODEL, load_embedder
 
     print(f"model  {DEFAULT_MODEL} …", end=" ", flush=True)
     load_embedder(cache=False).encode("Hello")
@@ -58,7 +58,7 @@ def setup() -> None:
 
 def fetch_data() -> None:
     """Make sure that every public corpus is there, saying what comes and how large it is."""
-    from course_utils.corpora import fetch, sources
+    from course_utils.data import fetch, sources
 
     for name, source in sources().items():
         print(f"data   {name} ({source['size_mb']} MB, fetched once) …", end=" ", flush=True)
@@ -128,7 +128,7 @@ def embed(
     options = dict(map(parse_parameter, parameter or []))
     if tasks is not None:
         from course_utils.app import task_maps
-        from course_utils.tasks import load_tasks
+        from course_utils.data import load_tasks
 
         if out is None or instruction or query or len(corpus or []) > 1 or len(text_column or []) > 1:
             raise ValueError("--tasks needs a folder in --out, and takes one --corpus and no --instruction or --query.")
@@ -164,7 +164,7 @@ def serve(
     if not all(map(find_spec, ("fastapi", "uvicorn"))):
         raise ValueError('The service needs more packages: python -m pip install -c constraints.txt -e ".[serve]"')
     from course_utils.app.serve import serve as serve_learner
-    from course_utils.value_learner import EmbeddingValueLearner
+    from course_utils.learning import EmbeddingValueLearner
 
     serve_learner(EmbeddingValueLearner.load_model(model, embedder=embedder), host, port)
 
@@ -176,8 +176,8 @@ def demo(
 ) -> None:
     """Make the web page of lesson 3 from the course's own posts, and open it."""
     from course_utils.app import task_maps
-    from course_utils.embedder import load_embedder
-    from course_utils.tasks import load_tasks
+    from course_utils.data import load_tasks
+    from course_utils.embedding import load_embedder
 
     task_maps.check_folder(out)
     tasks, embedder = task_maps.choose_tasks(load_tasks(), []), load_embedder("course-instruct")
@@ -241,8 +241,18 @@ def train(
     from course_utils.app.retriever import train as train_head
 
     settings = {"dim": dim, "hidden": hidden, "learning_rate": learning_rate, "temperature": temperature}
-    train_head(data, model, out, device=device, batch_size=batch_size, seed=seed, export=export, epochs=epochs,
-               patience=patience, **settings)  # fmt: skip
+    train_head(
+        data,
+        model,
+        out,
+        device=device,
+        batch_size=batch_size,
+        seed=seed,
+        export=export,
+        epochs=epochs,
+        patience=patience,
+        **settings,
+    )
 
 
 @app.command()

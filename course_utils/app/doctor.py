@@ -87,7 +87,8 @@ def check_disk() -> Line:
 
 def check_weights() -> Line:
     """The default model's weights are there and are the pinned bytes."""
-    from course_utils.embedder import DEFAULT_MODEL, ModelUnavailableError, _find_weights
+    from course_utils.embedding import DEFAULT_MODEL, ModelUnavailableError
+    from course_utils.embedding.embedder import _find_weights
 
     try:
         _find_weights(DEFAULT_MODEL)
@@ -98,7 +99,7 @@ def check_weights() -> Line:
 
 def check_data() -> Line:
     """The public corpora were fetched and are the pinned bytes."""
-    from course_utils.corpora import sources
+    from course_utils.data import sources
 
     missing = []
     for name, source in sources().items():
@@ -114,7 +115,7 @@ def check_data() -> Line:
 
 def check_network() -> Line:
     """The model hub is only needed for models other than the default one."""
-    from course_utils.embedder import hub_answers
+    from course_utils.embedding import hub_answers
 
     if hub_answers():
         return Line("ok", "the model hub answers")
@@ -207,7 +208,7 @@ def check_notebook() -> Line:
 
     use_own_kernels()
     cells = [
-        "from course_utils.embedder import load_embedder",
+        "from course_utils.embedding import load_embedder",
         "embedder = load_embedder(cache=False)",
         'a, b = embedder.encode(["The weather is lovely today.", "It\'s so sunny outside!"])',
         'assert abs(a @ b - 0.6660) < 1e-3, f"the cosine is {a @ b:.4f}, not 0.6660"',

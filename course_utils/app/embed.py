@@ -1,7 +1,7 @@
 """What stands behind `course embed`: the vectors of a corpus, with their price said first.
 
 A file that `embed` writes is read back by ``load_embedder("FILE.safetensors")`` on a machine that could not run the
-model itself (:mod:`course_utils.vectors`).
+model itself (:mod:`course_utils.embedding.stored`).
 """
 
 import time
@@ -9,10 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from course_utils.catalog import UnknownModelError, find_model
-from course_utils.corpora import load_corpus
-from course_utils.embedder import Embedder, load_embedder
-from course_utils.vectors import add_vectors, cost_here
+from course_utils.data import load_corpus
+from course_utils.embedding import Embedder, UnknownModelError, add_vectors, cost_here, find_model, load_embedder
 
 # Where the course's corpora keep their texts.
 TEXT_COLUMNS = ("text", "message", "question", "sentence1", "sentence2", "a", "b")
@@ -38,7 +36,7 @@ def open_model(name: str, endpoint: str | None, dtype: str) -> Embedder:
     """Load a model of this machine or of an endpoint."""
     if endpoint is None:
         return load_embedder(name, dtype=dtype)
-    from course_utils.remote import RemoteEmbedder
+    from course_utils.embedding import RemoteEmbedder
 
     return RemoteEmbedder(endpoint, name)
 

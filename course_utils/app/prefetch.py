@@ -6,8 +6,8 @@ file of gigabytes; so files of weights are fetched here, to where it keeps them,
 
 from pathlib import Path
 
-from course_utils.catalog import UnknownModelError, find_model
-from course_utils.embedder import ModelUnavailableError, _find_weights, hub_answers
+from course_utils.embedding import ModelUnavailableError, UnknownModelError, find_model, hub_answers
+from course_utils.embedding.embedder import _find_weights
 from course_utils.paths import file_sha256
 
 

@@ -10,12 +10,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from course_utils.embedder import Embedder, load_embedder
-from course_utils.metrics import bootstrap_interval
-from course_utils.pairs import Pairs, read_pairs, split_pairs
-from course_utils.plots import PALETTE, preview
-from course_utils.projection_head import ProjectionHead, train_projection_head
-from course_utils.visualizer import EmbeddingVisualizer, Picture
+from course_utils.data import Pairs, read_pairs, split_pairs
+from course_utils.drawing import PALETTE, EmbeddingVisualizer, Picture, preview
+from course_utils.embedding import Embedder, load_embedder
+from course_utils.learning import ProjectionHead, train_projection_head
+from course_utils.measuring import bootstrap_interval
 
 SHARES = (0.7, 0.15, 0.15)  # training, validation, and questions set aside for evaluate and visualize
 
@@ -52,9 +51,11 @@ def train(
     asked, answers, _ = _rows(embedder, validation, batch_size)
     about = {
         "encoder": Path(embedder.card.name).name if Path(embedder.card.name).exists() else embedder.card.name,
-        "encoder_fingerprint": embedder.fingerprint, "data": data.name, "data_sha256": pairs.sha256,
+        "encoder_fingerprint": embedder.fingerprint,
+        "data": data.name,
+        "data_sha256": pairs.sha256,
         "used": sorted({*training.digests, *validation.digests}),
-    }  # fmt: skip
+    }
     done = train_projection_head(
         x, y, (asked, answers), negatives=wrong, seed=seed, folder=out, about=about, on_epoch=_say_epoch, **settings
     )
@@ -162,14 +163,22 @@ def visualize(
     verdicts = {model.name: model.verdict(first, pair) for model, pair in zip(others, outside, strict=True)}
     verdicts = verdicts or {first.name: first.verdict()}
     report = {
-        "encoder": Path(first.embedder.card.name).name, "questions": len(first.pairs), "answers": len(first.candidates),
-        "data_sha256": first.pairs.sha256, "other_data_sha256": elsewhere[0].pairs.sha256 if elsewhere else None,
+        "encoder": Path(first.embedder.card.name).name,
+        "questions": len(first.pairs),
+        "answers": len(first.candidates),
+        "data_sha256": first.pairs.sha256,
+        "other_data_sha256": elsewhere[0].pairs.sha256 if elsewhere else None,
         "pictures": {name: json.loads(picture.numbers.to_json(orient="index")) for name, picture in pictures.items()},
         "verdicts": {
-            name: {"advice": v.advice, "reason": v.reason, "evidence": json.loads(v.evidence.to_json(orient="index")),
-                   "checklist": json.loads(v.checklist.to_json(orient="index"))} for name, v in verdicts.items()
+            name: {
+                "advice": v.advice,
+                "reason": v.reason,
+                "evidence": json.loads(v.evidence.to_json(orient="index")),
+                "checklist": json.loads(v.checklist.to_json(orient="index")),
+            }
+            for name, v in verdicts.items()
         },
-    }  # fmt: skip
+    }
     (output / "report.json").write_text(json.dumps(report, indent=1, ensure_ascii=False), encoding="utf-8")
     (output / "report.html").write_text(_page(first, pictures, verdicts, output), encoding="utf-8")
     missing = [name for name in pictures if not (output / f"{name}.png").is_file()]
@@ -237,11 +246,17 @@ def _dots(model: EmbeddingVisualizer, points: np.ndarray) -> list:
     ]
     return [
         go.Scatter(
-            x=points[mine, 0], y=points[mine, 1], text=texts[mine], name=kind, legendgroup=kind, mode="markers",
-            hovertemplate="%{text}<extra></extra>", marker={"color": color, "symbol": symbol, "size": 7},
+            x=points[mine, 0],
+            y=points[mine, 1],
+            text=texts[mine],
+            name=kind,
+            legendgroup=kind,
+            mode="markers",
+            hovertemplate="%{text}<extra></extra>",
+            marker={"color": color, "symbol": symbol, "size": 7},
         )
         for kind, mine, color, symbol in kinds
-    ]  # fmt: skip
+    ]
 
 
 def _cells(model: EmbeddingVisualizer):
@@ -267,9 +282,17 @@ def _ranking(model: EmbeddingVisualizer):
     z = top["right"].to_numpy(float).reshape(shape)
     scale = [[0, "#e8e8e8"], [1, PALETTE[0]]]
     return go.Heatmap(
-        z=z, x=np.arange(1, z.shape[1] + 1), zmin=0, zmax=1, colorscale=scale, showscale=False, xgap=1, ygap=1,
-        text=np.reshape(hover, z.shape), hovertemplate="%{text}<extra></extra>",
-    )  # fmt: skip
+        z=z,
+        x=np.arange(1, z.shape[1] + 1),
+        zmin=0,
+        zmax=1,
+        colorscale=scale,
+        showscale=False,
+        xgap=1,
+        ygap=1,
+        text=np.reshape(hover, z.shape),
+        hovertemplate="%{text}<extra></extra>",
+    )
 
 
 _TITLES = {

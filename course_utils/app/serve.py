@@ -15,7 +15,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field, StringConstraints
 
-from course_utils.value_learner import EmbeddingValueLearner
+from course_utils.learning import EmbeddingValueLearner
 
 MAX_CHARACTERS = 20_000  # a text; the models read some thousand characters at most
 MAX_TEXTS = 1_000  # a request to rank

@@ -14,14 +14,12 @@ from types import MappingProxyType
 import numpy as np
 import pandas as pd
 
-from course_utils import say
 from course_utils.app.embed import TEXT_COLUMNS
-from course_utils.corpora import load_corpus
-from course_utils.embedder import Embedder
-from course_utils.maps import map_quality, project_aligned
-from course_utils.metrics import bootstrap_interval, knn_accuracy, knn_overlap, nearest_neighbors, normalize
-from course_utils.tasks import Task
-from course_utils.vectors import add_vectors
+from course_utils.data import Task, load_corpus
+from course_utils.drawing import map_quality, project_aligned
+from course_utils.embedding import Embedder, add_vectors
+from course_utils.measuring import bootstrap_interval, knn_accuracy, knn_overlap, nearest_neighbors, normalize
+from course_utils.teaching import say
 
 FORMAT = "text-embeddings-course task maps 1"
 PAGE = Path(__file__).with_name("page")

@@ -141,7 +141,8 @@ def test_lesson(lesson, jupyterlab, page):
         for index, cell in enumerate(cells)
         if (call := re.search(r"^q1\.check\((\w+)\)", cell["source"], re.MULTILINE))
     )
-    solutions = json.loads((ROOT / f"course_utils/checks/lesson{lesson['name'][:2]}.json").read_text(encoding="utf-8"))
+    shown = ROOT / f"course_utils/teaching/checks/lesson{lesson['name'][:2]}.json"
+    solutions = json.loads(shown.read_text(encoding="utf-8"))
     for answer, outcome in ((f"{name} = lambda *arguments: 0.0", "not yet"), (solutions["q1"], "correct")):
         type_and_run(page, exercise, answer, "")
         type_and_run(page, check, f"q1.check({name})", outcome)

@@ -15,8 +15,8 @@ import pandas as pd
 import pytest
 
 from course_utils.app import task_maps
-from course_utils.metrics import normalize
-from course_utils.tasks import Task
+from course_utils.data import Task
+from course_utils.measuring import normalize
 
 PICTURES = Path(__file__).resolve().parents[2] / "test-artefacts"
 EVIL = "<img src=x onerror=\"window.hurt = 1\"> </script><script>window.hurt = 2</script> & 'quoted' \u2028 {{text}}"

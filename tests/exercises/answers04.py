@@ -83,10 +83,7 @@ WRONG = {
         ),
         (lambda texts, scores: list(zip(texts, scores, strict=True)), "should fall"),
         (lambda texts, scores: sorted(texts), "(text, score) pairs"),
-        (
-            lambda texts, scores: list(zip(texts, sorted(scores, reverse=True), strict=True)),
-            "keep its own score",
-        ),
+        (lambda texts, scores: list(zip(texts, sorted(scores, reverse=True), strict=True)), "keep its own score"),
     ],
     "q4": [
         (lambda X, y, alphas: min(alphas, key=lambda a: _errors(X, y, a, left_out=False)), "Divide each error"),

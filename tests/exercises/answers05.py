@@ -131,7 +131,7 @@ RIGHT = {
             else ("healthy", "mismatched")[int((np.diag(s) >= s.max(axis=1)).mean() < 0.5)]
         ),
     ],
-}  # fmt: skip
+}
 
 WRONG = {
     "q1": [
@@ -192,4 +192,4 @@ WRONG = {
         (lambda s: "collapsed" if _ground(s, 0.8) != "healthy" else _order(s), "below nine tenths"),
         (lambda s: _off(s).mean(), "Return one of"),
     ],
-}  # fmt: skip
+}

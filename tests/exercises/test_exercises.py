@@ -8,7 +8,7 @@ import nbformat
 import numpy as np
 import pytest
 
-from course_utils.exercises import exercises
+from course_utils.teaching import exercises
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(Path(__file__).parent))

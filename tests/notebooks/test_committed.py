@@ -23,6 +23,10 @@ def test_outputs_are_reproduced(lesson, folder, tmp_path):
     environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST_")}
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *pytest_alone, *nbval, notebook],
-        cwd=tmp_path, env=environment, capture_output=True, encoding="utf-8", errors="replace",
-    )  # fmt: skip
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+    )
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]

@@ -21,8 +21,17 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="links need spec
 
 #: Packages of the extras that no default package brings along.
 EXTRAS_ONLY = (
-    "accelerate", "datasets", "fastapi", "jupytext", "mteb", "nbval", "openai", "openvino", "peft", "playwright",
-)  # fmt: skip
+    "accelerate",
+    "datasets",
+    "fastapi",
+    "jupytext",
+    "mteb",
+    "nbval",
+    "openai",
+    "openvino",
+    "peft",
+    "playwright",
+)
 
 
 def closure(name: str) -> list[Distribution]:

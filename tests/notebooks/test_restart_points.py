@@ -28,9 +28,8 @@ def test_every_section_runs_on_its_own(lesson, tmp_path):
     resources = {"metadata": {"path": tmp_path}}
     use_own_kernels()
     NotebookClient(
-        made, kernel_name="python3", timeout=600, allow_errors=True, resources=resources,
-        extra_arguments=QUIET_KERNEL,
-    ).execute()  # fmt: skip
+        made, kernel_name="python3", timeout=600, allow_errors=True, resources=resources, extra_arguments=QUIET_KERNEL
+    ).execute()
     failures = [
         f"{cell.metadata.section!r}: {output.ename}: {output.evalue}\nin the cell\n{cell.source}"
         for cell in made.cells

@@ -2,8 +2,7 @@
 
 import pytest
 
-from course_utils.cache import EmbeddingCache
-from course_utils.embedder import load_embedder
+from course_utils.embedding import EmbeddingCache, load_embedder
 
 
 @pytest.fixture(scope="session")

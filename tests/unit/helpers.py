@@ -12,8 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from course_utils.catalog import ModelCard
-from course_utils.embedder import Embedder
+from course_utils.embedding import Embedder, ModelCard
 
 CARD = ModelCard(
     name="test/fake",
@@ -68,8 +67,11 @@ def start_python(code, *arguments, prefix=(), **environment):
     return subprocess.Popen(
         [*prefix, sys.executable, "-c", code, *map(str, arguments)],
         env=os.environ | {"PYTHONPATH": path, "PYTHONIOENCODING": "utf-8"} | environment,
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
-    )  # fmt: skip
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+    )
 
 
 def output_of(process, timeout=120):

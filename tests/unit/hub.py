@@ -7,7 +7,7 @@ import json
 import threading
 from pathlib import Path
 
-from course_utils.catalog import DEFAULT_MODEL
+from course_utils.embedding import DEFAULT_MODEL
 
 
 class Hub(http.server.ThreadingHTTPServer):

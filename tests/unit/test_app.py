@@ -301,7 +301,7 @@ def test_packages_against_constraints(monkeypatch, tmp_path):
 
 
 def test_weights(monkeypatch):
-    from course_utils import embedder
+    from course_utils.embedding import embedder
 
     assert doctor.check_weights().state == "ok"
 
@@ -314,7 +314,7 @@ def test_weights(monkeypatch):
 
 
 def test_data(monkeypatch, tmp_path):
-    from course_utils import corpora
+    from course_utils.data import corpora
 
     monkeypatch.setenv("COURSE_CACHE_DIR", str(tmp_path))
     digest = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"  # of "hello"
@@ -330,7 +330,7 @@ def test_data(monkeypatch, tmp_path):
 
 
 def test_network(monkeypatch):
-    from course_utils import embedder
+    from course_utils.embedding import embedder
 
     for answers, state in ((True, "ok"), (False, "warn")):
         monkeypatch.setattr(embedder, "hub_answers", lambda answers=answers: answers)
@@ -413,7 +413,7 @@ def test_doctor_and_check_exit_1_only_on_a_failure(monkeypatch, state, status):
 def test_the_smoke_notebook_notices_a_wrong_vector(monkeypatch, tmp_path):
     assert doctor.check_notebook().state == "ok"
     (tmp_path / "sitecustomize.py").write_text(
-        "import numpy\nimport course_utils.embedder as e\n"
+        "import numpy\nimport course_utils.embedding.embedder as e\n"
         "e.load_embedder = lambda **k: type('Wrong', (), {'encode': lambda self, texts: numpy.eye(2)})()",
         encoding="utf-8",
     )

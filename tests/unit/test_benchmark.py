@@ -8,12 +8,10 @@ import pytest
 from helpers import CARD, fake_embedder
 from scipy import stats
 
-from course_utils import benchmark, metrics
-from course_utils.benchmark import (
-    Classification,
-    Contender,
-    Retrieval,
-    Similarity,
+from course_utils.data import load_corpus
+from course_utils.embedding import ModelUnavailableError
+from course_utils.measuring import Classification, Contender, Retrieval, Similarity, benchmark, metrics
+from course_utils.measuring.benchmark import (
     cut_pieces,
     difference,
     evaluate,
@@ -22,8 +20,6 @@ from course_utils.benchmark import (
     summarize,
     time_calls,
 )
-from course_utils.corpora import load_corpus
-from course_utils.embedder import ModelUnavailableError
 
 WORDS = ["red apple", "green pear", "blue sky", "grey cloud", "loud drum", "soft flute", "old oak", "young fir"]
 SEARCH = Retrieval(

@@ -14,8 +14,9 @@ import psutil
 import pytest
 from helpers import fake_embedder, output_of, run_python, start_python, with_mounts
 
-from course_utils.cache import EmbeddingCache, wal_is_safe
-from course_utils.embedder import EmbeddingOptions, _folder_fingerprint
+from course_utils.embedding import EmbeddingCache, EmbeddingOptions
+from course_utils.embedding.cache import wal_is_safe
+from course_utils.embedding.embedder import _folder_fingerprint
 
 TEXTS = [f"text number {i}" for i in range(2000)]
 LONG = {"dim": 384, "max_seq_length": 64}  # vectors as large as MiniLM's
@@ -156,7 +157,7 @@ EMBED = """
 import sys
 import numpy as np
 from helpers import fake_embedder
-from course_utils.cache import EmbeddingCache
+from course_utils.embedding import EmbeddingCache
 path, result, shift, n, seconds = sys.argv[1:]
 embedder = fake_embedder(
     EmbeddingCache(path), dim=384, max_seq_length=64, shift=float(shift), seconds_a_call=float(seconds)
@@ -209,7 +210,7 @@ def test_a_killed_run_keeps_what_it_had_and_the_next_computes_only_the_rest(path
 OPEN_NEW = """
 import logging, sys, time
 import numpy as np
-from course_utils.cache import EmbeddingCache
+from course_utils.embedding import EmbeddingCache
 logging.basicConfig()  # warnings go to stderr
 folder, me = sys.argv[1:]
 print("ready", flush=True)
@@ -334,9 +335,9 @@ REFUSED = """
 import json, logging, sys
 import numpy as np
 from helpers import fake_embedder
-from course_utils.cache import EmbeddingCache
+from course_utils.embedding import EmbeddingCache
 messages = []
-logging.getLogger("course_utils.cache").addFilter(lambda record: messages.append(record.getMessage()))
+logging.getLogger("course_utils.embedding.cache").addFilter(lambda record: messages.append(record.getMessage()))
 size = {"dim": 384, "max_seq_length": 64}
 texts = [f"text number {i}" for i in range(2000)]
 cache = EmbeddingCache(sys.argv[1])
@@ -416,9 +417,14 @@ def test_a_disk_that_fills_up_on_any_platform(cache, caplog):
 )
 def test_wal_is_used_on_local_file_systems_only(folder, safe, tmp_path, monkeypatch):
     mounts = [
-        ("/", "ext4", "rw"), ("/home", "nfs4", "rw"), ("/home/ann/local", "xfs", "rw"), ("/auto", "autofs", "rw"),
-        ("/auto", "nfs4", "rw"), ("/mnt/share", "CIFS", "rw"), ("/win", "NTFS", "rw,remote"),
-    ]  # fmt: skip
+        ("/", "ext4", "rw"),
+        ("/home", "nfs4", "rw"),
+        ("/home/ann/local", "xfs", "rw"),
+        ("/auto", "autofs", "rw"),
+        ("/auto", "nfs4", "rw"),
+        ("/mnt/share", "CIFS", "rw"),
+        ("/win", "NTFS", "rw,remote"),
+    ]
     partitions = [
         SimpleNamespace(mountpoint=str(tmp_path) + mountpoint, fstype=fstype, opts=options)
         for mountpoint, fstype, options in mounts

@@ -8,8 +8,7 @@ import typing
 
 import pytest
 
-from course_utils import catalog
-from course_utils.catalog import CATALOG, DEFAULT_MODEL, ModelCard, UnknownModelError, find_model
+from course_utils.embedding import CATALOG, DEFAULT_MODEL, ModelCard, UnknownModelError, catalog, find_model
 
 # hub name: (query prompt, document prompt, prompt for the instruction "Name the topic")
 BGE = "Represent this sentence for searching relevant passages: "
@@ -151,7 +150,7 @@ def test_every_field_is_documented():
 
 def test_reading_the_catalogue_loads_no_heavy_library():
     code = (
-        "import sys; from course_utils.catalog import CATALOG; len(CATALOG); "
+        "import sys; from course_utils.embedding import CATALOG; len(CATALOG); "
         "print([m for m in ('torch', 'sklearn', 'pandas', 'numpy') if m in sys.modules])"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -12,18 +12,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from course_utils import corpora
-from course_utils.corpora import (
+from course_utils.data import (
     NEWSGROUPS,
     OWN_CORPORA,
     CorpusUnavailableError,
+    corpora,
     fetch,
     load_corpus,
-    newsgroups,
     read_texts,
     sources,
-    sts_b,
 )
+from course_utils.data.corpora import newsgroups, sts_b
 from course_utils.paths import ROOT, file_sha256
 
 # --- public corpora -----------------------------------------------------------------------------------------------

@@ -16,11 +16,19 @@ from typer.testing import CliRunner
 
 from course_utils.app import cli
 from course_utils.app.prefetch import fetch_model
-from course_utils.catalog import DEFAULT_MODEL, find_model
-from course_utils.corpora import load_corpus
-from course_utils.embedder import EmbeddingOptions, ModelUnavailableError, load_embedder
-from course_utils.remote import EndpointError
-from course_utils.vectors import StoredVectors, StoredVectorsError, add_vectors, cost_here
+from course_utils.data import load_corpus
+from course_utils.embedding import (
+    DEFAULT_MODEL,
+    EmbeddingOptions,
+    EndpointError,
+    ModelUnavailableError,
+    StoredVectors,
+    StoredVectorsError,
+    add_vectors,
+    cost_here,
+    find_model,
+    load_embedder,
+)
 
 QWEN = find_model("Qwen3-Embedding-0.6B")
 TASK = "Identify the topic of the text"
@@ -59,8 +67,8 @@ def test_a_try_says_what_it_takes_and_what_came(folder, own_cache_dir):
 
 
 def test_long_work_is_told_with_ways_out(capsys, monkeypatch):
-    from course_utils import vectors
     from course_utils.app import embed
+    from course_utils.embedding import stored as vectors
 
     monkeypatch.setattr(vectors.os, "cpu_count", lambda: 2)
     texts = ["x" * 400] * 3200

@@ -15,18 +15,21 @@ import pandas as pd
 import pytest
 from helpers import CARD, FakeModel, fake_embedder, run_python
 
-from course_utils import embedder as embedder_module
-from course_utils.cache import EmbeddingCache
-from course_utils.catalog import CATALOG, DEFAULT_MODEL, UnknownModelError, find_model
-from course_utils.corpora import load_corpus
-from course_utils.embedder import (
+from course_utils.data import load_corpus
+from course_utils.embedding import (
+    CATALOG,
+    DEFAULT_MODEL,
     Embedder,
+    EmbeddingCache,
     EmbeddingOptions,
     ModelUnavailableError,
+    UnknownModelError,
+    find_model,
     hub_answers,
     load_embedder,
 )
-from course_utils.metrics import cosine_spearman
+from course_utils.embedding import embedder as embedder_module
+from course_utils.measuring.metrics import cosine_spearman
 
 TEXTS = [
     "The weather is lovely today.",
@@ -644,7 +647,7 @@ def test_hub_answers(hub, monkeypatch):
 def test_a_hub_that_does_not_give_the_model(manner, hub, tmp_path):
     hub.manner = manner
     code = """
-from course_utils.embedder import ModelUnavailableError, load_embedder
+from course_utils.embedding import ModelUnavailableError, load_embedder
 try:
     load_embedder("BAAI/bge-small-en-v1.5")
 except ModelUnavailableError as error:

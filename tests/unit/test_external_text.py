@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from course_utils.corpora import fetch, sources
+from course_utils.data import fetch, sources
 from course_utils.paths import ROOT
 
 RUN = 8
@@ -76,8 +76,7 @@ def runs_of_corpora(root: Path) -> list[str]:
 
 
 needs_git = pytest.mark.skipif(
-    shutil.which("git") is None or not (ROOT / ".git").exists(),
-    reason="only a git checkout knows what is tracked",
+    shutil.which("git") is None or not (ROOT / ".git").exists(), reason="only a git checkout knows what is tracked"
 )
 
 

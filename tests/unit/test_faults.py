@@ -15,9 +15,8 @@ from helpers import output_of, run_python, start_python, with_mounts
 from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_notebook
 
-from course_utils.cache import EmbeddingCache
-from course_utils.corpora import load_corpus
-from course_utils.embedder import load_embedder
+from course_utils.data import load_corpus
+from course_utils.embedding import EmbeddingCache, load_embedder
 from course_utils.paths import ROOT
 
 WESTERN = {"PYTHONUTF8": "0", "LC_ALL": "C", "LANG": "C", "PYTHONIOENCODING": ""}  # as Windows had it
@@ -28,8 +27,8 @@ def test_two_kernels_load_the_model_and_embed_the_same_texts_at_once(minilm, own
 import sys
 import numpy as np
 import pytest
-from course_utils.corpora import load_corpus
-from course_utils.embedder import load_embedder
+from course_utils.data import load_corpus
+from course_utils.embedding import load_embedder
 np.save(sys.argv[1], load_embedder().encode(load_corpus("noticeboard")["message"]))
 """
     results = [tmp_path / "0.npy", tmp_path / "1.npy"]
@@ -47,9 +46,9 @@ def test_a_clone_that_cannot_be_written(own_cache_dir):
     code = """
 import sys
 from pathlib import Path
-from course_utils.corpora import OWN_CORPORA, load_corpus
-from course_utils.embedder import load_embedder
-from course_utils.exercises import exercises
+from course_utils.data import OWN_CORPORA, load_corpus
+from course_utils.embedding import load_embedder
+from course_utils.teaching import exercises
 try:
     Path(sys.argv[1], "datasets", "new").touch()
 except OSError:
@@ -63,9 +62,10 @@ except OSError:
 
 READ_EVERYTHING = """
 import json, locale, sys
-from course_utils.catalog import CATALOG
-from course_utils.corpora import OWN_CORPORA, load_corpus, sts_b
-from course_utils.exercises import exercises
+from course_utils.embedding import CATALOG
+from course_utils.data import OWN_CORPORA, load_corpus
+from course_utils.data.corpora import sts_b
+from course_utils.teaching import exercises
 assert locale.getencoding().upper() in ("ANSI_X3.4-1968", "US-ASCII", "CP1252"), locale.getencoding()
 own = {name: load_corpus(name) for name in OWN_CORPORA}
 assert all(len(frame) for frame in (*own.values(), sts_b())) and CATALOG
@@ -87,8 +87,8 @@ def test_files_are_read_as_utf8_whatever_the_system_thinks(tmp_path):
 CELLS = [
     "import locale\n"
     "from course_utils import exercises, say\n"
-    "from course_utils.cache import EmbeddingCache\n"
-    "from course_utils.metrics import Interval\n"
+    "from course_utils.embedding import EmbeddingCache\n"
+    "from course_utils.measuring import Interval\n"
     "from helpers import fake_embedder\n"
     "q1, *_ = exercises.exercises(1)\n"
     "print(locale.getencoding())",
@@ -109,8 +109,16 @@ def test_a_kernel_in_an_old_encoding_shows_every_sign(own_cache_dir, monkeypatch
     NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
     shown = nbformat.writes(notebook)
     assert "ANSI_X3.4-1968" in shown or "cp1252" in shown
-    for words in ("**Müller** has a higher Genauigkeit than **日本**", "not yet", "✎", "not attempted", "Hint 1 of",
-                  "def cosine_similarity", "(2, 8)", "**größer** −1"):  # fmt: skip
+    for words in (
+        "**Müller** has a higher Genauigkeit than **日本**",
+        "not yet",
+        "✎",
+        "not attempted",
+        "Hint 1 of",
+        "def cosine_similarity",
+        "(2, 8)",
+        "**größer** −1",
+    ):
         assert words in shown, words
 
 

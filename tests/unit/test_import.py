@@ -8,12 +8,16 @@ from helpers import run_python
 
 import course_utils
 
-MODULES = [module.name for module in pkgutil.iter_modules(course_utils.__path__, "course_utils.") if not module.ispkg]
+MODULES = [
+    module.name
+    for module in pkgutil.walk_packages(course_utils.__path__, "course_utils.")
+    if not module.ispkg and ".app." not in module.name
+]
 # a sentence-transformers module is a torch class; load_embedder imports it only for the model that needs it
-MODULES.remove("course_utils.instruct_model")
+MODULES.remove("course_utils.embedding.instruct")
 HEAVY = {"torch", "transformers", "sentence_transformers", "umap", "sklearn", "scipy", "plotly", "matplotlib"}
 #: Classes that derive from scikit-learn's need it, and what it needs, when they are defined.
-NEEDED = {"course_utils.value_learner": {"sklearn", "scipy"}}
+NEEDED = {"course_utils.learning.value_learner": {"sklearn", "scipy"}}
 
 
 def loaded_by(module):

@@ -8,16 +8,16 @@ import tomllib
 import numpy as np
 import pytest
 
-from course_utils import instruct_model
-from course_utils.cache import EmbeddingCache
-from course_utils.corpora import NEWSGROUPS, load_corpus
-from course_utils.embedder import ModelUnavailableError, load_embedder
-from course_utils.instruct_model import HEAD
-from course_utils.metrics import gain, knn_accuracy, knn_overlap, silhouette
+from course_utils.data import NEWSGROUPS, load_corpus
+from course_utils.embedding import EmbeddingCache, ModelUnavailableError, load_embedder
+from course_utils.embedding import instruct as instruct_model
+from course_utils.embedding.instruct import HEAD
+from course_utils.measuring import knn_accuracy, knn_overlap
+from course_utils.measuring.metrics import gain, silhouette
 from course_utils.paths import ROOT
 
-sys.path.insert(0, str(ROOT / "tools"))
-from instruct_card import model_card, targets  # noqa: E402
+sys.path.insert(0, str(ROOT / "tools" / "course_instruct"))
+from card import model_card, targets  # noqa: E402
 
 SENTIMENT = "Classify the sentiment of the given text as positive, negative, or neutral"
 TOXICITY = "Classify the given text as either toxic or not toxic"
@@ -138,7 +138,7 @@ def test_the_card_counts_the_parameters(instruct):
 
 
 def trained_on(texts) -> float:
-    from instruct_texts import text_hash
+    from texts import text_hash
 
     trained = set(np.load(HEAD / "training_hashes.npy", allow_pickle=False).tolist())
     return np.mean([text_hash(text) in trained for text in texts])
@@ -159,7 +159,7 @@ def test_the_hashes_do_find_what_was_trained_on():
 
 
 def test_wordings_of_the_tests_are_no_wordings_of_the_training():
-    from train_instruct_model import STAYS, wordings
+    from train import STAYS, wordings
 
     names = (*FOUND["training"]["labels"], "person", "numbers")
     trained = {words.lower() for name in (*FOUND["training"]["labels"], *STAYS) for words in wordings(name)}

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
-from course_utils.maps import map_quality, project, project_aligned
-from course_utils.metrics import normalize
+from course_utils.drawing import map_quality, project, project_aligned
+from course_utils.measuring import normalize
 
 RANDOM = np.random.default_rng(0)
 CENTRES = RANDOM.normal(size=(4, 32))

@@ -6,24 +6,19 @@ import scipy.sparse
 from scipy import stats
 from sklearn.metrics.pairwise import cosine_similarity, euclidean_distances
 
-from course_utils.metrics import (
+from course_utils.measuring import (
     Interval,
-    accuracy,
     bootstrap_interval,
-    cosine_spearman,
-    gain,
     knn_accuracy,
     knn_overlap,
     mrr_at_10,
     ndcg_at_10,
     nearest_neighbors,
     normalize,
-    paraphrase_spread,
     recall_at_k,
-    shift,
-    silhouette,
     spearman_interval,
 )
+from course_utils.measuring.metrics import accuracy, cosine_spearman, gain, paraphrase_spread, shift, silhouette
 
 RANDOM = np.random.default_rng(0)
 CLOUD = RANDOM.normal(size=(60, 8))

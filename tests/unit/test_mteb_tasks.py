@@ -4,9 +4,9 @@ import sys
 
 import pytest
 
-from course_utils.benchmark import Classification, Contender, Retrieval, Similarity, evaluate, summarize
-from course_utils.corpora import load_corpus
-from course_utils.mteb_tasks import evaluate_with_mteb
+from course_utils.data import load_corpus
+from course_utils.measuring import Classification, Contender, Retrieval, Similarity, evaluate_with_mteb
+from course_utils.measuring.benchmark import evaluate, summarize
 
 
 def test_our_numbers_are_mtebs():

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from course_utils.pairs import Pairs, read_pairs, split_pairs
+from course_utils.data import Pairs, read_pairs, split_pairs
 
 ROWS = [
     {"query": "Wo?", "pos": "hier, 今日", "neg": ["dort", "nirgends"]},

@@ -8,15 +8,14 @@ import pandas as pd
 import pytest
 from matplotlib.collections import PathCollection
 
-from course_utils.plots import (
-    PALETTE,
+from course_utils.drawing import PALETTE, preview
+from course_utils.drawing.plots import (
     plot_map,
     plot_map_grid,
     plot_scores,
     plot_similarity_heatmap,
     plot_task_maps,
     plot_tradeoff,
-    preview,
 )
 
 POINTS = np.random.default_rng(0).normal(size=(24, 2)).astype(np.float32)
@@ -156,11 +155,14 @@ def test_a_figure_shows_once_in_a_notebook_and_needs_nothing_from_outside():
 
 SUMMARY = pd.DataFrame(
     {
-        "model": ["a", "b", "a", "b", "gone"], "task": ["t1", "t1", "t2", "t2", None],
-        "metric": ["accuracy"] * 4 + [None], "estimate": [0.5, 0.6, 0.7, 0.2, np.nan],
-        "low": [0.4, 0.5, 0.6, 0.1, np.nan], "high": [0.6, 0.9, 0.8, 0.3, np.nan],
+        "model": ["a", "b", "a", "b", "gone"],
+        "task": ["t1", "t1", "t2", "t2", None],
+        "metric": ["accuracy"] * 4 + [None],
+        "estimate": [0.5, 0.6, 0.7, 0.2, np.nan],
+        "low": [0.4, 0.5, 0.6, 0.1, np.nan],
+        "high": [0.6, 0.9, 0.8, 0.3, np.nan],
     }
-)  # fmt: skip
+)
 
 
 def test_scores_have_one_panel_a_task_with_the_first_model_on_top():

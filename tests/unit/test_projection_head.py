@@ -10,9 +10,10 @@ import torch
 from helpers import output_of, start_python
 from safetensors.numpy import save_file
 
-from course_utils.embedder import load_embedder
-from course_utils.metrics import normalize
-from course_utils.projection_head import CheckpointError, ProjectionHead, _right_answers, train_projection_head
+from course_utils.embedding import load_embedder
+from course_utils.learning import CheckpointError, ProjectionHead, train_projection_head
+from course_utils.learning.projection_head import _right_answers
+from course_utils.measuring import normalize
 
 RNG = np.random.default_rng(0)
 DIM = 24
@@ -74,8 +75,12 @@ def test_the_same_seed_gives_the_same_head_and_another_does_not():
 
 def test_the_loss_is_info_nce():
     rows = []
-    train_projection_head(*PARTS, **QUICK | {"dim": DIM, "epochs": 1, "batch_size": 80}, temperature=0.1,
-                          on_epoch=lambda row, head: rows.append(row))  # fmt: skip
+    train_projection_head(
+        *PARTS,
+        **QUICK | {"dim": DIM, "epochs": 1, "batch_size": 80},
+        temperature=0.1,
+        on_epoch=lambda row, head: rows.append(row),
+    )
     logits = torch.tensor(X[TRAIN] @ Y[TRAIN].T) / 0.1
     assert rows[0]["loss"] == pytest.approx(
         torch.nn.functional.cross_entropy(logits, torch.arange(80)).item(), abs=1e-4
@@ -111,8 +116,12 @@ def test_a_batch_of_one_pair_repeated_has_no_negatives():
 def test_posts_of_one_group_are_not_held_against_each_other():
     losses = {}
     for name, groups in (("apart", None), ("together", np.zeros(80))):
-        train_projection_head(*PARTS, **QUICK | {"epochs": 1}, groups=groups,
-                              on_epoch=lambda row, head, name=name: losses.setdefault(name, row["loss"]))  # fmt: skip
+        train_projection_head(
+            *PARTS,
+            **QUICK | {"epochs": 1},
+            groups=groups,
+            on_epoch=lambda row, head, name=name: losses.setdefault(name, row["loss"]),
+        )
     assert losses["together"] == 0 < losses["apart"]  # nobody is left to compete
 
 
@@ -207,14 +216,20 @@ class Evil:
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        ("a byte", "has changed"), ("the end", "not the whole"), ("empty", "not a safetensors file"),
-        ("pickle inside", "not a safetensors file"), ("no json", "no file 'best.json'"),
-        ("no weights", "no file 'best.safetensors'"), ("other json", "does not describe a projection head"),
-        ("json list", "does not describe a projection head"), ("changed json", "has changed"),
+        ("a byte", "has changed"),
+        ("the end", "not the whole"),
+        ("empty", "not a safetensors file"),
+        ("pickle inside", "not a safetensors file"),
+        ("no json", "no file 'best.json'"),
+        ("no weights", "no file 'best.safetensors'"),
+        ("other json", "does not describe a projection head"),
+        ("json list", "does not describe a projection head"),
+        ("changed json", "has changed"),
         ("newer format", "is of the format 'text-embeddings-course projection head 2'"),
-        ("other tensors", "has changed"), ("NaN", "not finite"),
+        ("other tensors", "has changed"),
+        ("NaN", "not finite"),
     ],
-)  # fmt: skip
+)
 def test_a_foreign_or_damaged_checkpoint_is_refused(saved, damage, message, capsys):
     weights, about = saved / "best.safetensors", saved / "best.json"
     data, text = weights.read_bytes(), about.read_text(encoding="utf-8")
@@ -228,11 +243,15 @@ def test_a_foreign_or_damaged_checkpoint_is_refused(saved, damage, message, caps
         save_file({"x": np.ones(3)}, weights)
     else:
         new = {
-            "a byte": data[:-1] + bytes([data[-1] ^ 1]), "the end": data[:-30], "empty": b"",
-            "pickle inside": pickle.dumps(Evil()), "other json": '{"a": 1}', "json list": "[]",
+            "a byte": data[:-1] + bytes([data[-1] ^ 1]),
+            "the end": data[:-30],
+            "empty": b"",
+            "pickle inside": pickle.dumps(Evil()),
+            "other json": '{"a": 1}',
+            "json list": "[]",
             "changed json": text.replace("some encoder", "that encoder"),
             "newer format": text.replace("projection head 1", "projection head 2"),
-        }[damage]  # fmt: skip
+        }[damage]
         if isinstance(new, bytes):
             weights.write_bytes(new)
         else:
@@ -307,7 +326,7 @@ def test_an_exported_model_gives_the_same_vectors_everywhere(minilm, tmp_path, h
 
 def test_training_needs_no_torch_to_be_read_back(saved):
     code = (
-        "import sys; from course_utils.projection_head import ProjectionHead; "
+        "import sys; from course_utils.learning import ProjectionHead; "
         "print(ProjectionHead.load(sys.argv[1]).dim, 'torch' in sys.modules)"
     )
     assert output_of(start_python(code, saved)).split() == ["8", "False"]

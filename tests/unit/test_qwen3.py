@@ -11,8 +11,7 @@ import torch
 from tiny_qwen3 import DIM, END, build_tiny_qwen3
 from transformers import AutoModel, AutoTokenizer
 
-from course_utils.catalog import find_model
-from course_utils.embedder import EmbeddingOptions, ModelUnavailableError, load_embedder
+from course_utils.embedding import EmbeddingOptions, ModelUnavailableError, find_model, load_embedder
 
 NAMES = ["Qwen3-Embedding-0.6B", "Qwen3-Embedding-4B", "Qwen3-Embedding-8B"]
 TASK = "Identify the topic of the text"
@@ -28,11 +27,11 @@ TEXTS = [
     "الطقس جميل اليوم.",
     "Сегодня прекрасная погода.",
     "आज मौसम बहुत अच्छा है।",
-    "def add(a: int, b: int = 1) -> int:\n    \"\"\"Sum.\"\"\"\n\treturn a + b  # 1 ≤ 2\n",
-    "<div class=\"x\">{{ y }}</div>\r\n  trailing spaces   ",
+    'def add(a: int, b: int = 1) -> int:\n    """Sum."""\n\treturn a + b  # 1 ≤ 2\n',
+    '<div class="x">{{ y }}</div>\r\n  trailing spaces   ',
     "🙂👩‍👩‍👧 e\u0301 \u200b zero width",
     "a",
-]  # fmt: skip
+]
 
 
 @pytest.fixture(scope="module")

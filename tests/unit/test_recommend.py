@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from course_utils.catalog import CATALOG, ModelCard, find_model
-from course_utils.metrics import Interval
-from course_utils.recommend import published_scores, recommend, stay_or_upgrade
+from course_utils.embedding import CATALOG, ModelCard, find_model
+from course_utils.measuring import Interval, recommend
+from course_utils.measuring.recommend import published_scores, stay_or_upgrade
 
 SMALL = ModelCard("a/small", 1, 8, 256, license="mit", languages=("eng",), download_mb=100)
 LARGE = ModelCard(

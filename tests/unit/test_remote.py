@@ -14,11 +14,17 @@ import numpy as np
 import pytest
 from endpoint import DIM, fake_vectors, serving
 
-import course_utils.remote
-from course_utils.cache import EmbeddingCache
-from course_utils.catalog import find_model
-from course_utils.embedder import EmbeddingOptions, ModelUnavailableError, load_embedder
-from course_utils.remote import ENDPOINTS, EndpointError, RemoteEmbedder
+import course_utils.embedding.endpoint
+from course_utils.embedding import (
+    ENDPOINTS,
+    EmbeddingCache,
+    EmbeddingOptions,
+    EndpointError,
+    ModelUnavailableError,
+    RemoteEmbedder,
+    find_model,
+    load_embedder,
+)
 
 KEY = "sk-test-1234567890-do-not-tell"
 TEXTS = [f"Text number {i}, of no great length." for i in range(40)]
@@ -26,7 +32,7 @@ TEXTS = [f"Text number {i}, of no great length." for i in range(40)]
 
 @pytest.fixture(autouse=True)
 def no_pause(monkeypatch):
-    monkeypatch.setattr(course_utils.remote, "_PAUSE", 0.01)
+    monkeypatch.setattr(course_utils.embedding.endpoint, "_PAUSE", 0.01)
 
 
 @pytest.fixture
@@ -147,9 +153,25 @@ def test_the_pace_is_kept(server):
 # --- what goes wrong and comes right --------------------------------------------------------------------------------
 
 PASSING = [
-    408, 409, 429, 500, 502, 503, "timeout", "drop", "drop midway", "order", "dimension", "nan", "ragged", "missing",
-    "twice", "no numbers", "truncated", "html",
-]  # fmt: skip
+    408,
+    409,
+    429,
+    500,
+    502,
+    503,
+    "timeout",
+    "drop",
+    "drop midway",
+    "order",
+    "dimension",
+    "nan",
+    "ragged",
+    "missing",
+    "twice",
+    "no numbers",
+    "truncated",
+    "html",
+]
 
 
 @pytest.mark.parametrize("mishap", PASSING)

@@ -11,13 +11,11 @@ from typer.testing import CliRunner
 
 from course_utils.app import cli
 from course_utils.app.retriever import _rows, open_models
-from course_utils.embedder import load_embedder
-from course_utils.pairs import Pairs, read_pairs
-from course_utils.projection_head import CheckpointError, ProjectionHead
+from course_utils.data import Pairs, read_pairs
+from course_utils.embedding import load_embedder
+from course_utils.learning import CheckpointError, ProjectionHead
 
-PICTURES = (
-    "similarity_distribution", "tsne_projection", "umap_projection", "similarity_heatmap", "top_k_predictions",
-)  # fmt: skip
+PICTURES = ("similarity_distribution", "tsne_projection", "umap_projection", "similarity_heatmap", "top_k_predictions")
 EVIL = "<script>alert(1)</script>"
 
 
@@ -38,9 +36,13 @@ def model(tmp_path_factory):
 def data(tmp_path_factory):
     words = ["harbour", "violin", "lantern", "tax", "garden", "engine", "river", "clock", "bread", "moon"]
     rows = [
-        {"query": f"What about the {words[i % 10]} {i}?", "pos": [f"The {words[i % 10]} {i} is fine.", f"Answer {i}"],
-         "neg": [f"The {words[i % 10]} {i + 1000} is not."]} for i in range(80)
-    ]  # fmt: skip
+        {
+            "query": f"What about the {words[i % 10]} {i}?",
+            "pos": [f"The {words[i % 10]} {i} is fine.", f"Answer {i}"],
+            "neg": [f"The {words[i % 10]} {i + 1000} is not."],
+        }
+        for i in range(80)
+    ]
     rows[0]["query"] += EVIL
     path = tmp_path_factory.mktemp("data") / "pairs.jsonl"
     path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
@@ -88,9 +90,20 @@ def test_visualize_leaves_all_pictures_and_a_report(trained, model, data, tmp_pa
     folder, _ = trained
     out = tmp_path / "pictures here"
     said = course(
-        "visualize", "--data", data, "--model", model, "--checkpoint", folder / "one", "--compare", folder / "two",
-        "--output", out, "--perplexity", 5,
-    )  # fmt: skip
+        "visualize",
+        "--data",
+        data,
+        "--model",
+        model,
+        "--checkpoint",
+        folder / "one",
+        "--compare",
+        folder / "two",
+        "--output",
+        out,
+        "--perplexity",
+        5,
+    )
     files = {f"{name}.{kind}" for name in PICTURES for kind in ("png", "html")}
     assert {path.name for path in out.iterdir()} == files | {"plotly.min.js", "report.json", "report.html"}
     for name in PICTURES:
@@ -118,8 +131,10 @@ def test_the_verdict_counts_what_a_head_does_elsewhere(trained, model, data, tmp
     report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
     assert report["other_data_sha256"] == read_pairs(other).sha256 != report["data_sha256"]
     for name in ("one", "two"):
-        stock, head = (open_models(other, model, heads, device=None, batch_size=32, max_samples=None)[-1].right_first
-                       for heads in ([], [folder / name]))  # fmt: skip
+        stock, head = (
+            open_models(other, model, heads, device=None, batch_size=32, max_samples=None)[-1].right_first
+            for heads in ([], [folder / name])
+        )
         change = report["verdicts"][name]["evidence"]["change out of domain"]["value"]
         assert change == pytest.approx(head.mean() - stock.mean())
     with pytest.raises(ValueError, match="give the head with --checkpoint"):
@@ -127,8 +142,23 @@ def test_the_verdict_counts_what_a_head_does_elsewhere(trained, model, data, tmp
 
 
 def test_pictures_can_be_left_out_and_samples_drawn(model, data, tmp_path):
-    said = course("visualize", "--data", data, "--model", model, "--output", tmp_path, "--skip-tsne", "--skip-umap",
-                  "--max-samples", 20, "--device", "cpu", "--batch-size", 4)  # fmt: skip
+    said = course(
+        "visualize",
+        "--data",
+        data,
+        "--model",
+        model,
+        "--output",
+        tmp_path,
+        "--skip-tsne",
+        "--skip-umap",
+        "--max-samples",
+        20,
+        "--device",
+        "cpu",
+        "--batch-size",
+        4,
+    )
     assert "20 of 80 questions are drawn" in said
     names = {path.stem for path in tmp_path.glob("*.png")}
     assert names == set(PICTURES) - {"tsne_projection", "umap_projection"}

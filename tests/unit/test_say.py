@@ -2,8 +2,8 @@
 
 import pytest
 
-from course_utils.metrics import Interval, bootstrap_interval
-from course_utils.say import choose, comparison, sentence
+from course_utils.measuring import Interval, bootstrap_interval
+from course_utils.teaching.say import choose, comparison, sentence
 
 
 @pytest.mark.parametrize(
@@ -16,7 +16,7 @@ from course_utils.say import choose, comparison, sentence
         (Interval(0.1, 0.0, 0.2), "cannot be told apart"),
         (Interval(0, 0, 0), "cannot be told apart"),
     ],
-)  # fmt: skip
+)
 def test_a_difference_is_one_only_if_its_interval_excludes_zero(difference, words):
     assert words in comparison("A", "B", difference, "accuracy")
 

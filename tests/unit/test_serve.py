@@ -19,7 +19,7 @@ import uvicorn  # noqa: E402
 from fastapi.testclient import TestClient  # noqa: E402
 
 from course_utils.app.serve import MAX_BYTES, MAX_CHARACTERS, MAX_TEXTS, create_app  # noqa: E402
-from course_utils.value_learner import EmbeddingValueLearner  # noqa: E402
+from course_utils.learning import EmbeddingValueLearner  # noqa: E402
 
 
 def make_learner(**model):
@@ -36,8 +36,9 @@ def client():
 def test_it_predicts_and_ranks_as_the_learner_does(client):
     learner = make_learner()
     assert client.post("/predict", json={"text": "text 3"}).json() == {
-        "text": "text 3", "score": pytest.approx(learner.predict("text 3"))
-    }  # fmt: skip
+        "text": "text 3",
+        "score": pytest.approx(learner.predict("text 3")),
+    }
     texts = ["b", "a", "b", "c"]
     ranked = client.post("/rank", json={"texts": texts}).json()
     assert [found["text"] for found in ranked] == [text for text, _ in learner.rank_texts(texts)]

@@ -13,11 +13,10 @@ from tiny_qwen3 import build_tiny_qwen3
 from typer.testing import CliRunner
 
 from course_utils.app import cli, task_maps
-from course_utils.corpora import load_corpus
-from course_utils.embedder import load_embedder
-from course_utils.maps import map_quality
-from course_utils.metrics import knn_accuracy, nearest_neighbors, normalize
-from course_utils.tasks import Task, load_tasks
+from course_utils.data import Task, load_corpus, load_tasks
+from course_utils.drawing import map_quality
+from course_utils.embedding import load_embedder
+from course_utils.measuring import knn_accuracy, nearest_neighbors, normalize
 
 FOUR = ["default", "sentiment", "topic", "toxicity"]
 
@@ -68,8 +67,19 @@ def test_the_data_are_those_of_the_vectors(made, folder):
 
 def test_the_folder_can_be_made_again(made, folder):
     out, _, data = made
-    course("embed", "--model", folder, "--tasks", "task_prompts.json", "--task", "default", "--task", "stance",
-           "--out", out)  # fmt: skip
+    course(
+        "embed",
+        "--model",
+        folder,
+        "--tasks",
+        "task_prompts.json",
+        "--task",
+        "default",
+        "--task",
+        "stance",
+        "--out",
+        out,
+    )
     again = json.loads((out / "data.json").read_text(encoding="utf-8"))
     assert [task["name"] for task in again["tasks"]] == ["default", "stance"]
     assert again["points"][3]["default_x"] == data["points"][3]["default_x"]
@@ -127,8 +137,13 @@ def test_texts_without_labels_are_described_too():
     data = described(spaces, LABELLED[["text"]])
     assert data["labels"] == [] and data["tasks"][0]["effect"] == [] and data["points"][0]["category"] == ""
     assert set(data["points"][0]) == {
-        "text_preview", "category", "labels", "default_x", "default_y", "default_neighbours"
-    }  # fmt: skip
+        "text_preview",
+        "category",
+        "labels",
+        "default_x",
+        "default_y",
+        "default_neighbours",
+    }
 
 
 def test_the_script_of_the_page_is_the_same_as_the_data_and_cannot_be_left(data, tmp_path):
@@ -208,7 +223,7 @@ def test_without_names_the_first_four_on_the_text():
 
 
 def test_a_run_that_broke_off_goes_on_where_it_stopped(own_cache_dir, tmp_path):
-    from course_utils.cache import EmbeddingCache
+    from course_utils.embedding import EmbeddingCache
 
     embedder = fake_embedder(cache=EmbeddingCache())
     texts, tasks = [f"text {i}" for i in range(30)], list(load_tasks().values())[:4]
@@ -229,8 +244,19 @@ def test_a_run_that_broke_off_goes_on_where_it_stopped(own_cache_dir, tmp_path):
 
 def test_a_page_from_an_endpoint(own_cache_dir, tmp_path):
     with serving(lambda texts: np.tile(fake_vectors(texts), 1024 // SERVED_DIM)) as server:
-        course("embed", "--endpoint", server.url, "--model", "qwen3-embedding:0.6b", "--limit", 30,
-               "--tasks", "task_prompts.json", "--out", tmp_path / "page")  # fmt: skip
+        course(
+            "embed",
+            "--endpoint",
+            server.url,
+            "--model",
+            "qwen3-embedding:0.6b",
+            "--limit",
+            30,
+            "--tasks",
+            "task_prompts.json",
+            "--out",
+            tmp_path / "page",
+        )
         asked = {text.partition("\n")[0] for request in server.asked for text in request["input"]}
     data = json.loads((tmp_path / "page" / "data.json").read_text(encoding="utf-8"))
     assert len(data["points"]) == 30 and [task["name"] for task in data["tasks"]] == FOUR

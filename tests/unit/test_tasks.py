@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from course_utils.data import Task, load_tasks
 from course_utils.paths import ROOT
-from course_utils.tasks import Task, load_tasks
 
 FOUR = {
     "default": "",

@@ -102,7 +102,7 @@ def test_the_student_gets_a_stub_and_the_solution_is_whole(course):
     )
     assert stub == 'def double(x):\n    """Twice x."""\n    # YOUR CODE HERE\n    ...'
     assert whole == 'def double(x):\n    """Twice x."""\n    twice = 2 * x\n\n    return twice'
-    shown = json.loads((course / "course_utils/checks/lesson01.json").read_text(encoding="utf-8"))
+    shown = json.loads((course / "course_utils/teaching/checks/lesson01.json").read_text(encoding="utf-8"))
     assert shown == {"q1": whole}
 
 
@@ -114,7 +114,7 @@ def test_the_header_comes_from_the_manifest(course):
 
 
 def test_a_second_build_gives_the_same_bytes(course):
-    paths = [path for pattern in ("*/*.ipynb", "course_utils/checks/*") for path in course.glob(pattern)]
+    paths = [path for pattern in ("*/*.ipynb", "course_utils/teaching/checks/*") for path in course.glob(pattern)]
     before = {path: path.read_bytes() for path in paths}
     assert len(before) == 3
     assert build.main([], course) == 0

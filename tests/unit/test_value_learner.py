@@ -14,15 +14,15 @@ from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 
-from course_utils import value_learner
-from course_utils.catalog import ModelCard
-from course_utils.tensor_file import TensorFileError
-from course_utils.value_learner import (
+from course_utils.data import TensorFileError
+from course_utils.embedding import ModelCard
+from course_utils.learning import (
     ALPHAS,
     EmbeddingValueLearner,
     RankingExample,
     TextEmbedder,
     predict_ensemble,
+    value_learner,
 )
 
 
@@ -310,7 +310,7 @@ def test_a_wrong_alpha(wrong, learner):
 
 
 def test_what_training_did_is_logged_for_debugging(learner, caplog):
-    with caplog.at_level(logging.DEBUG, logger="course_utils.value_learner"):
+    with caplog.at_level(logging.DEBUG, logger="course_utils.learning.value_learner"):
         learner.train()
         learner.partial_fit("new", 1)
     assert "trained on 60 examples" in caplog.text and "1 examples learned one by one, 61 in all" in caplog.text
@@ -533,7 +533,7 @@ def test_a_model_of_a_named_encoder_loads_by_itself_in_a_new_process(tmp_path):
     path = learner.save_model(tmp_path / "taste.safetensors")
     code = """
 import sys
-from course_utils.value_learner import EmbeddingValueLearner
+from course_utils.learning import EmbeddingValueLearner
 print(repr(EmbeddingValueLearner.load_model(sys.argv[1], cache_dir=sys.argv[2]).predict("good")))
 """
     assert float(run_python(code, path, tmp_path / "cache")) == pytest.approx(learner.predict("good"), abs=1e-6)
@@ -601,7 +601,7 @@ def test_a_folder_that_cannot_be_written(tmp_path):
     code = """
 import sys
 from helpers import fake_embedder
-from course_utils.value_learner import EmbeddingValueLearner
+from course_utils.learning import EmbeddingValueLearner
 learner = EmbeddingValueLearner(fake_embedder()).fit(["a", "b", "c"], [1, 2, 3])
 try:
     learner.save_model(sys.argv[1] + "/model.safetensors")

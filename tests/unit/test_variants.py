@@ -8,9 +8,9 @@ import pytest
 from helpers import run_python
 from tiny_qwen3 import build_tiny_qwen3
 
-from course_utils.embedder import ModelUnavailableError, load_embedder
-from course_utils.metrics import normalize
-from course_utils.variants import distill_static, keep_layers, quantize, token_weights, vocabulary
+from course_utils.embedding import ModelUnavailableError, keep_layers, load_embedder, quantize
+from course_utils.embedding.variants import distill_static, token_weights, vocabulary
+from course_utils.measuring import normalize
 
 TEXTS = ["A short text.", "Another one, which is a little longer than the first.", "Rain"]
 
@@ -101,8 +101,8 @@ def test_nobody_is_told_about_it():
     """OpenVINO and NNCF would report each use to their maker, from a process of their own."""
     code = """
 import sys, psutil
-from course_utils.embedder import load_embedder
-from course_utils.variants import quantize
+from course_utils.embedding import load_embedder
+from course_utils.embedding import quantize
 quantize(load_embedder(cache=False)).encode("a text")
 print(sys.modules["openvino_telemetry"], psutil.Process().children(recursive=True))
 """

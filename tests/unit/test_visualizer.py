@@ -11,10 +11,11 @@ import pandas as pd
 import pytest
 from helpers import CARD
 
-from course_utils.metrics import Interval, normalize
-from course_utils.pairs import Pairs
-from course_utils.projection_head import CheckpointError, ProjectionHead
-from course_utils.visualizer import EmbeddingVisualizer, _decide
+from course_utils.data import Pairs
+from course_utils.drawing import EmbeddingVisualizer
+from course_utils.drawing.visualizer import _decide
+from course_utils.learning import CheckpointError, ProjectionHead
+from course_utils.measuring import Interval, normalize
 
 RNG = np.random.default_rng(0)
 

@@ -5,7 +5,7 @@
 const {tasks, points, labels, k, model, corpus, chance, taught} = window.DATA;
 const count = points.length;
 const GLIDE_MS = 1000;
-// as in course_utils/plots.py: ten colours, ten shapes, and from the eleventh category on other pairs of the two
+// as in course_utils/drawing/plots.py: ten colours, ten shapes, and from the eleventh category on other pairs of the two
 const PALETTE = ["#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd"];
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 const dark = matchMedia("(prefers-color-scheme: dark)");

@@ -1,0 +1,5 @@
+"""A file becomes a table: corpora that are fetched and checked, files of users, pairs, instructions."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,127 @@
+"""Maps: many dimensions drawn in two, and how far to trust the drawing.
+
+A map is for finding questions. Every answer is a number from the original space (see ``metrics``).
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from course_utils.measuring import knn_overlap, normalize
+
+
+def project(vectors: np.ndarray, method: str = "umap", *, random_state: int = 42, **options) -> np.ndarray:
+    """Place each vector on a plane, so that what is near in the vectors is near on the map.
+
+    Parameters
+    ----------
+    vectors : array of shape (n, dim); rows are compared by direction (cosine).
+    method : ``"pca"`` (the two directions of largest spread; exact), ``"tsne"`` or ``"umap"`` (neighbours first).
+    random_state : seed of t-SNE and UMAP. On one machine the same seed gives the same map.
+    options : passed on to scikit-learn's ``PCA`` or ``TSNE``, or to ``umap.UMAP``. Defaults: t-SNE perplexity 30 (less
+        for under 91 rows, where 30 cannot work), UMAP ``n_neighbors=15, min_dist=0.1``.
+
+    Returns
+    -------
+    float32 array of shape (n, 2). The axes have no unit, and for t-SNE and UMAP no meaning.
+    """
+    vectors = np.asarray(vectors, dtype=np.float32)
+    if vectors.ndim != 2 or len(vectors) < 4:
+        raise ValueError(f"vectors must have the shape (n, dim) with at least 4 rows, not {vectors.shape}.")
+    if not np.isfinite(vectors).all():
+        raise ValueError("vectors holds NaN or infinite values; look for them with np.isfinite(vectors).all(axis=1).")
+    unit = normalize(vectors)  # on unit vectors Euclidean order is cosine order, so one metric serves all methods
+    if np.allclose(unit, unit[0], atol=1e-6):  # scikit-learn's t-SNE would take the whole kernel down
+        raise ValueError("All rows of vectors point the same way: there is nothing to draw apart.")
+    if method == "pca":
+        from sklearn.decomposition import PCA
+
+        reducer = PCA(n_components=2, random_state=random_state, **options)
+    elif method == "tsne":
+        from sklearn.manifold import TSNE
+
+        options = {"perplexity": min(30, (len(unit) - 1) / 3), "init": "pca"} | options
+        reducer = TSNE(n_components=2, random_state=random_state, **options)
+    elif method == "umap":
+        from umap import UMAP
+
+        options = {"n_neighbors": min(15, len(unit) - 1), "min_dist": 0.1} | options
+        # n_jobs=1 goes with a seed; without it UMAP warns that it overrides the number of jobs
+        reducer = UMAP(n_components=2, random_state=random_state, n_jobs=1, **options)
+    else:
+        raise ValueError(f"method={method!r} must be 'pca', 'tsne' or 'umap'.")
+    from threadpoolctl import threadpool_limits
+
+    # t-SNE's threads wait for each other by spinning: where another program holds a core, two threads take many times
+    # as long as one, and at the sizes of the lessons they save nothing. The map is the same.
+    with threadpool_limits(1 if method == "tsne" else None):
+        return np.asarray(reducer.fit_transform(unit), dtype=np.float32)
+
+
+def project_aligned(
+    spaces: Mapping[str, np.ndarray], method: str = "umap", *, random_state: int = 42
+) -> dict[str, np.ndarray]:
+    """Draw several spaces of the same texts so that a point can be followed from map to map.
+
+    The first space is drawn as :func:`project` draws it. Every other starts from the finished first map instead of from
+    chance, and is then turned, mirrored and brought to its size, which have no meaning on a map. Each map still answers
+    to its own vectors alone.
+
+    Parameters
+    ----------
+    spaces : name to vectors, shape (n, dim), row i being the same text in all of them; the dimensions may differ.
+    method : as in :func:`project`. Maps by ``"pca"``, which is exact, have nothing to start from.
+
+    Returns
+    -------
+    name to float32 array of shape (n, 2), in the order given.
+
+    Notes
+    -----
+    umap's own ``AlignedUMAP`` ties each point to itself across the maps. On 800 posts under four instructions it held
+    points closer together, took several times as long and lost neighbours, which starting alike did not
+    (``benchmarks/task_maps.md``); how far a point moves there is also the work of the tie.
+    """
+    from scipy.linalg import orthogonal_procrustes
+
+    sizes = {name: len(vectors) for name, vectors in spaces.items()}
+    if len(set(sizes.values())) != 1:
+        raise ValueError(f"spaces must hold the same texts in the same order, so as many rows each, not {sizes}.")
+    maps: dict[str, np.ndarray] = {}
+    for name, vectors in spaces.items():
+        if not maps:
+            maps[name] = first = project(vectors, method, random_state=random_state)
+            centre = first.mean(axis=0)
+            continue
+        # t-SNE begins with points close together, as its own PCA start does, or it gets stuck
+        start = {"umap": {"init": first}, "tsne": {"init": 1e-4 * (first - centre) / first[:, 0].std()}}
+        points = project(vectors, method, random_state=random_state, **start.get(method, {}))
+        points = points - points.mean(axis=0)
+        turn, _ = orthogonal_procrustes(points, first - centre)
+        scale = np.linalg.norm(first - centre) / np.linalg.norm(points)
+        maps[name] = (scale * points @ turn + centre).astype(np.float32)
+    return maps
+
+
+def map_quality(vectors: np.ndarray, points: np.ndarray, k: int = 10) -> dict[str, float]:
+    """Measure how well a map keeps the ``k`` nearest neighbours; each value from 0 to 1.
+
+    Returns
+    -------
+    ``trustworthiness`` (low when the map shows neighbours that are none), ``continuity`` (low when it tears neighbours
+    apart) and ``knn_overlap`` (share of neighbours kept). Compare each with what shuffled points get: the first two
+    are then near one half, not zero.
+
+    References
+    ----------
+    Venna and Kaski (2001), as implemented in ``sklearn.manifold.trustworthiness``; continuity is the same with the
+    arguments swapped.
+    """
+    from sklearn.manifold import trustworthiness
+
+    unit = normalize(np.asarray(vectors, dtype=np.float32))
+    return {
+        "trustworthiness": float(trustworthiness(unit, points, n_neighbors=k)),
+        "continuity": float(trustworthiness(points, unit, n_neighbors=k)),
+        "knn_overlap": float(knn_overlap(unit, points, k).mean()),
+    }

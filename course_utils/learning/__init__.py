@@ -1,0 +1,5 @@
+"""Vectors become a model: scores learned by ridge regression, and a head on a frozen encoder."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,120 @@
+"""The course's tasks as tasks of mteb, with no hub: the same texts, measured by the library that leaderboards use.
+
+Needs the extra ``bench``. mteb's classes are made inside the functions, because importing mteb takes seconds.
+"""
+
+import warnings
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+
+from course_utils.measuring.benchmark import Classification, Contender, Encoder, Retrieval, Similarity, Task
+
+#: The measures that both have, under one name.
+METRICS = {
+    Similarity: ("cosine_spearman",),
+    Retrieval: ("recall_at_1", "mrr_at_10", "ndcg_at_10"),
+    Classification: ("accuracy",),
+}
+
+
+def evaluate_with_mteb(contenders: Iterable[Contender], tasks: Iterable[Task]) -> pd.DataFrame:
+    """Ask mteb for the measures of :func:`course_utils.measuring.benchmark.evaluate`.
+
+    Returns
+    -------
+    DataFrame with the columns ``model``, ``task``, ``metric`` and ``mteb``.
+
+    Raises
+    ------
+    ImportError
+        If mteb is not installed; the message says how to get it.
+    """
+    try:
+        import mteb
+
+        from datasets import disable_progress_bars
+    except ImportError as error:
+        raise ImportError(
+            "mteb is not installed. Run `pip install -c constraints.txt -e '.[bench]'` in the course's folder."
+        ) from error
+    disable_progress_bars()
+    tasks = list(tasks)
+    rows = []
+    for contender in contenders:
+        encoder = contender.load()
+        for task in tasks:
+            encoder.fit(task.corpus)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # on measures that are not ours, where a label is never predicted
+                result = mteb.evaluate(_as_model(encoder), tasks=[_as_task(task)], cache=None, show_progress_bar=False)
+            ((scores,),) = result.task_results[0].scores.values()  # of the one split and the one subset
+            rows += [(contender.name, task.name, metric, scores[metric]) for metric in METRICS[type(task)]]
+    return pd.DataFrame(rows, columns=["model", "task", "metric", "mteb"])
+
+
+def _as_model(encoder: Encoder):
+    from mteb.models import ModelMeta
+    from mteb.models.abs_encoder import AbsEncoder
+
+    class Model(AbsEncoder):
+        mteb_model_meta = ModelMeta.create_empty({"name": "course/contender", "revision": "1"})
+
+        def __init__(self):
+            pass
+
+        def encode(self, inputs, *, prompt_type=None, **kwargs):
+            texts = [text for batch in inputs for text in batch["text"]]
+            side = "" if prompt_type is None else str(prompt_type.value)
+            return np.asarray(encoder.encode(texts, side.replace("passage", "document")), dtype=np.float32)
+
+    return Model()
+
+
+def _as_task(task: Task):
+    """An mteb task whose data are ours: a subclass that loads nothing."""
+    from mteb.abstasks.classification import AbsTaskClassification
+    from mteb.abstasks.retrieval import AbsTaskRetrieval
+    from mteb.abstasks.sts import AbsTaskSTS
+    from mteb.abstasks.task_metadata import TaskMetadata
+
+    from datasets import Dataset, DatasetDict
+
+    base, kind, main_score, split = {
+        Similarity: (AbsTaskSTS, "STS", "cosine_spearman", "test"),
+        Retrieval: (AbsTaskRetrieval, "Retrieval", "ndcg_at_10", "test"),
+        Classification: (AbsTaskClassification, "Classification", "accuracy", "train"),
+    }[type(task)]
+
+    class LocalTask(base):
+        metadata = TaskMetadata(
+            name="CourseTask",
+            description=task.name,
+            dataset={"path": "local", "revision": "1"},
+            type=kind,
+            category="t2t",
+            modalities=["text"],
+            eval_splits=[split],
+            eval_langs=["eng-Latn"],
+            main_score=main_score,
+        )
+
+        def load_data(self, **kwargs):
+            if isinstance(task, Similarity):
+                columns = {"sentence1": task.sentences1, "sentence2": task.sentences2, "score": task.scores}
+                self.dataset = DatasetDict(test=Dataset.from_dict({key: list(c) for key, c in columns.items()}))
+            elif isinstance(task, Classification):
+                columns = {"text": list(task.texts), "label": [str(label) for label in task.labels]}
+                self.dataset = DatasetDict(train=Dataset.from_dict(columns))
+                # in five folds as here, and all texts of the other four, not eight a label
+                self.is_cross_validation, self.samples_per_label, self.n_splits = True, len(task.texts), 5
+            else:
+                named = {f"d{i}": text for i, text in enumerate(task.documents)}
+                self.corpus = {"test": named}
+                self.queries = {"test": {f"q{i}": text for i, text in enumerate(task.queries)}}
+                relevant = {f"q{i}": {f"d{j}": 1 for j in columns} for i, columns in enumerate(task.relevant)}
+                self.relevant_docs = {"test": relevant}
+            self.data_loaded = True
+
+    return LocalTask()

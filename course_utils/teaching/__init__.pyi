@@ -1,0 +1,2 @@
+from . import say as say
+from .exercise import exercises as exercises

@@ -1,0 +1,251 @@
+"""Measures course-instruct on sources, wordings and factors it never saw, and writes its model card.
+
+    python tools/course_instruct/evaluate.py my_work/course-instruct
+
+takes the heads that tools/course_instruct/train.py left there, one folder a seed, and writes ``evaluation.json`` and,
+from it, ``README.md`` beside the weights in course_utils/embedding/models/course-instruct. Like training, it needs
+the teacher.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from card import model_card
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import LeaveOneGroupOut, StratifiedKFold, cross_val_predict
+from sklearn.pipeline import make_pipeline
+from texts import (
+    HELD_OUT_FACTORS,
+    TAUGHT,
+    fetch_files,
+    friends,
+    label_by_rule,
+    label_by_teacher,
+    newsgroup_posts,
+    sentiment_of_scores,
+    split_sentences,
+    urgency_templates,
+)
+from train import read_layers, wordings
+
+from course_utils.data import load_corpus
+from course_utils.embedding import DEFAULT_MODEL, find_model, load_embedder
+from course_utils.embedding.embedder import _from_package
+from course_utils.embedding.instruct import HEAD, GatedHead, load_instruct_model
+from course_utils.measuring import bootstrap_interval, knn_accuracy, knn_overlap, nearest_neighbors
+from course_utils.measuring.metrics import cosine_spearman, gain, paraphrase_spread, shift, silhouette
+
+K = 10
+A_LABEL = 300  # texts a label at most: the same number of each, so that chance is 1 / labels
+
+
+def balanced(frame: pd.DataFrame, factor: str, labels=None) -> pd.DataFrame:
+    """The same number of texts with each label, at most :data:`A_LABEL`."""
+    known = frame[frame[factor].notna()] if labels is None else frame[frame[factor].isin(labels)]
+    n = min(A_LABEL, known[factor].value_counts().min())
+    return known.groupby(factor).sample(n, random_state=0)[["text", factor]].set_axis(["text", "label"], axis="columns")
+
+
+def without_marks(frame: pd.DataFrame) -> pd.DataFrame:
+    """Take the marks off the ends, so that a question is known by its words."""
+    return frame.assign(text=frame["text"].str.rstrip("?.! "))
+
+
+def test_sets() -> dict[str, pd.DataFrame]:
+    """Each set as ``factor/source`` with ``text`` and ``label``; no text of them was trained on."""
+    reviews, editorials = load_corpus("reviews"), load_corpus("editorials")
+    for frame in (reviews, editorials):
+        frame["sentiment"] = sentiment_of_scores(frame["score"])
+    snippets, posts, newsgroups = load_corpus("movie_snippets"), load_corpus("posts"), load_corpus("newsgroups")
+    opinions = snippets[snippets["kind"] != "plot"]
+    plots = pd.DataFrame({"text": split_sentences(snippets.loc[snippets["kind"] == "plot", "text"]), "kind": "factual"})
+    lines = label_by_teacher(label_by_rule(friends()))
+    leaders = label_by_rule(editorials)
+    all_posts = label_by_teacher(newsgroup_posts(of_lessons=True).copy())
+    reuters = pd.read_csv(
+        fetch_files("instruct_tests")["reuters-r8-test.tab"], sep="\t", skiprows=3, names=["topic", "text"], quoting=3
+    )
+    reuters = reuters[reuters.groupby("topic")["topic"].transform("size") >= 30].groupby("topic").head(60)
+    style = pd.concat([editorials.assign(formality="formal"), reviews.assign(formality="informal")])
+    view = pd.concat([opinions.assign(kind="subjective"), plots])
+    both = ["positive", "negative"]
+    return {
+        "sentiment/reviews": balanced(reviews, "sentiment", both),
+        "sentiment/editorials": balanced(editorials, "sentiment", both),
+        "sentiment/movie_snippets": balanced(opinions, "kind"),
+        "sentiment/posts": balanced(posts, "sentiment"),
+        "toxicity/posts": balanced(posts, "tone"),
+        "toxicity/friends": balanced(lines, "toxicity"),
+        "toxicity/newsgroups": balanced(all_posts, "toxicity"),
+        "topic/newsgroups": newsgroups.set_axis(["text", "label"], axis="columns"),
+        "topic/posts": balanced(posts, "topic"),
+        "topic/reuters": reuters.set_axis(["label", "text"], axis="columns"),
+        "formality/editorials and reviews": balanced(style, "formality"),
+        "question/friends": without_marks(balanced(lines, "question")),
+        "question/editorials": without_marks(balanced(leaders, "question")),
+        "subjectivity/movie_snippets": balanced(view, "kind"),
+        "tense/friends": balanced(lines, "tense"),
+        "tense/editorials": balanced(leaders, "tense"),
+        "urgency/templates": balanced(urgency_templates("test"), "urgency"),
+        "person/friends": balanced(lines, "person"),
+        "person/editorials": balanced(leaders, "person"),
+        "numbers/reviews": balanced(label_by_rule(reviews), "numbers"),
+        "numbers/editorials": balanced(leaders, "numbers"),
+    }
+
+
+def vote_accuracy(vectors: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Whether the majority of the nearest neighbours is right; a tie goes to the nearest of the tied labels."""
+    codes = pd.factorize(labels)[0]
+    near = codes[nearest_neighbors(vectors, K)]
+    votes = (near[:, :, None] == np.arange(codes.max() + 1)).sum(axis=1)
+    tied = votes[np.arange(len(near))[:, None], near] == votes.max(axis=1, keepdims=True)
+    return near[np.arange(len(near)), tied.argmax(axis=1)] == codes
+
+
+MEASURES = {
+    "knn_accuracy": lambda vectors, labels: knn_accuracy(vectors, labels, K),
+    "vote_accuracy": vote_accuracy,
+    "silhouette": silhouette,
+}
+
+
+def measure(vectors: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
+    """Each measure, a value for each text."""
+    return {name: function(vectors, labels).astype(float) for name, function in MEASURES.items()}
+
+
+def mean_over(results: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    return {name: np.mean([result[name] for result in results], axis=0) for name in MEASURES}
+
+
+def summary(without: dict[str, np.ndarray], result: dict[str, np.ndarray]) -> dict:
+    """Means of the measures, and the gain over no instruction with its paired 95 % interval."""
+    about = {}
+    for name, values in result.items():
+        change = gain(without[name], values)
+        about[name] = {"mean": values.mean(), "gain": change.estimate, "low": change.low, "high": change.high}
+    return about
+
+
+def probe_accuracy(vectors: np.ndarray, labels: np.ndarray) -> float:
+    """Accuracy of a logistic regression on MiniLM's own vectors of the same source, in five folds: a ceiling."""
+    folds = StratifiedKFold(5, shuffle=True, random_state=0)
+    guess = cross_val_predict(LogisticRegression(C=10, max_iter=2000), vectors, labels, cv=folds)
+    return float((guess == labels).mean())
+
+
+def words_alone(posts: pd.DataFrame) -> dict:
+    """How much of the posts' sentiment and tone is in single words: TF-IDF, one topic held out at a time."""
+    found = {}
+    for factor in ("sentiment", "tone"):
+        words = make_pipeline(TfidfVectorizer(sublinear_tf=True), LogisticRegression(C=10, max_iter=2000))
+        guess = cross_val_predict(words, posts["text"], posts[factor], groups=posts["topic"], cv=LeaveOneGroupOut())
+        interval = bootstrap_interval((guess == posts[factor]).to_numpy())
+        found[factor] = {"accuracy": interval.estimate, "low": interval.low, "high": interval.high}
+        found[factor]["chance"] = 1 / posts[factor].nunique()
+    return found
+
+
+def evaluate_set(factor: str, texts: pd.DataFrame, heads: list[GatedHead], model, instructions: dict) -> dict:
+    """All conditions on one set, for each head; the first head is the one that ships."""
+    labels = texts["label"].to_numpy()
+    means, own = read_layers(texts["text"].tolist(), model)
+
+    def steered(head: GatedHead, vector: torch.Tensor) -> np.ndarray:
+        with torch.inference_mode():
+            return head.steer(means, own, vector[None]).numpy()
+
+    without = measure(own.numpy(), labels)
+    words = wordings(factor, "lesson")[0]
+    in_front = load_embedder().encode(texts["text"], instruction=words, show_progress_bar=False)
+    right = [[measure(steered(head, vector), labels) for vector in instructions[factor, "held_out"]] for head in heads]
+    ships = heads[0]
+    lesson = steered(ships, instructions[factor, "lesson"][0])
+    wrong = {
+        other: mean_over([measure(steered(ships, vector), labels) for vector in instructions[other, "held_out"][:2]])
+        for other in TAUGHT
+        if other != factor
+    }
+    aside = [steered(ships, vector) for vector in instructions["irrelevant", "held_out"]]
+    spaces = {"lesson": [lesson], "irrelevant": aside, "words_in_front": [in_front]}
+    return {
+        "texts": len(texts),
+        "labels": len(set(labels)),
+        "probe": probe_accuracy(own.numpy(), labels),
+        "none": {name: values.mean() for name, values in without.items()},
+        "seeds": [summary(without, mean_over(results)) for results in right],
+        "lesson": summary(without, measure(lesson, labels)),
+        "wrong": summary(without, mean_over(list(wrong.values()))),
+        "wrong_one_by_one": {other: summary(without, result) for other, result in wrong.items()},
+        "irrelevant": summary(without, mean_over([measure(space, labels) for space in aside])),
+        "words_in_front": summary(without, measure(in_front, labels)),
+        "spread": {name: paraphrase_spread([result[name] for result in right[0]]) for name in MEASURES},
+        "shift": {kind: np.mean([shift(own.numpy(), space) for space in some]) for kind, some in spaces.items()},
+        "overlap": {
+            kind: np.mean([knn_overlap(own.numpy(), space, K, metric="cosine") for space in some])
+            for kind, some in spaces.items()
+        },
+    }
+
+
+def similarity() -> dict:
+    """STS-B without an instruction: course-instruct and MiniLM, in the same breath."""
+    pairs = load_corpus("sts_b")
+    found = {}
+    for name in ("course-instruct", DEFAULT_MODEL):
+        embedder = load_embedder(name)
+        first, second = embedder.encode(pairs["sentence1"]), embedder.encode(pairs["sentence2"])
+        found[name] = cosine_spearman(first, second, pairs["score"])
+    return found
+
+
+def rounded(value):
+    if isinstance(value, dict):
+        return {key: rounded(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [rounded(item) for item in value]
+    return round(float(value), 4) if isinstance(value, (float, np.floating)) else value
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("heads", type=Path, help="the folder that training wrote")
+    arguments = parser.parse_args()
+    # the one that ships comes first: its intervals are the ones that are quoted
+    ships = (HEAD / "model.safetensors").read_bytes()
+    folders = sorted(arguments.heads.glob("seed-*"))
+    folders.sort(key=lambda folder: (folder / "model.safetensors").read_bytes() != ships)
+    heads = [GatedHead.load(str(folder), local_files_only=True).eval() for folder in folders]
+    model = load_instruct_model(_from_package(find_model(DEFAULT_MODEL)), head=heads[0])
+    asked = (*TAUGHT, "topic", *HELD_OUT_FACTORS)
+    instructions = {
+        (name, part): read_layers(wordings(name, part), model)[1] for name in asked for part in ("held_out", "lesson")
+    }
+    instructions["irrelevant", "held_out"] = read_layers(wordings("irrelevant", "held_out"), model)[1]
+    results = {}
+    for name, texts in test_sets().items():
+        results[name] = evaluate_set(name.split("/")[0], texts, heads, model, instructions)
+        print(name, len(texts))
+    found = {
+        "training": json.loads((folders[0] / "training.json").read_text(encoding="utf-8")),
+        "parameters": sum(parameter.numel() for parameter in heads[0].parameters()),
+        "seeds": [int(folder.name.removeprefix("seed-")) for folder in folders],
+        "wordings": {f"{name}/{part}": len(vectors) for (name, part), vectors in instructions.items()},
+        "k": K,
+        "sets": results,
+        "sts_b": similarity(),
+        "posts_words_alone": words_alone(load_corpus("posts")),
+    }
+    found = rounded(found)
+    (HEAD / "evaluation.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    (HEAD / "README.md").write_text(model_card(found), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
