@@ -13,6 +13,7 @@ Standard library only, in the words of Python 3.8, so that an old Python can say
 
 import contextlib
 import hashlib
+import io
 import os
 import shutil
 import subprocess
@@ -220,7 +221,8 @@ def main(arguments):
 
 if __name__ == "__main__":
     for stream in (sys.stdout, sys.stderr):  # a console that lacks a letter shows a question mark
-        stream.reconfigure(errors="replace", line_buffering=True)
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace", line_buffering=True)
     try:
         sys.exit(main(sys.argv[1:]))
     except KeyboardInterrupt:

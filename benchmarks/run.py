@@ -257,7 +257,7 @@ def starting(sizes: dict, folder: Path) -> tuple[list[dict], str]:
     codes = {
         "`python -c pass`": ["pass"],
         "`import course_utils`": ["import course_utils"],
-        "`import course_utils.embedding.embedder`": ["import course_utils.embedding.embedder"],
+        "`from course_utils.embedding import load_embedder`": ["from course_utils.embedding import load_embedder"],
         "`course --help`": ["from course_utils.app.cli import main; main()", "--help"],
         "`import sentence_transformers`": ["import sentence_transformers"],
         "import and load with sentence-transformers": [

@@ -15,23 +15,82 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def cache_dir() -> Path:
-    """Folder for downloaded data and cached vectors: ``$COURSE_CACHE_DIR``, else the platform's user cache folder."""
+    """Folder for downloaded data and cached vectors.
+
+    Returns
+    -------
+    Path
+        ``$COURSE_CACHE_DIR``, else the platform's user cache folder. It need not exist yet.
+
+    Examples
+    --------
+    >>> isinstance(cache_dir(), Path)
+    True
+    """
     override = os.environ.get("COURSE_CACHE_DIR")
     return Path(override) if override else Path(platformdirs.user_cache_path("text-embeddings-course"))
 
 
 def shown(name: str | Path) -> str:
-    """Name a file, folder or model in a message: of a path the last part, as the rest is nobody else's business."""
+    """Name a file, folder or model in a message: of a path the last part, as the rest is nobody else's business.
+
+    Parameters
+    ----------
+    name : str or Path
+        As it was given.
+
+    Returns
+    -------
+    str
+        What may be shown.
+
+    Examples
+    --------
+    >>> shown("~/secret/texts.csv"), shown("BAAI/bge-m3")
+    ('texts.csv', 'BAAI/bge-m3')
+    """
     path = Path(name)
     return path.name if path.is_absolute() or str(name).startswith((".", "~")) else str(name)
 
 
 def reason(error: Exception) -> str:
-    """What an error of the system says, without the path that Python adds to it."""
+    """What an error of the system says, without the path that Python adds to it.
+
+    Parameters
+    ----------
+    error : Exception
+        Mostly an :class:`OSError`.
+
+    Returns
+    -------
+    str
+        Its words.
+
+    Examples
+    --------
+    >>> reason(OSError(2, "No such file or directory", "/home/me/texts.csv"))
+    'No such file or directory'
+    """
     return getattr(error, "strerror", None) or str(error)
 
 
 def file_sha256(path: Path) -> str:
-    """Hash a file: its sha256 as 64 hex digits."""
+    """Hash a file.
+
+    Parameters
+    ----------
+    path : Path
+        A file of any size.
+
+    Returns
+    -------
+    str
+        Its sha256 as 64 hex digits.
+
+    Examples
+    --------
+    >>> len(file_sha256(ROOT / "pyproject.toml"))
+    64
+    """
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

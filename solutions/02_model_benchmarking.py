@@ -34,7 +34,7 @@ from course_utils.data import load_corpus
 from course_utils.drawing import plots
 from course_utils.embedding import load_embedder, variants
 from course_utils.measuring import Classification, Contender, Retrieval, Similarity
-from course_utils.measuring import benchmark, intervals, metrics, recommend
+from course_utils.measuring import benchmark, intervals, metrics, recommend, timing
 from course_utils.teaching import exercises, say
 
 q1, q2, q3, q4, q5 = exercises(2)
@@ -144,9 +144,9 @@ say.sentence(f"**{name}** has a recall@1 of **{interval}**. By the rule: **{reco
 
 # %% tags=["core", "external-text"]
 posts = load_corpus("newsgroups", n_per_group=80, seed=SEED)
-pieces = benchmark.cut_pieces(posts["text"], words=12, n=12 * N_TIMED)
+pieces = timing.cut_pieces(posts["text"], words=12, n=12 * N_TIMED)
 fresh = load_embedder(MODEL, cache=False)
-seconds = benchmark.time_calls(fresh.encode, pieces, batch_size=N_TIMED, n_repeats=12)
+seconds = timing.time_calls(fresh.encode, pieces, batch_size=N_TIMED, n_repeats=12)
 (seconds * 1000).round(0)
 
 # %% [markdown] tags=["core"]
@@ -180,7 +180,7 @@ say.sentence(
 # words: it stops at `MAX_LENGTH` tokens.
 
 # %% tags=["core"]
-speed = benchmark.measure_speed([main], posts["text"], words=(8, 32, 128), batch_sizes=(1, N_TIMED), n_texts=N_TIMED)
+speed = timing.measure_speed([main], posts["text"], words=(8, 32, 128), batch_sizes=(1, N_TIMED), n_texts=N_TIMED)
 speed.drop(columns=["model", "why"]).round(2)
 
 # %% [markdown] tags=["core"]
@@ -277,7 +277,7 @@ say.sentence("\n".join(statements))
 # Let us see what such a sentence looks like when it is measured: our model against the static one.
 
 # %% tags=["core"]
-timed = benchmark.measure_speed(
+timed = timing.measure_speed(
     [Contender("static", static), main], wiki["passage"], words=[32], batch_sizes=[N_TIMED], n_texts=N_TIMED
 )
 ms = timed.set_index("model")["ms_per_text"]
@@ -405,8 +405,8 @@ contenders = [
     Contender(f"first {third} dimensions", MODEL, truncate_dim=third, max_length=MAX_LENGTH),
     main,
 ]
-speed = benchmark.measure_speed(contenders, traces["text"], words=[16], batch_sizes=[1], n_texts=N_TIMED)
-memory = benchmark.measure_memory(contenders, questions["question"].head(32))
+speed = timing.measure_speed(contenders, traces["text"], words=[16], batch_sizes=[1], n_texts=N_TIMED)
+memory = timing.measure_memory(contenders, questions["question"].head(32))
 
 # %% tags=["core"]
 quality = benchmark.summarize(benchmark.evaluate(contenders, [chatbot])).query("metric == 'recall_at_1'")
@@ -422,7 +422,19 @@ table.round(2)
 # once faster, better and smaller.
 
 # %% tags=["core"]
-plots.plot_tradeoff(table, quality="recall@1 of the chatbot", title="Quality, speed and memory")
+figure, axis = plt.subplots(figsize=(8.5, 5), layout="constrained")
+for (model, row), color, marker in zip(table.iterrows(), plots.PALETTE, "oDs^P*Xhpv", strict=False):
+    at = (row["ms_per_text"], row["estimate"])
+    quartiles = [[row["ms_per_text"] - row["q1"]], [row["q3"] - row["ms_per_text"]]]
+    interval = [[row["estimate"] - row["low"]], [row["high"] - row["estimate"]]]
+    axis.errorbar(*at, xerr=quartiles, yerr=interval, color=color, capsize=4, zorder=3)
+    axis.scatter(*at, s=20 + 1.2 * row["memory_mib"], color=color, alpha=0.75, marker=marker, zorder=2)
+    label = f"{model}\n{row['memory_mib']:,.0f} MiB"
+    axis.annotate(label, at, xytext=(18, 0), textcoords="offset points", fontsize=9, va="center")
+axis.set(xscale="log", xlabel="ms per text (log scale, quartiles)", ylabel="recall@1 of the chatbot (95 % interval)")
+axis.set(title="Quality, speed and memory")
+axis.set_xlim(table["ms_per_text"].min() / 3, table["ms_per_text"].max() * 8)  # room for the names
+axis.grid(alpha=0.3)
 
 # %% [markdown] tags=["core"]
 # A control comes for free: the first dimensions are cut off *after* the network has run, so these two
@@ -637,7 +649,7 @@ plots.plot_scores(benchmark.summarize(shown), title="Variants of one model")
 
 # %% tags=["deep"]
 posts = load_corpus("newsgroups", n_per_group=N_PER_GROUP, seed=SEED)
-speed = benchmark.measure_speed(
+speed = timing.measure_speed(
     variants_of_minilm[:4], posts["text"], words=[32], batch_sizes=[1, N_TIMED], n_texts=N_TIMED, n_repeats=4
 )
 ms = speed.pivot_table(index="model", columns="batch_size", values="ms_per_text", sort=False)

@@ -340,6 +340,7 @@ say.sentence("\n".join(statements))
 
 # %% tags=["core"]
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import silhouette_score
 from sklearn.model_selection import GroupKFold, StratifiedKFold, cross_val_predict
 
 probe = LogisticRegression(C=10, max_iter=2000)
@@ -350,7 +351,7 @@ for name, factor in FACTORS.items():
     vectors = spaces[name]
     labels = posts[factor].to_numpy()
     votes = pd.DataFrame(labels[metrics.nearest_neighbors(vectors, k=10)]).mode(axis=1)[0] == labels
-    silhouettes = [metrics.silhouette(spaces[which], labels).mean() for which in ("default", name)]
+    silhouettes = [silhouette_score(spaces[which], labels, metric="cosine") for which in ("default", name)]
     rows.append((factor, *silhouettes, votes.mean(), probed.mean()))
 columns = ["factor", "silhouette, no instruction", "silhouette, right one", "vote of 10 neighbours", "linear probe"]
 pd.DataFrame(rows, columns=columns).style.format(precision=2).hide(axis="index")
@@ -630,7 +631,7 @@ table["gain"] = [f"{gain.estimate:+.2f} ({gain.low:+.2f} to {gain.high:+.2f})" f
 table.style.format(precision=2).hide(axis="index")
 
 # %% tags=["deep"]
-spread, best = metrics.paraphrase_spread(by_wording), max(gain.estimate for gain in gains)
+spread, best = np.ptp(np.mean(by_wording, axis=1)), max(gain.estimate for gain in gains)
 say.sentence(
     f"Between the best and the worst wording lie **{spread:.2f}**; the best of them gains {best:+.2f} over no "
     "instruction. A result that was found with one wording should be reported with that spread."

@@ -830,7 +830,9 @@ say.sentence("\n".join(statements))
 import tempfile
 from importlib.util import find_spec
 
-have_extra = all(map(find_spec, ("peft", "accelerate", "datasets"))) and embedder.model is not None
+from course_utils.embedding import LocalEmbedder
+
+have_extra = all(map(find_spec, ("peft", "accelerate", "datasets"))) and isinstance(embedder, LocalEmbedder)
 if not have_extra:
     print("Not run: it needs the extra `finetune` (pip install -e '.[finetune]') and a model on this machine.")
 

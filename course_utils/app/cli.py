@@ -5,6 +5,7 @@ help and error messages come at once.
 """
 
 import errno
+import io
 import os
 import subprocess
 import sys
@@ -123,34 +124,23 @@ def embed(
     batch_size: Annotated[int, typer.Option(min=1)] = 32,
 ) -> None:
     """Embed a corpus, as a try or into a file that `load_embedder` reads on machines without the model."""
-    from course_utils.app.embed import announce, collect_texts, embed_texts, open_model
+    from course_utils.app import task_maps
+    from course_utils.app.embed import Encoding, collect_texts, embed_texts
 
+    encoding = Encoding(model, endpoint, dtype, max_length, batch_size)
     options = dict(map(parse_parameter, parameter or []))
-    if tasks is not None:
-        from course_utils.app import task_maps
-        from course_utils.data import load_tasks
-
-        if out is None or instruction or query or len(corpus or []) > 1 or len(text_column or []) > 1:
-            raise ValueError("--tasks needs a folder in --out, and takes one --corpus and no --instruction or --query.")
-        chosen = task_maps.choose_tasks(load_tasks(tasks), task or [])
-        task_maps.check_folder(out)
-        name = (corpus or ["noticeboard"])[0]
-        frame = task_maps.labelled_texts(name, (text_column or [None])[0], label_column or [], limit, options)
-        if endpoint is None:
-            announce(model, frame["text"].tolist(), len(chosen), max_length)
-        embedder = open_model(model, endpoint, dtype)
-        page = task_maps.make_page(out, name, frame, chosen, embedder, max_length, batch_size)
-        return print(f"Open {page} in a browser.")
-    if task or label_column:
-        raise ValueError("--task and --label-column go with --tasks.")
-    texts = collect_texts(corpus or ["noticeboard"], text_column or [], limit, options)
-    n_prompts = max(len(instruction or []) + query, 1)
-    if endpoint is None:
-        announce(model, texts, n_prompts, max_length)
-    embedder = open_model(model, endpoint, dtype)
-    prompts = [embedder.card.prompt_for(words) for words in instruction or ([] if query else [""])]
-    prompts += [embedder.card.query_prompt] if query else []
-    embed_texts(embedder, texts, prompts, max_length, batch_size, out)
+    corpora, columns = corpus or ["noticeboard"], text_column or []
+    if tasks is None:
+        if task or label_column:
+            raise ValueError("--task and --label-column go with --tasks.")
+        texts = collect_texts(corpora, columns, limit, options)
+        return embed_texts(encoding, texts, instruction or [], query, out)
+    if out is None or instruction or query or len(corpora) > 1 or len(columns) > 1:
+        raise ValueError("--tasks needs a folder in --out, and takes one --corpus and no --instruction or --query.")
+    column = columns[0] if columns else None
+    frame = task_maps.labelled_texts(corpora[0], column, label_column or [], limit, **options)
+    page = task_maps.embed_page(encoding, tasks, task or [], corpora[0], frame, out)
+    print(f"Open {page} in a browser.")
 
 
 @app.command()
@@ -198,13 +188,15 @@ def reset(lesson: Annotated[str, typer.Argument(help="01, 02, …")]) -> None:
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def test(context: typer.Context) -> None:
-    """Check the style and the built notebooks, then run pytest; further words go to pytest."""
-    if not all(map(find_spec, ("pytest", "xdist", "ruff", "jupytext"))):
+    """Check style, types and the built notebooks, then run pytest; further words go to pytest."""
+    if not all(map(find_spec, ("pytest", "xdist", "ruff", "mypy", "jupytext"))):
         raise ValueError("The tests need more packages. `python start.py test` installs them.")
     fetch_data()  # now, because the tests run without a network
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # two workers on two cores: more threads wait for each other
     for command in (
         ["-m", "ruff", "check"],
+        ["-m", "ruff", "format", "--check"],
+        ["-m", "mypy"],
         [str(ROOT / "tools" / "build.py"), "--check"],
         # loadscope: the tests of one module share what they made, and stay in one worker. In the order of the folders
         # the few long ones, which run notebooks, come first, and no worker waits for the other's last.
@@ -225,7 +217,7 @@ Device = Annotated[str | None, typer.Option(help="cpu, cuda, mps; left out: the 
 def train(
     data: Data,
     model: Encoder = DEFAULT_MODEL,
-    out: Annotated[Path, typer.Option(help="A folder for the checkpoints; an unfinished run goes on.")] = Path("head"),
+    out: Annotated[Path, typer.Option(help="The folder for the head.")] = Path("head"),
     epochs: Annotated[int, typer.Option(min=1)] = 10,
     dim: Annotated[int, typer.Option(min=1, help="Dimensions of the result.")] = 256,
     hidden: Annotated[int | None, typer.Option(min=1, help="Width of a hidden layer; left out: none.")] = None,
@@ -239,20 +231,18 @@ def train(
 ) -> None:
     """Train a projection head on pairs of questions and answers; a part of them is set aside for `evaluate`."""
     from course_utils.app.retriever import train as train_head
+    from course_utils.learning import HeadSettings
 
-    settings = {"dim": dim, "hidden": hidden, "learning_rate": learning_rate, "temperature": temperature}
-    train_head(
-        data,
-        model,
-        out,
-        device=device,
-        batch_size=batch_size,
-        seed=seed,
-        export=export,
+    settings = HeadSettings(
+        dim=dim,
+        hidden=hidden,
         epochs=epochs,
         patience=patience,
-        **settings,
+        learning_rate=learning_rate,
+        temperature=temperature,
+        seed=seed,
     )
+    train_head(data, model, out, settings, device, batch_size, export)
 
 
 @app.command()
@@ -267,8 +257,8 @@ def evaluate(
     from course_utils.app.retriever import evaluate as score
     from course_utils.app.retriever import open_models
 
-    options = {"device": device, "batch_size": batch_size, "max_samples": None}
-    print(score(open_models(data, model, checkpoint or [], **options)).to_string())
+    models = open_models(data, model, checkpoint or [], device=device, batch_size=batch_size, max_samples=None)
+    print(score(models).to_string())
 
 
 @app.command()
@@ -293,27 +283,30 @@ def visualize(
     heads = [*([checkpoint] if checkpoint else []), *(compare or [])]
     if other_data is not None and not heads:
         raise ValueError("--other-data says what a head does to another subject: give the head with --checkpoint.")
-    options = {"device": device, "batch_size": batch_size, "max_samples": max_samples}
-    models = open_models(data, model, heads, **options)
-    elsewhere = None if other_data is None else open_models(other_data, model, heads, **options)
-    draw(models, output, elsewhere=elsewhere, perplexity=perplexity, skip_tsne=skip_tsne, skip_umap=skip_umap)
+    models = open_models(data, model, heads, device=device, batch_size=batch_size, max_samples=max_samples)
+    elsewhere = []
+    if other_data is not None:
+        elsewhere = open_models(other_data, model, heads, device=device, batch_size=batch_size, max_samples=max_samples)
+    draw(models, elsewhere, output, perplexity=perplexity, skip_tsne=skip_tsne, skip_umap=skip_umap)
 
 
 def main() -> None:
     """Run the command line; an error that the reader can put right is a sentence, not a traceback."""
     for stream in (sys.stdout, sys.stderr):  # a console that lacks a letter shows a question mark
-        stream.reconfigure(errors="replace", line_buffering=True)
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace", line_buffering=True)
     try:
         app(prog_name="course")
     except (OSError, RuntimeError, ValueError) as error:
         if os.environ.get("COURSE_TRACEBACK"):
             raise
-        if getattr(error, "errno", None) in (errno.EACCES, errno.EPERM, errno.EROFS):
+        message = str(error)
+        if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             name = Path(error.filename or "A file").name
-            error = f"{name} cannot be written ({error.strerror}). Copy the course to a folder of your own."
+            message = f"{name} cannot be written ({error.strerror}). Copy the course to a folder of your own."
         elif isinstance(error, OSError) and error.filename:
-            error = f"{Path(error.filename).name}: {error.strerror}."
-        print(f"\n{error}\n(To see where, set COURSE_TRACEBACK=1 and run it again.)", file=sys.stderr)
+            message = f"{Path(error.filename).name}: {error.strerror}."
+        print(f"\n{message}\n(To see where, set COURSE_TRACEBACK=1 and run it again.)", file=sys.stderr)
         raise SystemExit(1) from None
 
 

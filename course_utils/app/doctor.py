@@ -4,11 +4,13 @@ The output can be pasted into a bug report: it names neither the user nor the ho
 """
 
 import ctypes
+import importlib
 import os
 import platform
 import re
 import shutil
 import sys
+from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
@@ -16,7 +18,7 @@ from typing import NamedTuple
 import psutil
 
 from course_utils.app.run import QUIET_KERNEL, use_own_kernels
-from course_utils.paths import ROOT, cache_dir, file_sha256
+from course_utils.paths import ROOT, cache_dir
 
 GIB = 2**30
 CGROUP = Path("/sys/fs/cgroup")  # where Linux keeps a container's own limits
@@ -48,7 +50,7 @@ def check_packages() -> Line:
     # "2.13.0+cpu" is 2.13.0, built for machines without a graphics card
     installed = {_plain(dist.name): dist.version.partition("+")[0] for dist in metadata.distributions()}
     direct = map(Requirement, metadata.requires("text-embeddings-course") or [])
-    needed = [_plain(one.name) for one in direct if not one.marker or one.marker.evaluate({"extra": ""})]
+    needed = [_plain(each.name) for each in direct if not each.marker or each.marker.evaluate({"extra": ""})]
     missing = [name for name in needed if name not in installed]
     if missing:
         return Line("fail", f"not installed: {', '.join(missing)}", INSTALL_AGAIN)
@@ -76,8 +78,8 @@ def check_disk() -> Line:
     """Notebooks go to the course's own folder, data and vectors to the cache folder."""
     texts, states = [], ["ok"]
     for folder in (ROOT, cache_dir()):
-        there = next(path for path in (folder, *folder.parents) if path.exists())
-        free, writable = shutil.disk_usage(there).free / GIB, os.access(there, os.W_OK)
+        existing = next(path for path in (folder, *folder.parents) if path.exists())
+        free, writable = shutil.disk_usage(existing).free / GIB, os.access(existing, os.W_OK)
         texts.append(f"{free:.1f} GiB free in {folder}{'' if writable else ', which cannot be written to'}")
         states.append("fail" if free < 0.2 else "ok" if free >= 1 and writable else "warn")
     state = max(states, key=["ok", "warn", "fail"].index)
@@ -87,11 +89,10 @@ def check_disk() -> Line:
 
 def check_weights() -> Line:
     """The default model's weights are there and are the pinned bytes."""
-    from course_utils.embedding import DEFAULT_MODEL, ModelUnavailableError
-    from course_utils.embedding.embedder import _find_weights
+    from course_utils.embedding import DEFAULT_MODEL, ModelUnavailableError, find_weights
 
     try:
-        _find_weights(DEFAULT_MODEL)
+        find_weights(DEFAULT_MODEL)
     except ModelUnavailableError as error:
         return Line("fail", str(error), INSTALL_AGAIN)
     return Line("ok", f"{DEFAULT_MODEL}, sha256 as pinned")
@@ -99,14 +100,9 @@ def check_weights() -> Line:
 
 def check_data() -> Line:
     """The public corpora were fetched and are the pinned bytes."""
-    from course_utils.data import sources
+    from course_utils.data import missing_files, sources
 
-    missing = []
-    for name, source in sources().items():
-        folder = cache_dir() / "data" / f"{source['package']}-{source['version']}"
-        for file, digest in ((Path(member).name, digest) for member, digest in source["members"].items()):
-            if not (folder / file).is_file() or file_sha256(folder / file) != digest:
-                missing.append(f"{file} of {name}")
+    missing = [f"{file} of {name}" for name, source in sources().items() for file in missing_files(source)]
     if missing:
         remedy = "run `python start.py setup` while there is a network"
         return Line("warn", f"not there, or changed: {', '.join(missing)}", remedy)
@@ -132,17 +128,17 @@ def check_kernel() -> Line:
     except Exception as error:  # whatever keeps a kernel from starting is the finding
         remedy = f"let a firewall or virus scanner allow local connections; else {INSTALL_AGAIN}"
         return Line("fail", f"does not start: {type(error).__name__}: {error}", remedy)
-    said = []
+    output: list[str] = []
     try:
         client.execute_interactive(
             "import sys; print(sys.prefix)",
             timeout=60,
-            output_hook=lambda message: said.append(message["content"].get("text", "")),
+            output_hook=lambda message: output.append(message["content"].get("text", "")),
         )
     finally:
         client.stop_channels()
         manager.shutdown_kernel(now=True)
-    if (prefix := "".join(said).strip()) != sys.prefix:
+    if (prefix := "".join(output).strip()) != sys.prefix:
         return Line("fail", f"answers from another Python, {prefix}", INSTALL_AGAIN)
     return Line("ok", "starts and answers")
 
@@ -151,7 +147,7 @@ def check_windows_runtime() -> Line:
     """PyTorch on Windows needs Microsoft's C++ runtime."""
     try:
         for library in ("vcruntime140_1.dll", "msvcp140.dll"):
-            ctypes.WinDLL(library)
+            ctypes.CDLL(library)
     except OSError as error:
         return Line("fail", str(error), "install https://aka.ms/vs/17/release/vc_redist.x64.exe")
     return Line("ok", "found")
@@ -159,8 +155,7 @@ def check_windows_runtime() -> Line:
 
 def check_windows_paths() -> Line:
     """Windows cuts paths at 260 characters unless told otherwise; .venv needs about 180 of them."""
-    import winreg
-
+    winreg = importlib.import_module("winreg")  # a plain import is an error to type checkers on other systems
     with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, r"SYSTEM\CurrentControlSet\Control\FileSystem") as key:
         long_paths = bool(winreg.QueryValueEx(key, "LongPathsEnabled")[0])
     text = f"long paths are {'on' if long_paths else 'off'}, the course's own path has {len(str(ROOT))} letters"
@@ -180,7 +175,7 @@ CHECKS = {
     "network": check_network,
     "kernel": check_kernel,
 }
-if os.name == "nt":
+if sys.platform == "win32":
     CHECKS |= {"C++ runtime": check_windows_runtime, "long paths": check_windows_paths}
 
 
@@ -189,7 +184,7 @@ def examine() -> bool:
     return all([report(topic, check) for topic, check in CHECKS.items()])  # a list: not only up to a failure
 
 
-def report(topic: str, check) -> bool:
+def report(topic: str, check: Callable[[], Line]) -> bool:
     """Run one check and print its line; one that breaks is a finding too. Return whether it did not fail."""
     try:
         line = check()
@@ -214,8 +209,7 @@ def check_notebook() -> Line:
         'assert abs(a @ b - 0.6660) < 1e-3, f"the cosine is {a @ b:.4f}, not 0.6660"',
     ]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
-    options = {"kernel_name": "python3", "timeout": 300, "extra_arguments": QUIET_KERNEL}
-    NotebookClient(notebook, **options).execute()
+    NotebookClient(notebook, kernel_name="python3", timeout=300, extra_arguments=QUIET_KERNEL).execute()
     return Line("ok", "embeds two sentences as documented")
 
 

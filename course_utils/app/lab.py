@@ -28,6 +28,18 @@ JUPYTERLAB_SETTINGS = {
 def find_notebooks(names: list[str], folder: Path) -> list[Path]:
     """Return the notebooks of a folder that ``01``, ``1`` or ``01_embedding_basics`` name; all for no name.
 
+    Parameters
+    ----------
+    names : list of str
+        Numbers or names of lessons.
+    folder : Path
+        Where the notebooks are.
+
+    Returns
+    -------
+    list of Path
+        In the order of the names.
+
     Raises
     ------
     ValueError
@@ -39,30 +51,30 @@ def find_notebooks(names: list[str], folder: Path) -> list[Path]:
         stem = Path(name).stem
         fitting = [path for key, path in notebooks.items() if stem == key or stem.zfill(2) == key[:2]]
         if not fitting:
-            there = ", ".join(notebooks) or "none"
-            raise ValueError(f"There is no lesson {name!r} in {folder}. The lessons are: {there}.")
+            available = ", ".join(notebooks) or "none"
+            raise ValueError(f"There is no lesson {name!r} in {folder}. The lessons are: {available}.")
         found += fitting
     return found
 
 
 def copy_lessons() -> list[str]:
     """Copy new lessons to ``my_work/`` and renew copies that nobody edited; return what there is to tell."""
-    told = []
+    messages = []
     for lesson in find_notebooks([], LESSONS):
         copy, copied = MY_WORK / lesson.name, _copied_hashes().get(lesson.name)
         if not copy.exists():
             _copy(lesson)
-            told.append(f"New in my_work: {lesson.name}")
+            messages.append(f"New in my_work: {lesson.name}")
         elif _hash(lesson) not in (copied, _hash(copy)):
             if copied == _hash(copy):
                 _copy(lesson)
-                told.append(f"Renewed in my_work: {lesson.name} (you had not changed its cells)")
+                messages.append(f"Renewed in my_work: {lesson.name} (you had not changed its cells)")
             else:
-                told.append(
+                messages.append(
                     f"There is a newer {lesson.name}. Yours holds your work and stays as it is; "
                     f"`python start.py reset {lesson.stem[:2]}` puts a fresh one beside it."
                 )
-    return told
+    return messages
 
 
 def reset_lesson(name: str) -> Path | None:

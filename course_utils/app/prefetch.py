@@ -6,8 +6,7 @@ file of gigabytes; so files of weights are fetched here, to where it keeps them,
 
 from pathlib import Path
 
-from course_utils.embedding import ModelUnavailableError, UnknownModelError, find_model, hub_answers
-from course_utils.embedding.embedder import _find_weights
+from course_utils.embedding import ModelUnavailableError, UnknownModelError, find_model, find_weights, hub_answers
 from course_utils.paths import file_sha256
 
 
@@ -27,7 +26,7 @@ def fetch_model(name: str) -> None:
     reached = on_the_hub and hub_answers()
     if reached:
         _fetch_weights(hub_name, revision)
-    folder, _ = _find_weights(name)  # the small files, and all words for what went wrong
+    folder, _ = find_weights(name)  # the small files, and all words for what went wrong
     if reached:
         damaged = _differing_files(hub_name, folder)
         if damaged:
@@ -36,7 +35,7 @@ def fetch_model(name: str) -> None:
                 path.resolve().unlink()
                 path.unlink(missing_ok=True)
             _fetch_weights(hub_name, revision)
-            folder, _ = _find_weights(name)
+            folder, _ = find_weights(name)
             if _differing_files(hub_name, folder):
                 raise _not_as_stated(hub_name)
     sizes = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]

@@ -1,10 +1,13 @@
-"""What stands behind `course train`, `course evaluate` and `course visualize`: a retriever on a file of pairs."""
+"""What stands behind `course train`, `course evaluate` and `course visualize`: a retriever on a file of pairs.
+
+Training, scores and pictures are the library's; here they are read from files, said aloud, and written to a folder.
+"""
 
 import base64
+import hashlib
 import html
 import json
-import math
-from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,17 +15,18 @@ import pandas as pd
 
 from course_utils.data import Pairs, read_pairs, split_pairs
 from course_utils.drawing import PALETTE, EmbeddingVisualizer, Picture, preview
-from course_utils.embedding import Embedder, load_embedder
-from course_utils.learning import ProjectionHead, train_projection_head
-from course_utils.measuring import bootstrap_interval
+from course_utils.embedding import Embedder, LocalEmbedder, load_embedder
+from course_utils.learning import CheckpointError, HeadSettings, ProjectionHead, train_projection_head
+from course_utils.measuring import Verdict
 
+Models = list[EmbeddingVisualizer]
 SHARES = (0.7, 0.15, 0.15)  # training, validation, and questions set aside for evaluate and visualize
 
 
 def open_encoder(name: str, device: str | None) -> Embedder:
     """Load an encoder of this machine and move it to a device (cpu, cuda, mps)."""
     embedder = load_embedder(name)
-    if embedder.model is not None and device is not None:
+    if isinstance(embedder, LocalEmbedder) and device is not None:
         try:
             embedder.model.to(device)
         except (RuntimeError, AssertionError) as error:  # torch was built without it
@@ -30,40 +34,96 @@ def open_encoder(name: str, device: str | None) -> Embedder:
     return embedder
 
 
+def digests(pairs: Pairs) -> list[str]:
+    """A short hash of each question with its answers, by which it is recognised without its text."""
+    rows = zip(pairs.queries, pairs.positives, strict=True)
+    return [hashlib.sha256(json.dumps(row).encode()).hexdigest()[:16] for row in rows]
+
+
+def pairs_sha256(pairs: Pairs) -> str:
+    """The hash of all texts in their order."""
+    return hashlib.sha256(json.dumps([pairs.queries, pairs.positives, pairs.negatives]).encode()).hexdigest()
+
+
 def train(
-    data: Path,
-    model: str,
-    out: Path,
-    *,
-    device: str | None,
-    batch_size: int,
-    seed: int,
-    export: Path | None,
-    **settings,
+    data: Path, model: str, out: Path, settings: HeadSettings, device: str | None, batch_size: int, export: Path | None
 ) -> None:
-    """Train a head on a file of pairs, say how it goes, and keep every epoch in ``out``."""
+    """Train a head on a file of pairs, say how it goes, and leave the best epoch's in ``out``.
+
+    Raises
+    ------
+    CheckpointError
+        If ``out`` holds the head of another training.
+    """
     pairs = read_pairs(data)
-    training, validation, aside = split_pairs(pairs, SHARES, seed=seed)
-    parts = f"{len(training)} to train, {len(validation)} to choose the epoch, {len(aside)} set aside"
-    print(f"{len(pairs)} questions: {parts}")
+    training, validation, aside = split_pairs(pairs, SHARES, seed=settings.seed)
+    n_training, n_validation, n_aside = map(len, (training, validation, aside))
+    print(f"{len(pairs)} questions: {n_training} to train, {n_validation} to choose the epoch, {n_aside} set aside")
     embedder = open_encoder(model, device)
-    x, y, wrong = _rows(embedder, training, batch_size)
-    asked, answers, _ = _rows(embedder, validation, batch_size)
     about = {
         "encoder": Path(embedder.card.name).name if Path(embedder.card.name).exists() else embedder.card.name,
         "encoder_fingerprint": embedder.fingerprint,
         "data": data.name,
-        "data_sha256": pairs.sha256,
-        "used": sorted({*training.digests, *validation.digests}),
+        "data_sha256": pairs_sha256(pairs),
+        "used": sorted({*digests(training), *digests(validation)}),
+        "settings": settings._asdict(),
     }
-    done = train_projection_head(
-        x, y, (asked, answers), negatives=wrong, seed=seed, folder=out, about=about, on_epoch=_say_epoch, **settings
-    )
-    print(f"Best: epoch {done.best_epoch}, in {out / 'best.safetensors'}")
+    checkpoint = out / "best.safetensors"
+    if checkpoint.exists() and not about.items() <= ProjectionHead.load(checkpoint).about.items():
+        raise CheckpointError(f"The folder {out.name!r} holds another training. Choose another folder.")
+    out.mkdir(parents=True, exist_ok=True)
+    x, y, wrong = _rows(embedder, training, batch_size)
+    asked, answers, _ = _rows(embedder, validation, batch_size)
+    done = train_projection_head(x, y, (asked, answers), negatives=wrong, on_epoch=_say_epoch, **settings._asdict())
+    head = replace(done.head, about=done.head.about | about)
+    head.save(checkpoint)
+    print(f"Best: epoch {done.best_epoch}, in {checkpoint}")
     if done.best_epoch == 0:
         print("No epoch was better on the validation questions than the head before its first step.")
     if export is not None:
-        print(f"Encoder and head, for SentenceTransformer(…): {done.head.export(embedder, export)}")
+        export_model(embedder, head, export)
+        print(f"Encoder and head, for SentenceTransformer(…): {export}")
+
+
+def export_model(embedder: Embedder, head: ProjectionHead, folder: Path) -> None:
+    """Write encoder and head as one sentence-transformers folder, for ``SentenceTransformer(folder)``.
+
+    Parameters
+    ----------
+    embedder : Embedder
+        The encoder that the head was trained on; it must run on this machine.
+    head : ProjectionHead
+        The head.
+    folder : Path
+        Is made, or filled if it is empty.
+
+    Raises
+    ------
+    CheckpointError
+        If the head does not fit the encoder.
+    ValueError
+        If the encoder has no modules here, or the folder is not empty.
+    """
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Dense, Normalize
+    from torch import nn, tensor
+
+    head.check_encoder(embedder)
+    if not isinstance(embedder, LocalEmbedder):
+        raise ValueError(f"{embedder!r} does not run on this machine, so there is nothing to export with the head.")
+    if folder.is_dir() and any(folder.iterdir()):
+        raise ValueError(f"The folder {folder.name!r} is not empty. Choose another.")
+    modules = list(embedder.model)
+    if not isinstance(modules[-1], Normalize):
+        modules.append(Normalize())  # the head was trained on vectors of length 1
+    weights = {name: tensor(array) for name, array in head.weights.items()}
+    for layer, activation in (("hidden.", nn.ReLU()), ("", nn.Identity())):
+        if f"{layer}weight" in weights:
+            weight, bias = weights[f"{layer}weight"], weights.get(f"{layer}bias")
+            modules.append(Dense(weight.shape[1], weight.shape[0], bias is not None, activation, weight, bias))
+    prompts = {"query": embedder.card.query_prompt, "document": embedder.card.document_prompt}
+    model = SentenceTransformer(modules=[*modules, Normalize()], prompts=prompts, device="cpu")
+    model.save(str(folder), create_model_card=False)
 
 
 def _rows(embedder: Embedder, pairs: Pairs, batch_size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
@@ -81,30 +141,29 @@ def _rows(embedder: Embedder, pairs: Pairs, batch_size: int) -> tuple[np.ndarray
     return queries, positives, wrong.reshape(len(links), most, -1)
 
 
-def _say_epoch(row: dict, head: ProjectionHead) -> None:
+def _say_epoch(row: dict[str, float], head: ProjectionHead) -> None:
     print(f"epoch {row['epoch']:3d}  loss {row['loss']:.3f}  recall@1 {row['recall_at_1']:.3f}  MRR {row['mrr']:.3f}")
 
 
 def open_models(
-    data: Path, model: str, checkpoints: Iterable[Path], *, device: str | None, batch_size: int, max_samples: int | None
-) -> list[EmbeddingVisualizer]:
+    data: Path, model: str, checkpoints: list[Path], *, device: str | None, batch_size: int, max_samples: int | None
+) -> Models:
     """Put the stock model and each checkpoint on the same pairs; questions that a checkpoint was trained on go."""
     pairs = read_pairs(data)
-    heads = {}
+    heads: dict[str, ProjectionHead | None] = {"stock": None}
+    used: set[str] = set()
     for path in checkpoints:
         name = path.stem if path.suffix else path.name
-        heads[name if name not in heads else f"{name} ({len(heads) + 1})"] = ProjectionHead.load(path)
-    used = {digest for head in heads.values() for digest in head.about.get("used", ())}
-    rows = [row for row, digest in enumerate(pairs.digests) if digest not in used]
+        head = heads[name if name not in heads else f"{name} ({len(heads)})"] = ProjectionHead.load(path)
+        used.update(head.about.get("used", ()))
+    rows = [row for row, digest in enumerate(digests(pairs)) if digest not in used]
     if len(rows) < len(pairs):
         print(f"{len(pairs) - len(rows)} of {len(pairs)} questions were used in training and are left out.")
     if max_samples is not None and len(rows) > max_samples:
         print(f"{max_samples} of {len(rows)} questions are drawn (--max-samples).")
-        rows = np.sort(np.random.default_rng(0).permutation(rows)[:max_samples])
-    embedder = open_encoder(model, device)
-    pairs = pairs.take(rows)
-    models = [EmbeddingVisualizer(embedder, pairs, name="stock", batch_size=batch_size)]
-    models += [
+        rows = sorted(np.random.default_rng(0).permutation(rows)[:max_samples])
+    embedder, pairs = open_encoder(model, device), pairs.take(rows)
+    models = [
         EmbeddingVisualizer(embedder, pairs, head=head, name=name, batch_size=batch_size)
         for name, head in heads.items()
     ]
@@ -112,53 +171,33 @@ def open_models(
     return models
 
 
-def evaluate(models: list[EmbeddingVisualizer]) -> pd.DataFrame:
-    """Mean reciprocal rank and recall with intervals, one row a model, and the paired gain over the first."""
-    rows = {}
-    for model in models:
-        rows[model.name] = {name: str(interval) for name, interval in model.scores().items()}
-        if model is not models[0]:
-            gain = bootstrap_interval(model.right_first.astype(float) - models[0].right_first)
-            rows[model.name]["gain in right answers first"] = str(gain)
-    return pd.DataFrame(rows).fillna("")
+def evaluate(models: Models) -> pd.DataFrame:
+    """Mean reciprocal rank and recall with intervals, one column a model, and the paired gain over the first."""
+    stock, *others = models
+    columns = {model.name: {name: str(interval) for name, interval in model.scores().items()} for model in models}
+    for model in others:
+        columns[model.name]["gain in right answers first"] = str(model.gain_over(stock))
+    return pd.DataFrame(columns).fillna("")
 
 
 def visualize(
-    models: list[EmbeddingVisualizer],
-    output: Path,
-    *,
-    elsewhere: list[EmbeddingVisualizer] | None,
-    perplexity: float,
-    skip_tsne: bool,
-    skip_umap: bool,
+    models: Models, elsewhere: Models, output: Path, *, perplexity: float, skip_tsne: bool, skip_umap: bool
 ) -> None:
-    """Write the pictures, their interactive twins, report.json and report.html; say what is ready.
+    """Write the pictures, interactive twins of those that hold texts, report.json and report.html; say what is ready.
 
-    ``elsewhere`` are the same models, in the same order, on pairs of another subject, for the verdict; or None.
-
-    Raises
-    ------
-    RuntimeError
-        If in the end a picture is not there.
+    ``elsewhere`` are the same models, in the same order, on pairs of another subject, for the verdict; or none.
     """
     output.mkdir(parents=True, exist_ok=True)
     first, *others = models
-    calls = {
-        "similarity_distribution": lambda: first.plot_similarity_distribution(*others),
-        "tsne_projection": None if skip_tsne else lambda: first.plot_tsne(*others, perplexity=perplexity),
-        "umap_projection": None if skip_umap else lambda: first.plot_umap(*others),
-        "similarity_heatmap": lambda: first.plot_similarity_heatmap(*others),
-        "top_k_predictions": lambda: first.plot_top_k_predictions(*others, k=min(10, len(first.candidates))),
-    }
+    skipped = {"tsne_projection": skip_tsne, "umap_projection": skip_umap}
     pictures: dict[str, Picture] = {}
-    for name, call in calls.items():
-        if call is not None:
-            (output / f"{name}.png").unlink(missing_ok=True)  # an older one would pass for this one
-            pictures[name] = call()
-            pictures[name].figure.savefig(output / f"{name}.png", dpi=120)
-            twin = _twin(name, models, perplexity)
+    for name in (name for name in _TITLES if not skipped.get(name)):
+        (output / f"{name}.png").unlink(missing_ok=True)  # an older one would pass for this one
+        pictures[name], twin = _draw(name, models, perplexity)
+        pictures[name].figure.savefig(output / f"{name}.png", dpi=120)
+        if twin is not None:
             twin.write_html(output / f"{name}.html", include_plotlyjs="directory")
-            print(f"{name}.png and .html")
+        print(f"{name}.png" if twin is None else f"{name}.png and .html")
     outside = [(model, elsewhere[0]) for model in elsewhere[1:]] if elsewhere else [None] * len(others)
     verdicts = {model.name: model.verdict(first, pair) for model, pair in zip(others, outside, strict=True)}
     verdicts = verdicts or {first.name: first.verdict()}
@@ -166,134 +205,89 @@ def visualize(
         "encoder": Path(first.embedder.card.name).name,
         "questions": len(first.pairs),
         "answers": len(first.candidates),
-        "data_sha256": first.pairs.sha256,
-        "other_data_sha256": elsewhere[0].pairs.sha256 if elsewhere else None,
-        "pictures": {name: json.loads(picture.numbers.to_json(orient="index")) for name, picture in pictures.items()},
-        "verdicts": {
-            name: {
-                "advice": v.advice,
-                "reason": v.reason,
-                "evidence": json.loads(v.evidence.to_json(orient="index")),
-                "checklist": json.loads(v.checklist.to_json(orient="index")),
-            }
-            for name, v in verdicts.items()
-        },
+        "data_sha256": pairs_sha256(first.pairs),
+        "other_data_sha256": pairs_sha256(elsewhere[0].pairs) if elsewhere else None,
+        "pictures": {name: picture.numbers for name, picture in pictures.items()},
+        "verdicts": {name: verdict._asdict() for name, verdict in verdicts.items()},
     }
-    (output / "report.json").write_text(json.dumps(report, indent=1, ensure_ascii=False), encoding="utf-8")
+    text = json.dumps(
+        report, indent=1, ensure_ascii=False, default=lambda table: json.loads(table.to_json(orient="index"))
+    )
+    (output / "report.json").write_text(text, encoding="utf-8")
     (output / "report.html").write_text(_page(first, pictures, verdicts, output), encoding="utf-8")
-    missing = [name for name in pictures if not (output / f"{name}.png").is_file()]
-    if missing:
-        raise RuntimeError(f"Not written: {', '.join(missing)}.")
     for name, verdict in verdicts.items():
         print(f"{name}: {verdict}")
     print(f"Everything on one page: {output / 'report.html'}")
 
 
-# --- the interactive twins and the page ------------------------------------------------------------------------------
+def _draw(name: str, models: Models, perplexity: float):
+    """A picture and, where hovering shows texts that have no place on it, its interactive twin; else None."""
+    first, *others = models
+    if name == "similarity_distribution":
+        return first.plot_similarity_distribution(*others), None
+    if name == "tsne_projection":
+        return first.plot_tsne(*others, perplexity=perplexity), _map_twin(models, "tsne", perplexity)
+    if name == "umap_projection":
+        return first.plot_umap(*others), _map_twin(models, "umap", perplexity)
+    if name == "similarity_heatmap":
+        return first.plot_similarity_heatmap(*others), _cell_twin(models, ranked=False)
+    k = min(10, len(first.candidates))
+    return first.plot_top_k_predictions(*others, k=k), _cell_twin(models, ranked=True)
 
 
-def _twin(name: str, models: list[EmbeddingVisualizer], perplexity: float):
-    """Draw a picture again with Plotly, the texts on hover."""
-    from plotly.subplots import make_subplots
+def _map_twin(models: Models, method: str, perplexity: float):
+    import plotly.express as px
 
-    figure = make_subplots(1, len(models), subplot_titles=[html.escape(model.name) for model in models])
-    for column, model in enumerate(models, 1):
-        if name == "similarity_distribution":
-            traces, x, y = _bars(model), "cosine of question and answer", "density"
-        elif name == "similarity_heatmap":
-            traces, x, y = [_cells(model)], "answer", "question"
-        elif name == "top_k_predictions":
-            traces, x, y = [_ranking(model)], "rank of the answer", "question"
-        else:
-            method = name.partition("_")[0]
-            options = {"perplexity": perplexity} if method == "tsne" else {"n_neighbors": 15}
-            x, y = (f"{'t-SNE' if method == 'tsne' else 'UMAP'} {axis} (no unit)" for axis in (1, 2))
-            traces = _dots(model, model.map_points(method, **options)[0])
-        for trace in traces:
-            figure.add_trace(trace.update(showlegend=column == 1 and bool(trace.name)), 1, column)
-        figure.update_xaxes(title=x, col=column)
-        figure.update_yaxes(title=y, col=column, autorange="reversed" if y == "question" else None)
-    figure.update_layout(
-        template="plotly_white", width=520 * len(models) + 200, height=560, barmode="overlay", bargap=0
+    kinds = ["question, right answer first", "question, wrong answer first", "answer"]
+    frames = []
+    axes = [f"{'t-SNE' if method == 'tsne' else 'UMAP'} {number} (no unit)" for number in (1, 2)]
+    for model in models:
+        frame = pd.DataFrame(model.map_points(method, perplexity=perplexity)[0], columns=axes)
+        frame["model"] = html.escape(model.name)
+        frame["text"] = [preview(text) for text in (*model.pairs.queries, *model.candidates)]
+        frame["kind"] = [kinds[0 if right else 1] for right in model.right_first] + kinds[2:] * len(model.candidates)
+        frames.append(frame)
+    figure = px.scatter(
+        pd.concat(frames),
+        *axes,
+        facet_col="model",
+        color="kind",
+        symbol="kind",
+        custom_data="text",
+        category_orders={"kind": kinds},
+        color_discrete_sequence=[PALETTE[0], PALETTE[6], PALETTE[8]],
+        symbol_sequence=["circle", "x", "diamond"],
     )
-    return figure
+    figure.update_traces(hovertemplate="%{customdata[0]}<extra></extra>")
+    free = {"matches": None, "showticklabels": False}  # no two maps can be laid over each other
+    figure.update_xaxes(free).update_yaxes(free)
+    return figure.update_layout(template="plotly_white")
 
 
-def _bars(model: EmbeddingVisualizer) -> list:
-    import plotly.graph_objects as go
+def _cell_twin(models: Models, *, ranked: bool):
+    """A panel a model and a row a question: its nearest answers, right ones in blue; or own answers, by cosine."""
+    import plotly.express as px
 
-    edges = np.linspace(-1, 1, 81)
-    right, wrong = model.cosines()
-    bars = []
-    for values, name, color in ((wrong, "wrong answers", PALETTE[1]), (right, "right answers", PALETTE[0])):
-        density = np.histogram(values, edges, density=True)[0]
-        bars.append(go.Bar(x=edges[:-1] + 0.0125, y=density, name=name, marker_color=color, opacity=0.6))
-        bars[-1].marker.pattern.shape = "/" if values is wrong else ""
-    return bars
-
-
-def _dots(model: EmbeddingVisualizer, points: np.ndarray) -> list:
-    import plotly.graph_objects as go
-
-    n = len(model.pairs)
-    texts = np.array([preview(text) for text in (*model.pairs.queries, *model.candidates)], dtype=object)
-    asked, first = np.arange(len(points)) < n, np.zeros(len(points), dtype=bool)
-    first[:n] = model.right_first
-    kinds = [
-        ("answer", ~asked, PALETTE[8], "diamond"),
-        ("question, right answer first", first, PALETTE[0], "circle"),
-        ("question, wrong answer first", asked & ~first, PALETTE[6], "x"),
-    ]
-    return [
-        go.Scatter(
-            x=points[mine, 0],
-            y=points[mine, 1],
-            text=texts[mine],
-            name=kind,
-            legendgroup=kind,
-            mode="markers",
-            hovertemplate="%{text}<extra></extra>",
-            marker={"color": color, "symbol": symbol, "size": 7},
+    asked, answers = (list(map(preview, texts)) for texts in (models[0].pairs.queries, models[0].candidates))
+    own, k = [right[0] for right in models[0].relevant[:40]], min(10, len(answers))
+    values, texts, hover = [], [], "{}<br>→ {}<br>{:.3f}".format
+    for model in models:
+        cells = model.top_k(k)["answer"].to_numpy().reshape(-1, k) if ranked else np.tile(own, (len(own), 1))
+        colours = model.is_right.astype(float) if ranked else model.similarity
+        values.append(np.take_along_axis(colours[: len(cells)], cells, axis=1))
+        texts.append(
+            [[hover(asked[i], answers[j], model.similarity[i, j]) for j in row] for i, row in enumerate(cells)]
         )
-        for kind, mine, color, symbol in kinds
-    ]
+    scale, label = (["#e8e8e8", PALETTE[0]], "rank of the answer") if ranked else ("Viridis", "answer")
+    style = {"aspect": "auto", "color_continuous_scale": scale, "labels": {"x": label, "y": "question"}}
+    figure = px.imshow(np.stack(values), facet_col=0, range_color=(0, 1), **style)
+    for trace, title, model, hovers in zip(figure.data, figure.layout.annotations, models, texts, strict=True):
+        trace.update(x0=int(ranked), customdata=hovers, hovertemplate="%{customdata}<extra></extra>")
+        title.text = f"model={html.escape(model.name)}"
+    return figure.update_layout(template="plotly_white", coloraxis_showscale=not ranked)
 
 
-def _cells(model: EmbeddingVisualizer):
-    import plotly.graph_objects as go
-
-    n = min(40, len(model.pairs))
-    columns = [right[0] for right in model.relevant[:n]]
-    shown = model.compute_similarity_matrix()[:n, columns]
-    asked = [preview(text) for text in model.pairs.queries[:n]]
-    answers = [preview(model.candidates[column]) for column in columns]
-    hover = [[f"{one}<br>→ {other}" for other in answers] for one in asked]
-    template = "%{text}<br>%{z:.3f}<extra></extra>"
-    return go.Heatmap(z=shown, zmin=0, zmax=1, colorscale="Viridis", text=hover, hovertemplate=template)
-
-
-def _ranking(model: EmbeddingVisualizer):
-    import plotly.graph_objects as go
-
-    top = model.top_k(min(10, len(model.candidates)))
-    shape = (len(model.pairs), -1)
-    asked, answers = (list(map(preview, texts)) for texts in (model.pairs.queries, model.candidates))
-    hover = [f"{asked[row.question]}<br>→ {answers[row.answer]}<br>{row.similarity:.3f}" for row in top.itertuples()]
-    z = top["right"].to_numpy(float).reshape(shape)
-    scale = [[0, "#e8e8e8"], [1, PALETTE[0]]]
-    return go.Heatmap(
-        z=z,
-        x=np.arange(1, z.shape[1] + 1),
-        zmin=0,
-        zmax=1,
-        colorscale=scale,
-        showscale=False,
-        xgap=1,
-        ygap=1,
-        text=np.reshape(hover, z.shape),
-        hovertemplate="%{text}<extra></extra>",
-    )
-
+# --- the page ---------------------------------------------------------------------------------------------------------
 
 _TITLES = {
     "similarity_distribution": "How similar right and wrong answers are",
@@ -309,7 +303,7 @@ img { max-width: 100% } table { border-collapse: collapse }
 td, th { padding: .2em .8em; border-bottom: 1px solid #ccc; text-align: right }"""
 
 
-def _page(first: EmbeddingVisualizer, pictures: dict[str, Picture], verdicts: dict, output: Path) -> str:
+def _page(first: EmbeddingVisualizer, pictures: dict[str, Picture], verdicts: dict[str, Verdict], output: Path) -> str:
     encoder = html.escape(Path(first.embedder.card.name).name)
     parts = [f"<p>{len(first.pairs)} questions, {len(first.candidates)} answers, encoder {encoder}.</p>"]
     for name, verdict in verdicts.items():
@@ -319,7 +313,9 @@ def _page(first: EmbeddingVisualizer, pictures: dict[str, Picture], verdicts: di
     for name, picture in pictures.items():
         image = base64.b64encode((output / f"{name}.png").read_bytes()).decode()
         parts.append(f'<h2>{_TITLES[name]}</h2><img src="data:image/png;base64,{image}" alt="{_TITLES[name]}">')
-        parts.append(f'{_table(picture.numbers)}<p><a href="{name}.html">interactive</a></p>')
+        parts.append(_table(picture.numbers))
+        if name != "similarity_distribution":
+            parts.append(f'<p><a href="{name}.html">interactive</a></p>')
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>Report on a retriever</title>'
         f"<style>{_STYLE}</style><h1>Report on a retriever</h1>{''.join(parts)}</html>"
@@ -327,4 +323,4 @@ def _page(first: EmbeddingVisualizer, pictures: dict[str, Picture], verdicts: di
 
 
 def _table(frame: pd.DataFrame) -> str:
-    return frame.to_html(float_format=lambda value: "" if math.isnan(value) else f"{value:.3f}", border=0)
+    return frame.to_html(float_format="{:.3f}".format, na_rep="", border=0)

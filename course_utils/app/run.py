@@ -12,6 +12,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -23,7 +24,15 @@ QUIET_KERNEL = ["--IPKernelApp.log_level=ERROR"]
 
 @dataclass(frozen=True)
 class RunReport:
-    """What a run took: ``seconds``, and ``peak_mib``, the most memory that the kernel's process tree held."""
+    """What a run took.
+
+    Attributes
+    ----------
+    seconds : float
+        Time, with the start of the kernel.
+    peak_mib : float
+        The most memory that the kernel's process tree held, in MiB.
+    """
 
     seconds: float
     peak_mib: float
@@ -36,14 +45,24 @@ def use_own_kernels() -> None:
     os.environ["JUPYTER_PATH"] = os.pathsep.join([own, *others])
 
 
-def execute(notebook: Path, output: Path, parameters: dict | None = None, cwd: Path | None = None) -> RunReport:
+def execute(
+    notebook: Path, output: Path, parameters: dict[str, Any] | None = None, cwd: Path | None = None
+) -> RunReport:
     """Run a notebook with papermill and keep the executed copy.
 
     Parameters
     ----------
-    notebook, output : what is run, and where the executed copy goes.
-    parameters : values for the notebook's cell tagged ``parameters``.
-    cwd : the kernel's working folder; the current one when None.
+    notebook, output : Path
+        What is run, and where the executed copy goes.
+    parameters : dict, optional
+        Values for the notebook's cell tagged ``parameters``.
+    cwd : Path, optional
+        The kernel's working folder; the current one by default.
+
+    Returns
+    -------
+    RunReport
+        Time and memory.
 
     Raises
     ------
@@ -55,13 +74,13 @@ def execute(notebook: Path, output: Path, parameters: dict | None = None, cwd: P
     import papermill
 
     use_own_kernels()
-    this = psutil.Process()
-    others = set(this.children())
+    process = psutil.Process()
+    others = set(process.children())
     stop, samples = threading.Event(), [0]
 
-    def sample():
+    def sample() -> None:
         while not stop.wait(0.2):
-            samples.append(sum(_memory(child) for child in set(this.children()) - others))
+            samples.append(sum(_memory(child) for child in set(process.children()) - others))
 
     sampler = threading.Thread(target=sample, daemon=True)
     sampler.start()
@@ -93,7 +112,7 @@ def _memory(process: psutil.Process) -> int:
     return total
 
 
-def run_all(notebooks: list[Path], parameters: dict) -> bool:
+def run_all(notebooks: list[Path], parameters: dict[str, Any]) -> bool:
     """Run notebooks one by one, keep them below ``runs/``, print a table; return whether all passed."""
     from nbclient.exceptions import DeadKernelError
     from papermill import PapermillExecutionError

@@ -6,14 +6,17 @@ machine or behind something that has.
 """
 
 import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Annotated
 
+import numpy as np
 from fastapi import FastAPI, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field, StringConstraints
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from course_utils.learning import EmbeddingValueLearner
 
@@ -45,14 +48,42 @@ class ScoredText(BaseModel):
 
 
 class Batcher:
-    """Score the texts that wait at the same time in one call of the model."""
+    """Score the texts that wait at the same time in one call of the model.
 
-    def __init__(self, predict):
+    Parameters
+    ----------
+    predict : callable
+        Texts in, array of as many scores out.
+
+    Examples
+    --------
+    >>> batcher = Batcher(lambda texts: np.array([float(len(text)) for text in texts]))
+    >>> async def ask():
+    ...     worker = asyncio.create_task(batcher.work())
+    ...     scores = await asyncio.gather(batcher.score("a walk"), batcher.score("a queue"))
+    ...     worker.cancel()
+    ...     return scores
+    >>> asyncio.run(ask())
+    [6.0, 7.0]
+    """
+
+    def __init__(self, predict: Callable[[Sequence[str]], np.ndarray]):
         self.predict = predict
         self.waiting: asyncio.Queue[tuple[str, asyncio.Future]] = asyncio.Queue()
 
     async def score(self, text: str) -> float:
-        """Wait for the score of a text."""
+        """Wait for the score of a text.
+
+        Parameters
+        ----------
+        text : str
+            The text.
+
+        Returns
+        -------
+        float
+            Its score.
+        """
         answer = asyncio.get_running_loop().create_future()
         await self.waiting.put((text, answer))
         return await answer
@@ -77,13 +108,30 @@ class Batcher:
 
 
 class SizeLimit:
-    """Refuse a request as soon as more than ``MAX_BYTES`` of it have arrived, whatever it says of its size."""
+    """Refuse a request as soon as more than ``MAX_BYTES`` of it have arrived, whatever it says of its size.
 
-    def __init__(self, app):
+    Parameters
+    ----------
+    app : ASGI application
+        What gets the requests that are small enough.
+
+    Examples
+    --------
+    >>> app = FastAPI()
+    >>> app.add_middleware(SizeLimit)
+    """
+
+    def __init__(self, app: ASGIApp):
         self.app = app
 
-    async def __call__(self, scope, receive, send):
-        """Pass a request on while counting what it sends."""
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on once all of it has come.
+
+        Parameters
+        ----------
+        scope, receive, send
+            As ASGI has them.
+        """
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
         chunks, size = [], 0
@@ -100,18 +148,37 @@ class SizeLimit:
                 break
         whole = [{"type": "http.request", "body": b"".join(chunks), "more_body": False}]
 
-        async def replay():
+        async def replay() -> Message:
             return whole.pop() if whole else await receive()
 
         return await self.app(scope, replay, send)
 
 
 def create_app(learner: EmbeddingValueLearner) -> FastAPI:
-    """Make the service around a trained learner; ``/docs`` describes it, for people and as OpenAPI."""
+    """Make the service around a trained learner; ``/docs`` describes it, for people and as OpenAPI.
+
+    Parameters
+    ----------
+    learner : EmbeddingValueLearner
+        What answers.
+
+    Returns
+    -------
+    FastAPI
+        The application.
+
+    Examples
+    --------
+    >>> from fastapi.testclient import TestClient
+    >>> learner = EmbeddingValueLearner(ridge_alpha=1).fit(["a walk", "a queue"], [9, 1])
+    >>> with TestClient(create_app(learner)) as client:
+    ...     client.get("/health").json()
+    {'status': 'ok', 'examples': 2}
+    """
     batcher = Batcher(learner.predict)
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI):
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         worker = asyncio.create_task(batcher.work())
         yield
         worker.cancel()
@@ -149,7 +216,21 @@ def create_app(learner: EmbeddingValueLearner) -> FastAPI:
 
 
 def serve(learner: EmbeddingValueLearner, host: str, port: int) -> None:
-    """Run the service until Ctrl-C."""
+    """Run the service until Ctrl-C.
+
+    Parameters
+    ----------
+    learner : EmbeddingValueLearner
+        What answers.
+    host : str
+        The address to listen on; 127.0.0.1 is this machine only.
+    port : int
+        The port.
+
+    Examples
+    --------
+    >>> serve(learner, "127.0.0.1", 8000)  # doctest: +SKIP
+    """
     import uvicorn
 
     uvicorn.run(create_app(learner), host=host, port=port, log_level="info")

@@ -7,17 +7,18 @@ as well as from any web server.
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
-from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from course_utils.app.embed import TEXT_COLUMNS
-from course_utils.data import Task, load_corpus
+from course_utils.app.embed import TEXT_COLUMNS, Encoding, add_vectors
+from course_utils.data import Task, load_corpus, load_tasks
 from course_utils.drawing import map_quality, project_aligned
-from course_utils.embedding import Embedder, add_vectors
+from course_utils.embedding import Embedder, EmbeddingOptions
 from course_utils.measuring import bootstrap_interval, knn_accuracy, knn_overlap, nearest_neighbors, normalize
 from course_utils.teaching import say
 
@@ -46,17 +47,11 @@ def choose_tasks(tasks: dict[str, Task], names: Sequence[str]) -> list[Task]:
 
 
 def labelled_texts(
-    corpus: str,
-    text_column: str | None = None,
-    labels: Sequence[str] = (),
-    limit: int | None = None,
-    options: Mapping = MappingProxyType({}),
+    corpus: str, text_column: str | None = None, labels: Sequence[str] = (), limit: int | None = None, **options: Any
 ) -> pd.DataFrame:
     """Return the texts of a corpus, each once, in the column ``text``, and behind it the columns to colour by."""
     if corpus.lower().endswith(".csv"):
-        frame = load_corpus(corpus, text_column=text_column, **options)
-        for label in labels:
-            frame[label] = load_corpus(corpus, text_column=text_column, label_column=label, **options)["label"]
+        frame = load_corpus(corpus, text_column=text_column, label_column=list(labels) or None, **options)
     else:
         frame = load_corpus(corpus, **options)
         wanted = [*([text_column] if text_column else []), *labels]
@@ -72,11 +67,19 @@ def labelled_texts(
     return frame
 
 
+def embed_page(encoding: Encoding, tasks: Path, names: list[str], corpus: str, frame: pd.DataFrame, out: Path) -> Path:
+    """Make the page of a corpus under the tasks of a file; what cannot be is said before a model is loaded."""
+    chosen = choose_tasks(load_tasks(tasks), names)
+    check_folder(out)
+    embedder = encoding.open(frame["text"].tolist(), len(chosen))
+    return make_page(out, corpus, frame, chosen, embedder, encoding.max_length, encoding.batch_size)
+
+
 def check_folder(out: Path) -> None:
     """Refuse a folder that holds a page or data of somebody else's: they would be overwritten."""
-    there = [name for name in ("index.html", "data.json") if (out / name).exists()]
-    if there and not (out / "data.js").exists():
-        raise ValueError(f"{out} holds an {there[0]} that was not made by this command. Choose another folder.")
+    found = [name for name in ("index.html", "data.json") if (out / name).exists()]
+    if found and not (out / "data.js").exists():
+        raise ValueError(f"{out} holds an {found[0]} that was not made by this command. Choose another folder.")
     if out.exists() and not out.is_dir():
         raise ValueError(f"{out} is a file. With --tasks, --out is a folder that receives several files.")
 
@@ -104,16 +107,14 @@ def embed_tasks(
     out.mkdir(parents=True, exist_ok=True)
     file = out / "vectors.safetensors"
     file.unlink(missing_ok=True)  # those of an earlier page, perhaps of another model; the cache still has them
-    spaces = {}
+    spaces, by_prompt = {}, {}
     for number, task in enumerate(tasks, start=1):
         print(f"{number} of {len(tasks)}  {task.name}: {task.instruction or 'no instruction'}")
-        words = {"instruction": task.instruction} if task.instruction else {}
-        vectors = embedder.encode(
-            texts, **words, max_length=max_length, normalize_embeddings=False, batch_size=batch_size
-        )
-        prompt, length = embedder.card.prompt_for(task.instruction), max_length or embedder.max_length
-        add_vectors(file, embedder, texts, vectors, prompt=prompt, max_length=length)
+        options = EmbeddingOptions(task.instruction or None, max_length=max_length, normalize_embeddings=False)
+        vectors = embedder.encode(texts, options=options, batch_size=batch_size)
         spaces[task.name] = normalize(vectors)
+        by_prompt[embedder.card.prompt_for(task.instruction)] = vectors
+    add_vectors(file, embedder, texts, by_prompt, max_length=max_length or embedder.max_length)
     return spaces
 
 
@@ -133,14 +134,15 @@ def describe(spaces: dict[str, np.ndarray], frame: pd.DataFrame, tasks: Sequence
     described = []
     for task in tasks:
         new = 1 - knn_overlap(spaces[first], spaces[task.name], K, metric="cosine")
-        measures = {"map": map_quality(spaces[task.name], maps[task.name], K), "new_neighbours": _interval(new)}
+        quality = map_quality(spaces[task.name], maps[task.name], K)
+        measures: dict[str, dict[str, Any]] = {"map": quality, "new_neighbours": _interval(new)}
         effect = []
         if task.name != first:
             effect.append(f"{new.mean():.0%} of each text's {K} nearest neighbours are others than under {first}.")
         for label in labels:
             own = accuracies[label, task.name]
-            chance = frame[label].value_counts()
-            chance = float((chance * (chance - 1)).sum() / (len(frame) * (len(frame) - 1)))
+            counts = frame[label].value_counts()
+            chance = float((counts * (counts - 1)).sum() / (len(frame) * (len(frame) - 1)))
             measures[f"same_{label}"] = _interval(own) | {"chance": chance}
             quantity = f"share of neighbours with the same {label}"
             if task.name == first:
@@ -149,12 +151,12 @@ def describe(spaces: dict[str, np.ndarray], frame: pd.DataFrame, tasks: Sequence
                 difference = bootstrap_interval(own - accuracies[label, first])
                 measures[f"same_{label}"]["minus_first"] = _interval(own - accuracies[label, first])
                 effect.append(say.comparison(task.name, first, difference, quantity).replace("**", ""))
-        said = {"name": task.name, "instruction": task.instruction, "side": task.side}
-        described.append(said | {"measures": measures, "effect": effect})
+        described.append(asdict(task) | {"measures": measures, "effect": effect})
     points = []
     for i, row in enumerate(frame.to_dict("records")):
         text = " ".join(row["text"].split())
-        point = {"text_preview": text if len(text) <= PREVIEW else text[:PREVIEW].rsplit(" ", 1)[0] + " …"}
+        shown = text if len(text) <= PREVIEW else text[:PREVIEW].rsplit(" ", 1)[0] + " …"
+        point: dict[str, Any] = {"text_preview": shown}
         point |= {"category": row[labels[0]] if labels else "", "labels": [row[label] for label in labels]}
         for name in spaces:
             x, y = maps[name][i].tolist()
@@ -166,11 +168,11 @@ def describe(spaces: dict[str, np.ndarray], frame: pd.DataFrame, tasks: Sequence
 
 
 def _interval(values: np.ndarray) -> dict[str, float]:
-    found = bootstrap_interval(values)
-    return {name: round(float(getattr(found, name)), 4) for name in ("estimate", "low", "high")}
+    interval = bootstrap_interval(values)
+    return {name: round(float(getattr(interval, name)), 4) for name in ("estimate", "low", "high")}
 
 
-def write_page(data: dict, out: Path) -> Path:
+def write_page(data: dict[str, Any], out: Path) -> Path:
     """Write ``data.json`` and the page that shows it; return the path of its ``index.html``."""
     written = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     (out / "data.json").write_text(written, encoding="utf-8")

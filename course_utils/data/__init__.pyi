@@ -1,17 +1,8 @@
-from .corpora import EMOJI_LANGUAGES as EMOJI_LANGUAGES
-from .corpora import NEWSGROUPS as NEWSGROUPS
-from .corpora import OWN_CORPORA as OWN_CORPORA
-from .corpora import SCORED_SENTENCES as SCORED_SENTENCES
-from .corpora import CorpusUnavailableError as CorpusUnavailableError
-from .corpora import fetch as fetch
-from .corpora import load_corpus as load_corpus
-from .corpora import read_texts as read_texts
-from .corpora import sources as sources
-from .instructions import Task as Task
-from .instructions import load_tasks as load_tasks
-from .pairs import Pairs as Pairs
-from .pairs import read_pairs as read_pairs
-from .pairs import split_pairs as split_pairs
-from .tensor_file import TensorFileError as TensorFileError
-from .tensor_file import read_tensors as read_tensors
+from .corpora import NEWSGROUPS as NEWSGROUPS, OWN_CORPORA as OWN_CORPORA, load_corpus as load_corpus
+from .fetching import CorpusUnavailableError as CorpusUnavailableError, fetch as fetch
+from .fetching import missing_files as missing_files, sources as sources
+from .instructions import Task as Task, load_tasks as load_tasks
+from .pairs import Pairs as Pairs, read_pairs as read_pairs, split_pairs as split_pairs
+from .tables import read_texts as read_texts
+from .tensor_file import TensorFileError as TensorFileError, read_tensors as read_tensors
 from .tensor_file import write_tensors as write_tensors

@@ -8,6 +8,7 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from course_utils.paths import ROOT
 
@@ -16,7 +17,23 @@ TASK_PROMPTS = ROOT / "datasets" / "task_prompts.json"
 
 @dataclass(frozen=True)
 class Task:
-    """One question to a text: ``instruction`` in words ("" for none), and the ``side`` it goes on, text or query."""
+    """One question to a text.
+
+    Attributes
+    ----------
+    name : str
+        Small letters, digits and ``_``.
+    instruction : str
+        The question in words; "" for none.
+    side : {"text", "query"}
+        What the instruction goes in front of.
+
+    Examples
+    --------
+    >>> from course_utils.data import Task
+    >>> Task("topic", "Identify the topic", "text").side
+    'text'
+    """
 
     name: str
     instruction: str
@@ -24,17 +41,29 @@ class Task:
 
 
 def load_tasks(path: str | Path = TASK_PROMPTS) -> dict[str, Task]:
-    """Read a file of instructions: name to :class:`Task`, in the file's order.
+    """Read a file of instructions.
 
     Parameters
     ----------
-    path : a JSON file of the form ``{"sentiment": {"instruction": "Classify …", "side": "text"}, …}``. A bare name that
-        is not in the current folder is looked for in the course's ``datasets``.
+    path : str or Path
+        A JSON file of the form ``{"sentiment": {"instruction": "Classify …", "side": "text"}, …}``. A bare name that is
+        not in the current folder is looked for in the course's ``datasets``.
+
+    Returns
+    -------
+    dict of str to Task
+        In the file's order.
 
     Raises
     ------
     ValueError
         If the file is missing, is no such table, or an entry of it is not as it should be; the message names the entry.
+
+    Examples
+    --------
+    >>> from course_utils.data import load_tasks
+    >>> list(load_tasks())[:4]
+    ['default', 'sentiment', 'topic', 'toxicity']
     """
     path = Path(path).expanduser()
     if not path.is_file() and path == Path(path.name):
@@ -50,7 +79,7 @@ def load_tasks(path: str | Path = TASK_PROMPTS) -> dict[str, Task]:
     return {name: _checked_task(path.name, name, entry) for name, entry in entries.items()}
 
 
-def _checked_task(file: str, name: str, entry) -> Task:
+def _checked_task(file: str, name: str, entry: Any) -> Task:
     if not re.fullmatch("[a-z][a-z0-9_]*", name):
         raise ValueError(f"{file}: the name {name!r} must be made of small letters, digits and _, as in 'sentiment'.")
     if not isinstance(entry, dict) or set(entry) != {"instruction", "side"}:

@@ -1,9 +1,5 @@
 from . import maps as maps
 from . import plots as plots
-from .maps import map_quality as map_quality
-from .maps import project as project
-from .maps import project_aligned as project_aligned
-from .plots import PALETTE as PALETTE
-from .plots import preview as preview
-from .visualizer import EmbeddingVisualizer as EmbeddingVisualizer
-from .visualizer import Picture as Picture
+from .maps import map_quality as map_quality, project as project, project_aligned as project_aligned
+from .plots import PALETTE as PALETTE, preview as preview
+from .visualizer import EmbeddingVisualizer as EmbeddingVisualizer, Picture as Picture

@@ -1,29 +1,47 @@
 """Maps: many dimensions drawn in two, and how far to trust the drawing.
 
-A map is for finding questions. Every answer is a number from the original space (see ``metrics``).
+A map is for finding questions. Every answer is a number from the original space (see :mod:`course_utils.measuring`).
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 from course_utils.measuring import knn_overlap, normalize
 
 
-def project(vectors: np.ndarray, method: str = "umap", *, random_state: int = 42, **options) -> np.ndarray:
+def project(vectors: np.ndarray, method: str = "umap", *, random_state: int = 42, **options: Any) -> np.ndarray:
     """Place each vector on a plane, so that what is near in the vectors is near on the map.
 
     Parameters
     ----------
-    vectors : array of shape (n, dim); rows are compared by direction (cosine).
-    method : ``"pca"`` (the two directions of largest spread; exact), ``"tsne"`` or ``"umap"`` (neighbours first).
-    random_state : seed of t-SNE and UMAP. On one machine the same seed gives the same map.
-    options : passed on to scikit-learn's ``PCA`` or ``TSNE``, or to ``umap.UMAP``. Defaults: t-SNE perplexity 30 (less
-        for under 91 rows, where 30 cannot work), UMAP ``n_neighbors=15, min_dist=0.1``.
+    vectors : array of shape (n, dim)
+        At least four rows, compared by direction (cosine).
+    method : {"umap", "tsne", "pca"}
+        Neighbours first, or (``"pca"``) the two directions of largest spread, exact.
+    random_state : int, default 42
+        Seed of t-SNE and UMAP. On one machine the same seed gives the same map.
+    **options
+        Passed on to scikit-learn's ``PCA`` or ``TSNE``, or to ``umap.UMAP``. Defaults: t-SNE perplexity 30 (less for
+        under 91 rows, where 30 cannot work), UMAP ``n_neighbors=15, min_dist=0.1``.
 
     Returns
     -------
-    float32 array of shape (n, 2). The axes have no unit, and for t-SNE and UMAP no meaning.
+    ndarray of float32, shape (n, 2)
+        The axes have no unit, and for t-SNE and UMAP no meaning.
+
+    Raises
+    ------
+    ValueError
+        If there are too few rows, values that are not finite, or rows that all point the same way.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from course_utils.drawing import project
+    >>> project(np.eye(5), "pca").shape
+    (5, 2)
     """
     vectors = np.asarray(vectors, dtype=np.float32)
     if vectors.ndim != 2 or len(vectors) < 4:
@@ -33,21 +51,18 @@ def project(vectors: np.ndarray, method: str = "umap", *, random_state: int = 42
     unit = normalize(vectors)  # on unit vectors Euclidean order is cosine order, so one metric serves all methods
     if np.allclose(unit, unit[0], atol=1e-6):  # scikit-learn's t-SNE would take the whole kernel down
         raise ValueError("All rows of vectors point the same way: there is nothing to draw apart.")
+    defaults: dict[str, Any] = {}
     if method == "pca":
-        from sklearn.decomposition import PCA
-
-        reducer = PCA(n_components=2, random_state=random_state, **options)
+        from sklearn.decomposition import PCA as Reducer
     elif method == "tsne":
-        from sklearn.manifold import TSNE
+        from sklearn.manifold import TSNE as Reducer
 
-        options = {"perplexity": min(30, (len(unit) - 1) / 3), "init": "pca"} | options
-        reducer = TSNE(n_components=2, random_state=random_state, **options)
+        defaults = {"perplexity": min(30, (len(unit) - 1) / 3), "init": "pca"}
     elif method == "umap":
-        from umap import UMAP
+        from umap import UMAP as Reducer
 
-        options = {"n_neighbors": min(15, len(unit) - 1), "min_dist": 0.1} | options
         # n_jobs=1 goes with a seed; without it UMAP warns that it overrides the number of jobs
-        reducer = UMAP(n_components=2, random_state=random_state, n_jobs=1, **options)
+        defaults = {"n_neighbors": min(15, len(unit) - 1), "min_dist": 0.1, "n_jobs": 1}
     else:
         raise ValueError(f"method={method!r} must be 'pca', 'tsne' or 'umap'.")
     from threadpoolctl import threadpool_limits
@@ -55,6 +70,7 @@ def project(vectors: np.ndarray, method: str = "umap", *, random_state: int = 42
     # t-SNE's threads wait for each other by spinning: where another program holds a core, two threads take many times
     # as long as one, and at the sizes of the lessons they save nothing. The map is the same.
     with threadpool_limits(1 if method == "tsne" else None):
+        reducer = Reducer(n_components=2, random_state=random_state, **defaults | options)
         return np.asarray(reducer.fit_transform(unit), dtype=np.float32)
 
 
@@ -69,33 +85,51 @@ def project_aligned(
 
     Parameters
     ----------
-    spaces : name to vectors, shape (n, dim), row i being the same text in all of them; the dimensions may differ.
-    method : as in :func:`project`. Maps by ``"pca"``, which is exact, have nothing to start from.
+    spaces : mapping of str to array of shape (n, dim)
+        Row i is the same text in all of them; the dimensions may differ.
+    method : {"umap", "tsne", "pca"}
+        As in :func:`project`. Maps by ``"pca"``, which is exact, have nothing to start from.
+    random_state : int, default 42
+        Seed of all maps.
 
     Returns
     -------
-    name to float32 array of shape (n, 2), in the order given.
+    dict of str to ndarray of float32, shape (n, 2)
+        The maps by name, in the order given.
+
+    Raises
+    ------
+    ValueError
+        If the spaces have different numbers of rows, or one cannot be drawn.
 
     Notes
     -----
     umap's own ``AlignedUMAP`` ties each point to itself across the maps. On 800 posts under four instructions it held
     points closer together, took several times as long and lost neighbours, which starting alike did not
     (``benchmarks/task_maps.md``); how far a point moves there is also the work of the tie.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from course_utils.drawing import project_aligned
+    >>> space = np.random.default_rng(0).normal(size=(9, 4))
+    >>> maps = project_aligned({"one": space, "mirrored": -space}, "pca")
+    >>> bool(np.allclose(maps["one"], maps["mirrored"], atol=1e-4))
+    True
     """
     from scipy.linalg import orthogonal_procrustes
 
     sizes = {name: len(vectors) for name, vectors in spaces.items()}
     if len(set(sizes.values())) != 1:
         raise ValueError(f"spaces must hold the same texts in the same order, so as many rows each, not {sizes}.")
-    maps: dict[str, np.ndarray] = {}
-    for name, vectors in spaces.items():
-        if not maps:
-            maps[name] = first = project(vectors, method, random_state=random_state)
-            centre = first.mean(axis=0)
-            continue
-        # t-SNE begins with points close together, as its own PCA start does, or it gets stuck
-        start = {"umap": {"init": first}, "tsne": {"init": 1e-4 * (first - centre) / first[:, 0].std()}}
-        points = project(vectors, method, random_state=random_state, **start.get(method, {}))
+    name, *others = spaces
+    first = project(spaces[name], method, random_state=random_state)
+    maps, centre = {name: first}, first.mean(axis=0)
+    # t-SNE begins with points close together, as its own PCA start does, or it gets stuck
+    starts = {"umap": first, "tsne": 1e-4 * (first - centre) / first[:, 0].std()}
+    options = {"init": starts[method]} if method in starts else {}
+    for name in others:
+        points = project(spaces[name], method, random_state=random_state, **options)
         points = points - points.mean(axis=0)
         turn, _ = orthogonal_procrustes(points, first - centre)
         scale = np.linalg.norm(first - centre) / np.linalg.norm(points)
@@ -104,18 +138,37 @@ def project_aligned(
 
 
 def map_quality(vectors: np.ndarray, points: np.ndarray, k: int = 10) -> dict[str, float]:
-    """Measure how well a map keeps the ``k`` nearest neighbours; each value from 0 to 1.
+    """Measure how well a map keeps the nearest neighbours.
+
+    Parameters
+    ----------
+    vectors : array of shape (n, dim)
+        The original space, compared by direction (cosine).
+    points : array of shape (n, 2)
+        The map.
+    k : int, default 10
+        Neighbours, fewer than n / 2.
 
     Returns
     -------
-    ``trustworthiness`` (low when the map shows neighbours that are none), ``continuity`` (low when it tears neighbours
-    apart) and ``knn_overlap`` (share of neighbours kept). Compare each with what shuffled points get: the first two
-    are then near one half, not zero.
+    dict of str to float
+        Each from 0 to 1: ``trustworthiness`` (low when the map shows neighbours that are none), ``continuity`` (low
+        when it tears neighbours apart) and ``knn_overlap`` (share of neighbours kept). Compare each with what shuffled
+        points get: the first two are then near one half, not zero.
 
     References
     ----------
     Venna and Kaski (2001), as implemented in ``sklearn.manifold.trustworthiness``; continuity is the same with the
     arguments swapped.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from course_utils.drawing import map_quality
+    >>> angle = np.linspace(0, 3, 30)
+    >>> circle = np.column_stack([np.cos(angle), np.sin(angle)])
+    >>> map_quality(circle, circle)
+    {'trustworthiness': 1.0, 'continuity': 1.0, 'knn_overlap': 1.0}
     """
     from sklearn.manifold import trustworthiness
 

@@ -1,22 +1,13 @@
 from . import variants as variants
+from .base import Embedder as Embedder, EmbeddingOptions as EmbeddingOptions
 from .cache import EmbeddingCache as EmbeddingCache
-from .catalog import CATALOG as CATALOG
-from .catalog import DEFAULT_MODEL as DEFAULT_MODEL
-from .catalog import ModelCard as ModelCard
-from .catalog import UnknownModelError as UnknownModelError
-from .catalog import find_model as find_model
-from .embedder import Embedder as Embedder
-from .embedder import EmbeddingOptions as EmbeddingOptions
-from .embedder import ModelUnavailableError as ModelUnavailableError
-from .embedder import hub_answers as hub_answers
-from .embedder import load_embedder as load_embedder
-from .embedder import missing_parts as missing_parts
-from .endpoint import ENDPOINTS as ENDPOINTS
-from .endpoint import EndpointError as EndpointError
-from .endpoint import RemoteEmbedder as RemoteEmbedder
-from .stored import StoredVectors as StoredVectors
-from .stored import StoredVectorsError as StoredVectorsError
-from .stored import add_vectors as add_vectors
-from .stored import cost_here as cost_here
-from .variants import keep_layers as keep_layers
-from .variants import quantize as quantize
+from .catalog import CATALOG as CATALOG, DEFAULT_MODEL as DEFAULT_MODEL, ModelCard as ModelCard
+from .catalog import UnknownModelError as UnknownModelError, find_model as find_model
+from .endpoint import ENDPOINTS as ENDPOINTS, EndpointError as EndpointError, RemoteEmbedder as RemoteEmbedder
+from .loading import load_embedder as load_embedder
+from .local import LocalEmbedder as LocalEmbedder
+from .stored import StoredVectors as StoredVectors, StoredVectorsError as StoredVectorsError
+from .stored import VECTORS_FORMAT as VECTORS_FORMAT, text_digest as text_digest
+from .variants import keep_layers as keep_layers, quantize as quantize
+from .weights import ModelUnavailableError as ModelUnavailableError, find_weights as find_weights
+from .weights import hub_answers as hub_answers, missing_parts as missing_parts

@@ -43,10 +43,9 @@ def wal_is_safe(folder: Path) -> bool:
     mounts = [p for p in psutil.disk_partitions(all=True) if folder.is_relative_to(p.mountpoint)]
     # From the last one: an automounter's entry comes before what it has mounted at the same place.
     nearest = max(reversed(mounts), key=lambda p: len(p.mountpoint), default=None)
-    remote = nearest is not None and (
-        nearest.fstype.lower().startswith(_REMOTE_FILE_SYSTEMS) or "remote" in nearest.opts.split(",")
-    )
-    return not remote
+    if nearest is None:
+        return True
+    return not nearest.fstype.lower().startswith(_REMOTE_FILE_SYSTEMS) and "remote" not in nearest.opts.split(",")
 
 
 class EmbeddingCache:
@@ -54,87 +53,79 @@ class EmbeddingCache:
 
     Parameters
     ----------
-    path : path of the SQLite file. Default: ``vectors.sqlite`` in the course's cache folder.
+    path : str or Path, optional
+        The SQLite file. None: ``vectors.sqlite`` in the course's cache folder.
 
     Notes
     -----
     A row whose checksum does not fit is logged, deleted and reported as missing, so that the caller computes it again.
     When two processes add the same key, the first one wins and both read the same bytes back.
+
+    Examples
+    --------
+    >>> from course_utils.embedding import EmbeddingCache, load_embedder
+    >>> cache = EmbeddingCache("vectors.sqlite")
+    >>> vector = load_embedder(cache=cache).encode("good morning")
+    >>> len(cache)
+    1
     """
 
     def __init__(self, path: str | Path | None = None):
         self.path = Path(path) if path is not None else cache_dir() / "vectors.sqlite"
-        self._memory: dict[bytes, np.ndarray] = {}  # what the disk refused
         self._lock = threading.Lock()
-        self._connection: sqlite3.Connection | None = None
+        self._connection = sqlite3.connect(":memory:")  # until the file is open
         try:
-            self._open()
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._connect(str(self.path))
         except (OSError, sqlite3.Error) as error:
-            self._recover(error)
+            self._connect_elsewhere(error)
 
-    def _open(self) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+    def _connect(self, database: str) -> None:
+        self._connection.close()
         # 60 s: another kernel that is writing holds the lock for milliseconds, but laptops go to sleep.
-        connection = sqlite3.connect(self.path, timeout=60, isolation_level=None, check_same_thread=False)
-        try:
-            connection.execute("PRAGMA page_size = 16384")
-            mode = "WAL" if wal_is_safe(self.path.parent.resolve()) else "DELETE"
-            with suppress(sqlite3.OperationalError):  # locked at once, where another kernel is making the same switch
-                connection.execute(f"PRAGMA journal_mode = {mode}")
-            connection.execute("PRAGMA synchronous = NORMAL")
-            connection.execute(_SCHEMA)
-            connection.text_factory = bytes  # there is no text in a sound file, and a damaged one need not be UTF-8
-            # A read-only file opens without complaint, and would fail only after the first texts were embedded.
-            connection.execute("BEGIN IMMEDIATE")
-            connection.execute("COMMIT")
-        except sqlite3.Error:
-            connection.close()
-            raise
-        self._connection = connection
+        self._connection = sqlite3.connect(database, timeout=60, isolation_level=None, check_same_thread=False)
+        self._connection.execute("PRAGMA page_size = 16384")
+        mode = "WAL" if wal_is_safe(self.path.parent.resolve()) else "DELETE"
+        with suppress(sqlite3.OperationalError):  # locked at once, where another kernel is making the same switch
+            self._connection.execute(f"PRAGMA journal_mode = {mode}")
+        self._connection.execute("PRAGMA synchronous = NORMAL")
+        self._connection.execute(_SCHEMA)
+        # There is no text in a sound file, and a damaged one need not be UTF-8.
+        self._connection.text_factory = bytes
+        # A read-only file opens without complaint, and would fail only after the first texts were embedded.
+        self._connection.execute("BEGIN IMMEDIATE")
+        self._connection.execute("COMMIT")
 
-    def _recover(self, error: Exception) -> None:
-        if self._connection is not None:
-            self._connection.close()
-        self._connection = None
+    def _connect_elsewhere(self, error: Exception) -> None:
+        """Set a damaged file aside and begin a new one; where the disk cannot be used, go on in memory."""
+        self._connection.close()
         # These very classes say that the content is damaged. The others say that the file cannot be used right now
         # (a full disk, no permission, a lock): it may be sound.
         if type(error) in (sqlite3.DatabaseError, sqlite3.IntegrityError):
-            self._set_aside(error)
-        else:
-            self._give_up_disk(error)
-
-    def _set_aside(self, error: Exception) -> None:
-        damaged = self.path.with_name(self.path.name + ".damaged")
-        logger.warning(
-            "The vector cache %s is damaged (%s). It is kept as %s beside it and a new one begins.",
-            self.path.name,
-            reason(error),
-            damaged.name,
-        )
-        try:
-            self.path.replace(damaged)
-            for suffix in ("-wal", "-shm"):
-                self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
-            self._open()
-        except (OSError, sqlite3.Error) as second_error:
-            self._give_up_disk(second_error)
-
-    def _give_up_disk(self, error: Exception) -> None:
+            damaged = f"{self.path.name}.damaged"
+            words = "The vector cache %s is damaged (%s). It is kept as %s beside it and a new one begins."
+            logger.warning(words, self.path.name, reason(error), damaged)
+            try:
+                self.path.replace(self.path.with_name(damaged))
+                for suffix in ("-wal", "-shm"):
+                    self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+                return self._connect(str(self.path))
+            except (OSError, sqlite3.Error) as second_error:
+                error = second_error
         logger.warning(
             "Vectors cannot be kept in %s on disk (%s). They are kept in memory until this kernel stops. To keep them, "
             "free some space in the folder that `course doctor` names, or set COURSE_CACHE_DIR to another.",
             self.path.name,
             reason(error),
         )
+        self._connect(":memory:")
 
     def get_many(self, keys: Sequence[bytes]) -> dict[bytes, np.ndarray]:
         """Look up ``keys``; the result holds only those found, each a float32 array of shape (dim,)."""
+        found: dict[bytes, np.ndarray] = {}
+        broken = []
+        wanted = list(dict.fromkeys(keys))
         with self._lock:
-            found = {key: self._memory[key] for key in keys if key in self._memory}
-            if self._connection is None:
-                return found
-            broken = []
-            wanted = [key for key in dict.fromkeys(keys) if key not in found]
             try:
                 for start in range(0, len(wanted), _KEYS_PER_QUERY):
                     part = wanted[start : start + _KEYS_PER_QUERY]
@@ -151,37 +142,31 @@ class EmbeddingCache:
                     self._connection.execute("REINDEX vectors")  # where the key is damaged, the index knows another
                     self._connection.executemany("DELETE FROM vectors WHERE id = ?", broken)
             except sqlite3.Error as error:
-                self._recover(error)
-            return found
+                self._connect_elsewhere(error)
+        return found
 
     def put_many(self, vectors: Mapping[bytes, np.ndarray]) -> None:
         """Store ``vectors`` in one transaction: after a kill, all of them are there or none."""
+        blobs = {key: np.ascontiguousarray(vector, dtype="<f4").tobytes() for key, vector in vectors.items()}
+        rows = [(key, _checksum(key, blob), blob) for key, blob in blobs.items()]
+        insert = "INSERT OR IGNORE INTO vectors (key, checksum, vector) VALUES (?, ?, ?)"
         with self._lock:
-            if self._connection is not None:
-                blobs = ((key, np.ascontiguousarray(v, dtype="<f4").tobytes()) for key, v in vectors.items())
-                rows = [(key, _checksum(key, blob), blob) for key, blob in blobs]
+            for _ in range(3):  # into the file, or a new one in its place, or memory
                 try:
-                    self._connection.execute("BEGIN IMMEDIATE")
-                    self._connection.executemany(
-                        "INSERT OR IGNORE INTO vectors (key, checksum, vector) VALUES (?, ?, ?)", rows
-                    )
-                    self._connection.execute("COMMIT")
+                    with self._connection:  # also after Ctrl-C: no lock is left that other kernels would wait for
+                        self._connection.execute("BEGIN IMMEDIATE")
+                        self._connection.executemany(insert, rows)
                     return
                 except sqlite3.Error as error:
-                    self._recover(error)
-            self._memory |= {key: np.asarray(vector, dtype=np.float32) for key, vector in vectors.items()}
+                    self._connect_elsewhere(error)
 
     def __len__(self) -> int:
         """Count the stored vectors."""
         with self._lock:
-            if self._connection is None:
-                return len(self._memory)
             return self._connection.execute("SELECT count(*) FROM vectors").fetchone()[0]
 
     def clear(self) -> None:
         """Forget every vector, of all models, and give the disk space back."""
         with self._lock:
-            self._memory.clear()
-            if self._connection is not None:
-                self._connection.execute("DELETE FROM vectors")
-                self._connection.execute("VACUUM")
+            self._connection.execute("DELETE FROM vectors")
+            self._connection.execute("VACUUM")

@@ -1,15 +1,16 @@
 """Which models the course knows, as data: sizes, limits, licences and the exact prompts they were trained on.
 
-The facts stand in ``models.toml`` beside this file and are read when first asked for. A card only describes a
-model; :func:`course_utils.embedding.load_embedder` loads one, and also takes models that have no card here.
+The facts stand in ``models.toml`` beside this file. A card only describes a model;
+:func:`course_utils.embedding.load_embedder` loads one, and also takes models that have no card here.
 """
 
 import difflib
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from course_utils.paths import shown
 
@@ -26,28 +27,56 @@ class ModelCard:
 
     Attributes
     ----------
-    name : hub name, ``owner/model``.
-    n_parameters : number of parameters, token embeddings included (some makers give a rounded one).
-    embed_dim : dimensions of a full vector.
-    max_tokens : longest text in tokens; what comes after is not read.
-    revision : commit of the hub repository, 40 hexadecimal digits ("" when unknown).
-    license : licence of the weights, as the hub writes it ("apache-2.0").
-    languages : ISO 639-3 codes; ``("mul",)`` stands for multiple languages, too many to list.
-    use_instructions : whether words belong in front of queries or documents, fixed ones or an instruction.
-    query_prompt : the exact characters before a search query ("" for none).
-    document_prompt : the exact characters before a text that is searched ("" for none).
-    instruction_prompt : the exact characters before a text under an instruction, which replaces
-        ``{instruction}`` in them; "" for a model that was not trained to follow instructions.
-    pooling : how token vectors become one vector: "mean", "cls" (the first) or "lasttoken".
-    padding_side : where the tokenizer fills up the shorter texts of a batch: "right" or "left".
-    backend : library that runs the model.
-    download_mb : size of the weights in MB (10^6 bytes), tokenizer not included; 0 when unknown.
-    matryoshka_dims : dimensions below ``embed_dim`` that the model was trained to be cut to; may be empty.
-    matryoshka_min : if above 0, every dimension from here up will do, and ``matryoshka_dims`` are examples.
-    package : Python package that ships the weights, as it is imported (pip takes that spelling), or "".
-    sha256 : hash of model.safetensors ("" where it is not checked).
-    gated : whether the hub gives out the weights only after its terms were accepted there.
-    source : address of the page where the facts were read.
+    name : str
+        Hub name, ``owner/model``.
+    n_parameters : int
+        Number of parameters, token embeddings included (some makers give a rounded one).
+    embed_dim : int
+        Dimensions of a full vector.
+    max_tokens : int
+        Longest text in tokens; what comes after is not read.
+    revision : str
+        Commit of the hub repository, 40 hexadecimal digits ("" when unknown).
+    license : str
+        Licence of the weights, as the hub writes it ("apache-2.0").
+    languages : tuple of str
+        ISO 639-3 codes; ``("mul",)`` stands for multiple languages, too many to list.
+    use_instructions : bool
+        Whether words belong in front of queries or documents, fixed ones or an instruction.
+    query_prompt : str
+        The exact characters before a search query ("" for none).
+    document_prompt : str
+        The exact characters before a text that is searched ("" for none).
+    instruction_prompt : str
+        The exact characters before a text under an instruction, which replaces ``{instruction}`` in them; "" for a
+        model that was not trained to follow instructions.
+    pooling : str
+        How token vectors become one vector: "mean", "cls" (the first) or "lasttoken".
+    padding_side : str
+        Where the tokenizer fills up the shorter texts of a batch: "right" or "left".
+    backend : str
+        Library that runs the model.
+    download_mb : int
+        Size of the weights in MB (10^6 bytes), tokenizer not included; 0 when unknown.
+    matryoshka_dims : tuple of int
+        Dimensions below ``embed_dim`` that the model was trained to be cut to; may be empty.
+    matryoshka_min : int
+        If above 0, every dimension from here up will do, and ``matryoshka_dims`` are examples.
+    package : str
+        Python package that ships the weights, as it is imported (pip takes that spelling), or "".
+    sha256 : str
+        Hash of model.safetensors ("" where it is not checked).
+    gated : bool
+        Whether the hub gives out the weights only after its terms were accepted there.
+    source : str
+        Address of the page where the facts were read.
+
+    Examples
+    --------
+    >>> from course_utils.embedding import find_model
+    >>> card = find_model("Qwen3-Embedding-0.6B")
+    >>> card.embed_dim, card.max_tokens, card.prompt_for("Name the topic")
+    (1024, 32768, 'Instruct: Name the topic\\nQuery:')
     """
 
     name: str
@@ -82,31 +111,47 @@ class ModelCard:
         return template.replace("{instruction}", instruction) if instruction else ""
 
 
-@cache
-def _catalog() -> MappingProxyType:
-    rows = tomllib.loads(Path(__file__).with_name("models.toml").read_text(encoding="utf-8"))["model"]
-    # TOML knows lists only; a frozen card holds tuples.
-    cards = (ModelCard(**{k: tuple(v) if isinstance(v, list) else v for k, v in row.items()}) for row in rows)
-    return MappingProxyType({card.name: card for card in cards})
+def card_of(fields: Mapping[str, Any]) -> ModelCard:
+    """The card with these fields; TOML and JSON know lists only, where a frozen card holds tuples."""
+    values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()}
+    return ModelCard(**values)
 
 
-def __getattr__(attribute: str):
-    if attribute == "CATALOG":  # hub name -> ModelCard, read-only, in the order of models.toml
-        return _catalog()
-    raise AttributeError(f"module {__name__!r} has no attribute {attribute!r}")
+_FACTS = tomllib.loads(Path(__file__).with_name("models.toml").read_text(encoding="utf-8"))["model"]
+#: Hub name -> ModelCard, read-only, in the order of models.toml.
+CATALOG: Mapping[str, ModelCard] = MappingProxyType({fields["name"]: card_of(fields) for fields in _FACTS})
 
 
 def find_model(name: str) -> ModelCard:
-    """Return the card of a model by its hub name or the last part of it; capitals do not matter.
+    """Find the card of a model by its hub name or the last part of it; capitals do not matter.
 
-    Raises :class:`UnknownModelError` if the catalogue has no such model; its message names the closest ones.
+    Parameters
+    ----------
+    name : str
+        For example ``"all-MiniLM-L6-v2"``.
+
+    Returns
+    -------
+    ModelCard
+        What is known of the model.
+
+    Raises
+    ------
+    UnknownModelError
+        If the catalogue has no such model; the message names the closest ones.
+
+    Examples
+    --------
+    >>> from course_utils.embedding import find_model
+    >>> find_model("all-minilm-l6-v2").name
+    'sentence-transformers/all-MiniLM-L6-v2'
     """
-    by_name = {key.lower(): c for c in _catalog().values() for key in (c.name, c.name.split("/")[-1])}
+    by_name = {key.lower(): card for card in CATALOG.values() for key in (card.name, card.name.split("/")[-1])}
     wanted = str(name).strip().lower()
     if wanted in by_name:
         return by_name[wanted]
     close = dict.fromkeys(by_name[key].name for key in difflib.get_close_matches(wanted, by_name, n=4))
-    hint = f"Did you mean {' or '.join(close)}?" if close else f"It has {', '.join(_catalog())}."
+    hint = f"Did you mean {' or '.join(close)}?" if close else f"It has {', '.join(CATALOG)}."
     raise UnknownModelError(
         f"The catalogue has no model name={shown(str(name))!r}. {hint} load_embedder also takes any other hub name "
         "('owner/model') and the path of a local sentence-transformers folder."

@@ -11,32 +11,28 @@ import hashlib
 import json
 import logging
 import os
-import queue
-import threading
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+import socket
+import tomllib
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from importlib.util import find_spec
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import numpy as np
 
+from course_utils.embedding.base import Embedder, EmbeddingOptions, Parts
 from course_utils.embedding.cache import EmbeddingCache
 from course_utils.embedding.catalog import ModelCard, UnknownModelError, find_model
-from course_utils.embedding.embedder import Embedder
 
 logger = logging.getLogger(__name__)
 
 _TRIES = 3  # of a request whose answer is broken; what HTTP itself calls an error is the client's to count
 _PAUSE = 0.5  # seconds before the second of them
 _GIVE_UP = 3  # texts that were refused before any was accepted: then it is not the texts
-_REFUSED = "the request was refused; is a text empty or too long, and does the model take these options?"
-_WHY = dict.fromkeys((400, 413, 422), _REFUSED) | {
-    401: "the key was refused",
-    402: "the account has no credit left",
-    403: "the key gives no right to this model",
-    404: "there is no such model or address; a base URL mostly ends in /v1",
-    429: "too many requests, or no credit left; wait, or give fewer connections= or requests_per_minute=",
-}
 _MAY_BE_ONE_TEXT = (400, 413, 422, 500)  # some servers answer 500 where one text of a batch gives no number
 
 
@@ -51,8 +47,7 @@ class EndpointError(RuntimeError):
         self.positions = positions
 
 
-@dataclass(frozen=True)
-class Endpoint:
+class Endpoint(NamedTuple):
     """Where a server is (without ``/embeddings``), which variable holds its key, and what it takes at once."""
 
     base_url: str
@@ -63,16 +58,16 @@ class Endpoint:
     connections: int = 8  # at once; a server on a laptop has enough to do with two
 
 
-#: The presets. Limits are those of the services' documentation where it gives any, else careful guesses.
-ENDPOINTS = {
-    "siliconflow": Endpoint("https://api.siliconflow.com/v1", "SILICONFLOW_API_KEY", needs_key=True),
-    "openrouter": Endpoint("https://openrouter.ai/api/v1", "OPENROUTER_API_KEY", needs_key=True),
-    "openai": Endpoint("https://api.openai.com/v1", "OPENAI_API_KEY", needs_key=True, texts=2048, characters=200_000),
-    "ollama": Endpoint("http://localhost:11434/v1", "OLLAMA_API_KEY", texts=8, characters=20_000, connections=2),
-    "llama.cpp": Endpoint("http://localhost:8080/v1", "LLAMA_API_KEY", texts=8, characters=20_000, connections=2),
-    "vllm": Endpoint("http://localhost:8000/v1", "VLLM_API_KEY"),
-    "tei": Endpoint("http://localhost:8080/v1", "TEI_API_KEY"),  # Hugging Face's text-embeddings-inference
-}
+_KNOWN = tomllib.loads(Path(__file__).with_name("endpoints.toml").read_text(encoding="utf-8"))
+#: Name -> Endpoint, in the order of endpoints.toml.
+ENDPOINTS = {name: Endpoint(**preset) for name, preset in _KNOWN["presets"].items()}
+
+
+class _Failure(NamedTuple):
+    """Why a request gave no vectors, and whether one of its texts may be the reason; if not, the whole run stops."""
+
+    why: str
+    may_be_one_text: bool = False
 
 
 class RemoteEmbedder(Embedder):
@@ -80,19 +75,40 @@ class RemoteEmbedder(Embedder):
 
     Parameters
     ----------
-    endpoint : a name in :data:`ENDPOINTS`, or a base URL such as ``"http://localhost:8080/v1"``.
-    model : the model's name at that endpoint.
-    card : catalogue name of the model, for its prompts. None: found by ``model`` where that is possible
+    endpoint : str
+        A name in :data:`ENDPOINTS`, or a base URL such as ``"http://localhost:8080/v1"``.
+    model : str
+        The model's name at that endpoint.
+    card : str, optional
+        Catalogue name of the model, for its prompts. None: found by ``model`` where that is possible
         (``"qwen3-embedding:0.6b"`` is Qwen3-Embedding-0.6B).
-    api_key : the key. None reads the endpoint's environment variable, a safer place than a notebook.
-    dimensions : ask the server for shorter vectors; not every server can. ``truncate_dim`` works everywhere.
-    connections : requests under way at once; None is the endpoint's own number.
-    requests_per_minute : begin no more than that; None for no limit. The client's own repeats are not counted.
-    timeout : seconds to wait for an answer.
-    max_retries : how often the client asks again after a refusal for load, an error of the server, a timeout or a
-        dropped connection, waiting longer each time, or as long as the server says (up to two minutes).
-    cache : as in :func:`~course_utils.embedding.load_embedder`. Without one, what came before an error is lost.
+    api_key : str, optional
+        The key. None reads the endpoint's environment variable, a safer place than a notebook.
+    dimensions : int, optional
+        Ask the server for shorter vectors; not every server can. ``truncate_dim`` works everywhere.
+    connections : int, optional
+        Requests under way at once; None is the endpoint's own number.
+    requests_per_minute : float, optional
+        Begin no more than that; None for no limit. A request that is repeated counts once.
+    timeout : float, default 120.0
+        Seconds to wait for an answer.
+    cache : EmbeddingCache or bool, default True
+        As in :func:`~course_utils.embedding.load_embedder`. Without one, what came before an error is lost.
+
+    Attributes
+    ----------
+    max_retries : int
+        How often the client asks again after a refusal for load, an error of the server, a timeout or a dropped
+        connection, waiting longer each time, or as long as the server says (up to two minutes).
+
+    Examples
+    --------
+    >>> from course_utils.embedding import RemoteEmbedder
+    >>> RemoteEmbedder("ollama", "qwen3-embedding:0.6b", cache=False)
+    RemoteEmbedder('qwen3-embedding:0.6b' at http://localhost:11434/v1, 1024 dimensions)
     """
+
+    max_retries = 6
 
     def __init__(
         self,
@@ -105,27 +121,24 @@ class RemoteEmbedder(Embedder):
         connections: int | None = None,
         requests_per_minute: float | None = None,
         timeout: float = 120.0,
-        max_retries: int = 6,
-        cache: EmbeddingCache | bool | None = True,
+        cache: EmbeddingCache | bool = True,
     ):
         self.endpoint = ENDPOINTS.get(endpoint) or Endpoint(_checked_url(endpoint))
         self.served_model, self.dimensions = model, dimensions
         self.connections = connections or self.endpoint.connections
-        self.requests_per_minute, self.timeout, self.max_retries = requests_per_minute, timeout, max_retries
+        self.requests_per_minute, self.timeout = requests_per_minute, timeout
         # In a function, so that nothing that lists attributes shows the key.
         self._key_now = lambda: (api_key or os.environ.get(self.endpoint.key_variable, "")).strip()
         try:
-            known = find_model(card or model.replace(":", "-"))
+            described = find_model(card or model.replace(":", "-"))
         except UnknownModelError:
             if card is not None:
                 raise
-            known = ModelCard(model, n_parameters=0, embed_dim=0, max_tokens=0)
-        self._dim = dimensions or known.embed_dim  # 0: not known yet
-        decides = json.dumps([self.endpoint.base_url, model, dimensions])
-        if isinstance(cache, bool):
-            cache = EmbeddingCache() if cache else None
+            described = ModelCard(model, n_parameters=0, embed_dim=0, max_tokens=0)
         # Hashed, because files of vectors carry it, and the name of a server may be nobody's business.
-        super().__init__(None, known, hashlib.sha256(decides.encode()).hexdigest(), cache)
+        decides = hashlib.sha256(json.dumps([self.endpoint.base_url, model, dimensions]).encode()).hexdigest()
+        dim = dimensions or described.embed_dim  # 0: not known yet
+        super().__init__(described, decides, described.max_tokens, dim, cache)
 
     def __repr__(self) -> str:
         return f"RemoteEmbedder({self.served_model!r} at {self.endpoint.base_url}, {self._dim or '?'} dimensions)"
@@ -134,182 +147,161 @@ class RemoteEmbedder(Embedder):
     def embedding_dim(self) -> int:
         """Number of dimensions of a full vector; for a model that the catalogue does not know, one text is sent."""
         if not self._dim:
-            self._dim = self._full_vectors(["How long is a vector?"], "", self.max_length, 1, False).shape[1]
+            options = EmbeddingOptions(prompt="", max_length=self.max_length)
+            self._dim = self._compute(["How long is a vector?"], options, 1, False).shape[1]
         return self._dim
 
-    def _encode(self, sentences, options, batch_size, show_progress_bar) -> np.ndarray:
-        if batch_size < 1:
-            raise ValueError(f"batch_size={batch_size} must be 1 or more.")
-        if options.max_length is not None:
+    def _checked_length(self, max_length: int | None) -> int:
+        if max_length is not None:
             logger.warning("An endpoint decides itself where a text is cut: max_length is not used.")
-            options = replace(options, max_length=None)
-        return super()._encode(sentences, options, batch_size, show_progress_bar)
+        return self.max_length
 
-    def _compute(self, texts, prompt, max_length, batch_size, show_progress_bar) -> np.ndarray:
-        todo = {text.encode(): position for position, text in reversed(list(enumerate(texts)))}
-        found = {}
-        for new in self._compute_in_parts(texts, todo, prompt, max_length, batch_size):
-            found |= new
-        return np.stack([found[text.encode()] for text in texts])
-
-    def _compute_in_parts(self, texts, todo, prompt, max_length, batch_size) -> Iterator[dict[bytes, np.ndarray]]:
-        run = _Run(self, {key: prompt + texts[position] for key, position in todo.items()}, batch_size)
-        # In a thread with an event loop of its own, because a notebook has one running already.
-        threading.Thread(target=run.work, daemon=True).start()
-        try:
-            while (new := run.arrived.get()) is not None:
-                yield new
-        finally:
-            run.stopped = True  # also after Ctrl-C: nothing new is asked for
-        kept = "There is no cache, so what came is lost" if self.cache is None else "What came is in the cache"
-        if run.why:
-            raise EndpointError(f"{self!r} stopped: {run.why}. {kept}; ask again to go on.")
-        if run.refused:
-            positions = sorted(todo[key] for key in run.refused)
+    def _parts(self, texts: list[str], positions: list[int], options: EmbeddingOptions, batch_size: int) -> Parts:
+        self._check_way()
+        prompted = {position: f"{options.prompt}{texts[position]}" for position in positions}
+        answers: SimpleQueue = SimpleQueue()
+        loop = asyncio.new_event_loop()  # of its own, in a thread, because a notebook has one running already
+        asking = loop.create_task(self._ask_all(prompted, batch_size, answers))
+        with closing(loop), ThreadPoolExecutor(1) as thread:
+            end = thread.submit(loop.run_until_complete, asking)
+            end.add_done_callback(answers.put)
+            try:
+                while (answer := answers.get()) is not end:
+                    yield answer
+            finally:  # also after Ctrl-C: nothing new is asked for, and what is under way is cancelled
+                loop.call_soon_threadsafe(asking.cancel)
+        refused = asking.result()
+        if refused:
+            positions = sorted(refused)
             named = ", ".join(f"sentences[{position}]" for position in positions[:5])
             more = f" and {len(positions) - 5} more (the error's positions)" if len(positions) > 5 else ""
             raise EndpointError(
                 f"{len(positions)} of {len(texts)} texts have no vector: {named}{more}. The last answer to one: "
-                f"{list(run.refused.values())[-1]}. {kept}; leave these out, or change them, and ask again.",
+                f"{list(refused.values())[-1]}. {self._kept()}; leave these out, or change them, and ask again.",
                 tuple(positions),
             )
 
+    def _stop(self, why: str) -> EndpointError:
+        return EndpointError(f"{self!r} stopped: {why}. {self._kept()}; ask again to go on.")
 
-class _Run:
-    """The requests of one call of ``encode``: their batches, their pace, what arrived and what went wrong."""
+    def _kept(self) -> str:
+        return "There is no cache, so what came is lost" if self.cache is None else "What came is in the cache"
 
-    def __init__(self, embedder: RemoteEmbedder, texts: dict[bytes, str], batch_size: int):
-        self.embedder, self.texts = embedder, texts
-        self.most_texts = min(batch_size, embedder.endpoint.texts)
-        self.arrived = queue.SimpleQueue()  # of {key: vector}; None at the end
-        self.refused: dict[bytes, str] = {}  # key -> why
-        self.accepted = self.stopped = False
-        self.why = ""  # the whole run stopped
-        self.next_start = 0.0
-
-    def work(self) -> None:
-        try:
-            asyncio.run(self.ask_all())
-        except Exception as error:  # its words are not ours, and may hold a key or a text
-            self.stop(f"{type(error).__name__} in the client")
-        finally:
-            self.arrived.put(None)
-
-    def stop(self, why: str) -> None:
-        self.stopped, self.why = True, self.why or why
-
-    def batches(self) -> Iterator[list[bytes]]:
-        batch, characters = [], 0
-        for key, text in self.texts.items():
-            if batch and (len(batch) == self.most_texts or characters + len(text) > self.embedder.endpoint.characters):
-                yield batch
-                batch, characters = [], 0
-            batch.append(key)
-            characters += len(text)
-        if batch:
-            yield batch
-
-    async def ask_all(self) -> None:
-        try:
-            from openai import AsyncOpenAI
-        except ImportError:
+    def _check_way(self) -> None:
+        """Raise what stands in the way before anything is sent."""
+        key, url = self._key_now(), urlsplit(self.endpoint.base_url)
+        if find_spec("openai") is None:
             remedy = 'python -m pip install -c constraints.txt -e ".[remote]"'
-            return self.stop(f"the package openai is missing; install it with `{remedy}`")
-        remote, key = self.embedder, self.embedder._key_now()
-        url = urlsplit(remote.endpoint.base_url)
-        if remote.endpoint.needs_key and not key:
-            return self.stop(f"it needs a key in the environment variable {remote.endpoint.key_variable}")
+            raise self._stop(f"the package openai is missing; install it with `{remedy}`")
+        if self.endpoint.needs_key and not key:
+            raise self._stop(f"it needs a key in the environment variable {self.endpoint.key_variable}")
         if not (key.isascii() and key.isprintable()):
-            return self.stop("the key holds characters that no key has; was it copied whole, and nothing else?")
+            raise self._stop("the key holds characters that no key has; was it copied whole, and nothing else?")
         if url.hostname in ("localhost", "127.0.0.1"):  # the client would try for 20 seconds
             try:
                 port = url.port or {"http": 80, "https": 443}[url.scheme]
-                (await asyncio.open_connection(url.hostname, port))[1].close()
+                socket.create_connection((url.hostname, port), timeout=self.timeout).close()
             except OSError:
-                return self.stop("nothing answers there; is the server running?")
-        self.slots = asyncio.Semaphore(remote.connections)
-        async with AsyncOpenAI(
-            api_key=key or "none",
-            base_url=remote.endpoint.base_url,
-            timeout=remote.timeout,
-            max_retries=remote.max_retries,
-        ) as self.client:
-            self.client.organization = self.client.project = None  # read from OPENAI_… whatever the endpoint is
-            await asyncio.gather(*map(self.ask, self.batches()))
+                raise self._stop("nothing answers there; is the server running?") from None
 
-    async def ask(self, keys: list[bytes]) -> None:
-        """Get the vectors of a batch; where it is refused, halve it until the text is found that is to blame."""
-        async with self.slots:
-            vectors, why, may_be_one_text = await self.request([self.texts[key] for key in keys])
-        if vectors is not None:
-            self.accepted = True
-            self.arrived.put(dict(zip(keys, vectors, strict=True)))
-        elif self.stopped or not may_be_one_text:
-            self.stop(why)
-        elif len(keys) > 1:
-            await asyncio.gather(self.ask(keys[: len(keys) // 2]), self.ask(keys[len(keys) // 2 :]))
-        else:
-            self.refused[keys[0]] = why
-            if not self.accepted and len(self.refused) >= _GIVE_UP:
-                self.stop(f"it refuses every text ({why})")
+    async def _ask_all(self, texts: dict[int, str], batch_size: int, answers: SimpleQueue) -> dict[int, str]:
+        """Put the vectors of all texts but those that are refused into a queue; return these positions, with reasons.
 
-    async def request(self, texts: list[str]) -> tuple[np.ndarray | None, str, bool]:
-        """Return the vectors; or None, why, and whether a single text may be the reason."""
+        A batch that is refused is halved until the text is found that is to blame.
+        """
+        from openai import AsyncOpenAI
+
+        todo, pace = self._batches(texts, batch_size), asyncio.Lock()
+        refused: dict[int, str] = {}
+        accepted = False
+
+        async def work() -> None:
+            nonlocal accepted
+            while todo:
+                batch = todo.popleft()
+                if self.requests_per_minute:
+                    await pace.acquire()
+                    asyncio.get_running_loop().call_later(60 / self.requests_per_minute, pace.release)
+                answer = await self._request(client, [texts[position] for position in batch])
+                if isinstance(answer, np.ndarray):
+                    accepted = True
+                    answers.put((batch, answer))
+                elif not answer.may_be_one_text:
+                    raise self._stop(answer.why)
+                elif len(batch) > 1:
+                    todo.extendleft([batch[len(batch) // 2 :], batch[: len(batch) // 2]])
+                else:
+                    refused[batch[0]] = answer.why
+                    if not accepted and len(refused) >= _GIVE_UP:
+                        raise self._stop(f"it refuses every text ({answer.why})")
+
+        settings = {"base_url": self.endpoint.base_url, "timeout": self.timeout, "max_retries": self.max_retries}
+        try:
+            async with AsyncOpenAI(api_key=self._key_now() or "none", **settings) as client:
+                client.organization = client.project = None  # read from OPENAI_… whatever the endpoint is
+                async with asyncio.TaskGroup() as workers:  # where one of them stops, the others are cancelled
+                    for _ in range(self.connections):
+                        workers.create_task(work())
+        except ExceptionGroup as stops:
+            raise stops.exceptions[0] from None
+        return refused
+
+    def _batches(self, texts: dict[int, str], batch_size: int) -> deque[list[int]]:
+        batches: deque[list[int]] = deque()
+        characters_left = 0
+        for position, text in texts.items():
+            full = not batches or len(batches[-1]) == min(batch_size, self.endpoint.texts)
+            if full or len(text) > characters_left:
+                batches.append([])
+                characters_left = self.endpoint.characters
+            batches[-1].append(position)
+            characters_left -= len(text)
+        return batches
+
+    async def _request(self, client: Any, texts: list[str]) -> np.ndarray | _Failure:
         import openai
 
-        options = {"dimensions": self.embedder.dimensions} if self.embedder.dimensions else {}
+        options = {"dimensions": self.dimensions} if self.dimensions else {}
         for attempt in range(_TRIES):
-            await self.wait_for_turn(attempt)
-            if self.stopped:
-                return None, "", False
+            await asyncio.sleep(_PAUSE * attempt)
             try:
-                raw = await self.client.embeddings.with_raw_response.create(
-                    input=texts, model=self.embedder.served_model, encoding_format="float", **options
+                raw = await client.embeddings.with_raw_response.create(
+                    input=texts, model=self.served_model, encoding_format="float", **options
                 )
-                return _checked_vectors(raw.text, len(texts), self.embedder._dim), "", False
-            except _BrokenAnswer as broken:
-                why = str(broken)
+                answer = _checked_vectors(raw.text, len(texts), self._dim)
+                if isinstance(answer, np.ndarray):
+                    break
             except openai.APIStatusError as error:
                 code = error.status_code
-                return None, f"HTTP {code}, {_WHY.get(code, 'the server failed')}", code in _MAY_BE_ONE_TEXT
+                return _Failure(
+                    f"HTTP {code}, {_KNOWN['refusals'].get(str(code), 'the server failed')}", code in _MAY_BE_ONE_TEXT
+                )
             except openai.APIConnectionError:
-                why = f"no answer within {self.embedder.timeout:g} seconds, or no connection; is the server running?"
-                return None, why, False
-        return None, why, True
-
-    async def wait_for_turn(self, attempt: int) -> None:
-        if self.embedder.requests_per_minute:
-            now = time.monotonic()
-            mine = max(now, self.next_start)
-            self.next_start = mine + 60 / self.embedder.requests_per_minute
-            await asyncio.sleep(mine - now)
-        elif attempt:
-            await asyncio.sleep(_PAUSE * attempt)
+                return _Failure(f"no answer within {self.timeout:g} seconds, or no connection; is the server running?")
+            except Exception as error:  # its words are not ours, and may hold a key or a text
+                return _Failure(f"{type(error).__name__} in the client")
+        return answer
 
 
-class _BrokenAnswer(ValueError):
-    pass
-
-
-def _checked_vectors(answer: str, n_texts: int, dim: int) -> np.ndarray:
-    """Return the vectors of an answer in the order of the texts; ``dim`` 0 takes any number of dimensions."""
+def _checked_vectors(answer: str, n_texts: int, dim: int) -> np.ndarray | _Failure:
+    """The vectors of an answer in the order of the texts; ``dim`` 0 takes any number of dimensions."""
     try:
         data = json.loads(answer)["data"]
-        rows = {row["index"]: row["embedding"] for row in data}
-        vectors = np.array([rows[position] for position in range(n_texts)], dtype=np.float32)
+        vector_of = {row["index"]: row["embedding"] for row in data}
+        vectors = np.array([vector_of[position] for position in range(n_texts)], dtype=np.float32)
+        if len(data) != n_texts or vectors.ndim != 2:
+            raise ValueError("too many rows, or numbers in place of vectors")
     except (ValueError, TypeError, KeyError):
-        data, vectors = [], np.empty(0)
-    if len(data) != n_texts or vectors.ndim != 2:
-        raise _BrokenAnswer("the answer is not one vector of one length for each text of the request")
+        return _Failure("the answer is not one vector of one length for each text of the request", True)
     if dim and vectors.shape[1] != dim:
-        raise _BrokenAnswer(f"vectors of {vectors.shape[1]} dimensions came, not of {dim}; is it the right model?")
+        return _Failure(f"vectors of {vectors.shape[1]} dimensions came, not of {dim}; is it the right model?", True)
     if not np.isfinite(vectors).all():
-        raise _BrokenAnswer("a vector holds values that are no numbers (NaN)")
+        return _Failure("a vector holds values that are no numbers (NaN)", True)
     return vectors
 
 
 def _checked_url(url: str) -> str:
-    """Return a base URL without its end; its words are kept out of the message, as it may hold a password."""
+    """A base URL without its end; its words are kept out of the message, as it may hold a password."""
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError(f"endpoint must be one of {', '.join(ENDPOINTS)}, or an address that begins with http.")

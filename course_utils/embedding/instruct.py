@@ -58,11 +58,24 @@ class GatedHead(Module):
 
     Parameters
     ----------
-    factors : names of the factors.
-    layers : hidden layers that are read; 0 is the token embeddings.
-    dim : dimensions of a vector.
-    rank : features that are read from a text for each factor (rows of A_f, columns of B_f).
-    hidden : rows of H.
+    factors : list of str
+        Names of the factors.
+    layers : list of int
+        Hidden layers that are read; 0 is the token embeddings.
+    dim : int, default 384
+        Dimensions of a vector.
+    rank : int, default 24
+        Features that are read from a text for each factor (rows of A_f, columns of B_f).
+    hidden : int, default 64
+        Rows of H.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from course_utils.embedding.instruct import GatedHead
+    >>> head = GatedHead(["sentiment", "tone"], layers=[3, 4])
+    >>> tuple(head.gates(torch.zeros(1, 384)).shape)  # one instruction, two factors
+    (1, 2)
     """
 
     config_keys = ["factors", "layers", "dim", "rank", "hidden"]
@@ -108,9 +121,12 @@ class GatedHead(Module):
 
         Parameters
         ----------
-        means : layer means of the texts, shape (n, width).
-        own : the texts' own unit vectors, shape (n, dim).
-        noise : share of the means that is dropped in training.
+        means : Tensor of shape (n, width)
+            Layer means of the texts.
+        own : Tensor of shape (n, dim)
+            The texts' own unit vectors.
+        noise : float, default 0.0
+            Share of the means that is dropped in training.
         """
         read = torch.tanh(self.read(dropout((means - self.mean) / self.scale, noise, self.training)))
         read = read.view(len(means), len(self.factors), self.rank)
@@ -131,11 +147,8 @@ class GatedHead(Module):
     @classmethod
     def load(cls, model_name_or_path: str, **kwargs) -> "GatedHead":
         """Read a saved head."""
-        where = {
-            key: kwargs[key]
-            for key in ("subfolder", "token", "cache_folder", "revision", "local_files_only")
-            if key in kwargs
-        }
+        names = ("subfolder", "token", "cache_folder", "revision", "local_files_only")
+        where = {name: kwargs[name] for name in names if name in kwargs}
         head = cls(**cls.load_config(model_name_or_path, **where))
         return cls.load_torch_weights(model_name_or_path, model=head, **where)
 
@@ -147,9 +160,25 @@ def load_instruct_model(base: Path, dtype: str = "float32", head: GatedHead | No
 
     Parameters
     ----------
-    base : MiniLM's folder.
-    dtype : precision of MiniLM, ``"float32"`` or ``"bfloat16"``; the head computes in float32.
-    head : None for the one that comes with the course.
+    base : Path
+        MiniLM's folder.
+    dtype : {"float32", "bfloat16"}
+        Precision of MiniLM; the head computes in float32.
+    head : GatedHead, optional
+        None for the one that comes with the course.
+
+    Returns
+    -------
+    SentenceTransformer
+        Its modules are MiniLM, the pooling, the head and a normalisation.
+
+    Examples
+    --------
+    >>> from course_utils.embedding import find_weights
+    >>> from course_utils.embedding.instruct import load_instruct_model
+    >>> model = load_instruct_model(find_weights("course-instruct")[0])
+    >>> model.encode("What a lovely teacher!", prompt="Classify the sentiment").shape
+    (384,)
     """
     head = GatedHead.load(str(HEAD), local_files_only=True) if head is None else head
     encoder = InstructionTransformer.load(

@@ -10,40 +10,75 @@ import tempfile
 import warnings
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from course_utils.embedding.embedder import Embedder, ModelUnavailableError
+from course_utils.embedding.base import Embedder
+from course_utils.embedding.local import LocalEmbedder
+from course_utils.embedding.weights import ModelUnavailableError
 from course_utils.paths import cache_dir
 
 
 def token_weights(n_tokens: int, a: float = 1e-4) -> np.ndarray:
-    """Weight of each token in a mean, from its rank by frequency: float array of shape (n_tokens,), rising to 1.
+    """Weight of each token in a mean, from its rank by frequency.
 
     A token of rank r (1 is the most frequent) is taken to have the probability p ∝ 1 / (r + 1) (Zipf's law) and gets
     the weight a / (a + p).
+
+    Parameters
+    ----------
+    n_tokens : int
+        Size of the vocabulary.
+    a : float, default 1e-4
+        The larger, the more alike the weights.
+
+    Returns
+    -------
+    ndarray of float64, shape (n_tokens,)
+        Rising towards 1.
 
     References
     ----------
     Arora, Liang and Ma, A Simple but Tough-to-Beat Baseline for Sentence Embeddings (2017); ``a`` and the use of ranks
     as in the library model2vec.
+
+    Examples
+    --------
+    >>> from course_utils.embedding.variants import token_weights
+    >>> token_weights(3, a=1).round(2)
+    array([0.68, 0.76, 0.81])
     """
     p = 1 / np.arange(2, n_tokens + 2)
-    p /= p.sum()
-    return a / (a + p)
+    return a / (a + p / p.sum())
 
 
 def distill_static(embedder: Embedder, *, dim: int = 256) -> Path:
     """Make a static model from a model: one fixed vector a token, and a text is the mean of its tokens.
 
     Every token of the vocabulary is embedded on its own, then PCA cuts the vectors to ``dim`` dimensions, then each is
-    weighted by how rare it is (:func:`token_weights`). The vocabulary must be in order of frequency, as those of
-    BERT's family are.
+    weighted by how rare it is (:func:`token_weights`).
+
+    Parameters
+    ----------
+    embedder : Embedder
+        A model of this machine whose vocabulary is in order of frequency, as those of BERT's family are.
+    dim : int, default 256
+        Dimensions of the static vectors.
 
     Returns
     -------
-    The folder of the finished model, for ``load_embedder``, in the course's cache folder. It is made once; a vocabulary
-    of 30,000 tokens takes about a minute.
+    Path
+        The folder of the finished model, for ``load_embedder``, in the course's cache folder. It is made once; a
+        vocabulary of 30,000 tokens takes about a minute.
+
+    Examples
+    --------
+    >>> from course_utils.embedding import load_embedder
+    >>> from course_utils.embedding.variants import distill_static
+    >>> folder = distill_static(load_embedder())  # doctest: +SKIP
+    >>> load_embedder(folder).embedding_dim  # doctest: +SKIP
+    256
     """
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.modules import StaticEmbedding
@@ -72,9 +107,25 @@ def distill_static(embedder: Embedder, *, dim: int = 256) -> Path:
 
 
 def vocabulary(embedder: Embedder) -> dict[str, list[int]]:
-    """Words and pieces of words of a tokenizer in the order of their ids, each with its ids; special tokens left out.
+    """Words and pieces of words of a tokenizer in the order of their ids; special tokens left out.
 
-    A piece that continues a word ("##ing") counts as the letters it has, so a piece may have two ids.
+    Parameters
+    ----------
+    embedder : Embedder
+        A model of this machine.
+
+    Returns
+    -------
+    dict of str to list of int
+        The ids of each. A piece that continues a word ("##ing") counts as the letters it has, so it may have two ids.
+
+    Examples
+    --------
+    >>> from course_utils.embedding import load_embedder
+    >>> from course_utils.embedding.variants import vocabulary
+    >>> tokens = vocabulary(load_embedder())
+    >>> tokens["able"]  # a word, and the end of others: "##able"
+    [2583, 3085]
     """
     special = set(embedder.tokenizer.all_special_tokens)
     found: dict[str, list[int]] = {}
@@ -87,9 +138,31 @@ def vocabulary(embedder: Embedder) -> dict[str, list[int]]:
 def keep_layers(embedder: Embedder, n_layers: int) -> Embedder:
     """Keep the first ``n_layers`` layers of a network and drop the others; no training repairs what that does.
 
-    The embedder given is itself changed, its fingerprint too, and returned.
+    Parameters
+    ----------
+    embedder : Embedder
+        A model of BERT's family on this machine. It is itself changed, its fingerprint too.
+    n_layers : int
+        1 to the number of layers it has.
+
+    Returns
+    -------
+    Embedder
+        The one that was given.
+
+    Raises
+    ------
+    ValueError
+        If the model is of another family or not on this machine, or has no such number of layers.
+
+    Examples
+    --------
+    >>> from course_utils.embedding import keep_layers, load_embedder
+    >>> shallow = keep_layers(load_embedder(cache=False), 3)
+    >>> shallow.fingerprint.partition(", ")[2]
+    'first 3 layers'
     """
-    network = embedder.model[0].model
+    network = _local(embedder).model[0].model
     if not hasattr(network, "encoder"):
         raise ValueError(f"{embedder!r} is not of BERT's family, whose layers are known here by name.")
     layers = network.encoder.layer
@@ -104,15 +177,57 @@ def keep_layers(embedder: Embedder, n_layers: int) -> Embedder:
 def quantize(embedder: Embedder) -> Embedder:
     """Store the weights of a network in 8 bits (weight-only, one scale a row) and run it with OpenVINO.
 
-    The embedder given is itself changed, its fingerprint too, and returned. Needs the extra ``bench``.
+    Needs the extra ``bench``.
+
+    Parameters
+    ----------
+    embedder : Embedder
+        A model of this machine. It is itself changed, its fingerprint too.
+
+    Returns
+    -------
+    Embedder
+        The one that was given.
 
     Raises
     ------
     ModelUnavailableError
         If OpenVINO or NNCF is not installed.
+
+    Examples
+    --------
+    >>> from course_utils.embedding import load_embedder, quantize
+    >>> small = quantize(load_embedder(cache=False))  # doctest: +SKIP
     """
+    import torch
+    from transformers.modeling_outputs import BaseModelOutput
+
+    transformer = _local(embedder).model[0]
+    names = list(embedder.tokenizer("a"))
+    compiled = _compiled_in_eight_bits(transformer.model, names)
+
+    class Quantized(torch.nn.Module):
+        config, dtype = transformer.model.config, torch.float32
+
+        def forward(self, **features: torch.Tensor) -> BaseModelOutput:
+            states = compiled({name: features[name].numpy() for name in names})[0]
+            return BaseModelOutput(last_hidden_state=torch.from_numpy(states))
+
+    transformer.model = Quantized()
+    embedder.fingerprint += ", weights in int8 by OpenVINO"
+    return embedder
+
+
+def _local(embedder: Embedder) -> LocalEmbedder:
+    if not isinstance(embedder, LocalEmbedder):
+        raise ValueError(f"{embedder!r} does not run on this machine, so its network cannot be changed.")
+    return embedder
+
+
+def _compiled_in_eight_bits(network: Any, names: list[str]) -> Any:
+    """The network as OpenVINO runs it: called with arrays by these names, it returns the last hidden states first."""
     # Both report their use to their maker unless one opts out; without this package they do not.
-    sys.modules.setdefault("openvino_telemetry", None)
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # None: not to be imported
     try:
         import nncf
         import openvino
@@ -123,39 +238,17 @@ def quantize(embedder: Embedder) -> Embedder:
         ) from error
     import rich
     import torch
-    from transformers.modeling_outputs import BaseModelOutput
     from transformers.utils import logging as transformers_logging
-
-    network = embedder.model[0].model
-    names = [name for name in ("input_ids", "attention_mask", "token_type_ids") if name in embedder.tokenizer("a")]
-
-    class Traced(torch.nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.network = network
-
-        def forward(self, *inputs):
-            return self.network(**dict(zip(names, inputs, strict=True))).last_hidden_state
-
-    class Quantized(torch.nn.Module):
-        config, dtype = network.config, torch.float32
-
-        def forward(self, **features):
-            states = compiled([features[name].numpy() for name in names])[0]
-            return BaseModelOutput(last_hidden_state=torch.from_numpy(states))
 
     verbosity = transformers_logging.get_verbosity()
     transformers_logging.set_verbosity_error()
     rich.reconfigure(quiet=True, force_jupyter=False)  # NNCF draws a bar and a table
+    logging.getLogger("nncf").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # tracing warns of sizes that it takes for fixed; they are inputs here
-        logging.getLogger("nncf").setLevel(logging.ERROR)
-        example = tuple(torch.ones(2, 8, dtype=torch.long) for _ in names)
-        graph = openvino.convert_model(Traced().eval(), example_input=example)
+        example = {name: torch.ones(2, 8, dtype=torch.long) for name in names}
+        graph = openvino.convert_model(network, example_input=example)
         graph = nncf.compress_weights(graph, mode=nncf.CompressWeightsMode.INT8_ASYM)
     rich.reconfigure()
     transformers_logging.set_verbosity(verbosity)
-    compiled = openvino.Core().compile_model(graph, "CPU")
-    embedder.model[0].model = Quantized()
-    embedder.fingerprint += ", weights in int8 by OpenVINO"
-    return embedder
+    return openvino.Core().compile_model(graph, "CPU")

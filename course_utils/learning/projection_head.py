@@ -1,22 +1,23 @@
-"""A small head on a frozen encoder: trained from cached vectors in seconds, kept as safetensors and JSON.
+"""A small head on a frozen encoder: trained from cached vectors in seconds, kept in one safetensors file.
 
-The head is one or two matrices, so it is applied with NumPy; torch trains it. It can be exported as part of an
-ordinary sentence-transformers folder. What the loss is and why it works stands in lesson 5.
+The head is one or two matrices, so it is applied with NumPy; torch trains it. What the loss is and why it works stands
+in lesson 5; reading pairs from files and writing encoder and head as one model are the affair of the command line.
 """
 
-import hashlib
-import json
-import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from course_utils.data import TensorFileError, read_tensors, write_tensors
 from course_utils.embedding import Embedder
 from course_utils.measuring import normalize
 
-_FORMAT = "text-embeddings-course projection head 1"
+_FORMAT = "text-embeddings-course projection head 2"
+_BATCH_SIZE = 64  # pairs a step: each question has so many answers, less one, to be told from its own
 
 
 class CheckpointError(ValueError):
@@ -29,9 +30,19 @@ class ProjectionHead:
 
     Attributes
     ----------
-    weights : ``weight`` of shape (dim, dim_in); or ``hidden.weight`` (hidden, dim_in), ``hidden.bias`` (hidden,),
-        ``weight`` (dim, hidden) and ``bias`` (dim,). All float32.
-    about : what is known of it, as it stands in the checkpoint's JSON: encoder, dimensions, data, settings, metrics.
+    weights : dict of str to ndarray of float32
+        ``weight`` of shape (dim, dim_in); or ``hidden.weight`` (hidden, dim_in), ``hidden.bias`` (hidden,), ``weight``
+        (dim, hidden) and ``bias`` (dim,).
+    about : dict
+        What is known of it, as JSON can hold it: encoder, data, settings of the training, metrics.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from course_utils.learning import ProjectionHead
+    >>> head = ProjectionHead({"weight": np.eye(2, 3, dtype=np.float32)})
+    >>> head.transform(np.array([[3.0, 4.0, 12.0]])).round(2)
+    array([[0.6, 0.8]], dtype=float32)
     """
 
     weights: dict[str, np.ndarray]
@@ -42,13 +53,17 @@ class ProjectionHead:
         """Number of dimensions of the vectors that it takes."""
         return self.weights["hidden.weight" if "hidden.weight" in self.weights else "weight"].shape[1]
 
-    @property
-    def dim(self) -> int:
-        """Number of dimensions of the vectors that it gives."""
-        return self.weights["weight"].shape[0]
-
     def transform(self, vectors: np.ndarray) -> np.ndarray:
-        """Project vectors of the encoder: float32 of shape (n, dim_in) in, unit rows of shape (n, dim) out.
+        """Project vectors of the encoder.
+
+        Parameters
+        ----------
+        vectors : array of shape (n, dim_in)
+
+        Returns
+        -------
+        ndarray of float32, shape (n, dim)
+            Rows of length 1.
 
         Raises
         ------
@@ -76,96 +91,91 @@ class ProjectionHead:
             )
 
     def save(self, path: str | Path) -> None:
-        """Write ``path`` (a ``.safetensors`` file) and the ``.json`` beside it, each in one step, the JSON last."""
-        path = Path(path)
-        about = self.about | {"format": _FORMAT, "dim_in": self.dim_in, "dim": self.dim}
-        _write_tensors(path, self.weights)
-        about["sha256"] = _digest(about, self.weights)
-        _write(path.with_suffix(".json"), json.dumps(about, indent=1, ensure_ascii=False).encode())
+        """Write weights and ``about`` to one ``.safetensors`` file, in one step."""
+        write_tensors(Path(path), self.weights, self.about | {"format": _FORMAT})
 
     @classmethod
     def load(cls, path: str | Path) -> "ProjectionHead":
-        """Read a checkpoint; of a folder, the best one in it. Nothing in it is ever run.
+        """Read a checkpoint; of a folder, the ``best.safetensors`` in it. Nothing in it is ever run.
 
         Raises
         ------
         CheckpointError
-            If a file is missing, damaged, or not written by :meth:`save`.
+            If the file is missing, damaged, or not written by :meth:`save`.
         """
         path = Path(path).expanduser()
         path = path / "best.safetensors" if path.is_dir() else path
-        for file in (path, path.with_suffix(".json")):
-            if not file.is_file():
-                raise CheckpointError(
-                    f"There is no file {file.name!r} where the path leads to. A checkpoint is a .safetensors file "
-                    "with its .json beside it, or a folder that `course train` wrote."
-                )
-        if path.suffix != ".safetensors":
-            raise CheckpointError(f"{path.name} is no safetensors file. Other formats can run code and are not opened.")
-        weights = _read_tensors(path)
         try:
-            about = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-            written, known = about.pop("sha256"), about["format"] == _FORMAT
-        except (ValueError, KeyError, AttributeError, TypeError) as error:
-            raise CheckpointError(f"{path.with_suffix('.json').name} does not describe a projection head.") from error
-        if not known:
-            raise CheckpointError(f"{path.name} is of the format {about['format']!r}; this version reads {_FORMAT!r}.")
-        if written != _digest(about, weights):
-            raise CheckpointError(f"{path.name} or its .json has changed since it was written. Copy both again.")
+            weights, about = read_tensors(path)
+            if about.get("format") != _FORMAT:
+                raise TensorFileError(f"{path.name!r} holds no projection head that this version of the course reads.")
+        except TensorFileError as error:
+            raise CheckpointError(
+                f"{error} A checkpoint is a .safetensors file, or a folder that `course train` wrote; one of an "
+                "earlier version, with a .json beside it, cannot be read: train it again, into another folder."
+            ) from error
         if not all(np.isfinite(array).all() for array in weights.values()):
             raise CheckpointError(f"{path.name} holds weights that are not finite: its training went wrong.")
         return cls(weights, about)
 
-    def export(self, embedder: Embedder, folder: str | Path) -> Path:
-        """Write encoder and head as one sentence-transformers folder, for ``SentenceTransformer(folder)``.
 
-        Parameters
-        ----------
-        embedder : the encoder that the head was trained on; it must run on this machine.
-        folder : is made, or filled if it is empty.
+class HeadSettings(NamedTuple):
+    """What :func:`train_projection_head` may be told of how to train.
 
-        Raises
-        ------
-        CheckpointError
-            If the head does not fit the encoder.
-        ValueError
-            If the encoder has no modules here, or the folder is not empty.
-        """
-        self.check_encoder(embedder)
-        folder = Path(folder).expanduser()
-        if embedder.model is None:
-            raise ValueError(f"{embedder!r} does not run on this machine, so there is nothing to export with the head.")
-        if folder.is_dir() and any(folder.iterdir()):
-            raise ValueError(f"The folder {folder.name!r} is not empty. Choose another.")
-        import torch
-        from sentence_transformers import SentenceTransformer
-        from sentence_transformers.sentence_transformer.modules import Dense, Normalize
+    Attributes
+    ----------
+    dim : int, default 256
+        Dimensions of the result, at most those of the encoder for a linear head.
+    hidden : int, optional
+        Width of the hidden layer. None: a linear head.
+    epochs : int, default 20
+        Train at most so long.
+    patience : int, default 5
+        Stop when so many epochs in a row were no better.
+    learning_rate : float, default 3e-4
+        Size of the steps of AdamW.
+    temperature : float, default 0.05
+        What similarities are divided by, above 0; small values look at the hardest negatives only.
+    seed : int, default 0
+        Decides the batches, and the first weights of a head with a hidden layer.
 
-        tensors = {name: torch.tensor(array) for name, array in self.weights.items()}
-        layers = []
-        if "hidden.weight" in tensors:
-            hidden = tensors["hidden.weight"]
-            layers.append(Dense(self.dim_in, len(hidden), True, torch.nn.ReLU(), hidden, tensors["hidden.bias"]))
-        weight = tensors["weight"]
-        layers.append(
-            Dense(weight.shape[1], self.dim, "bias" in tensors, torch.nn.Identity(), weight, tensors.get("bias"))
-        )
-        modules = list(embedder.model)
-        if not isinstance(modules[-1], Normalize):
-            modules.append(Normalize())  # the head was trained on vectors of length 1
-        card = embedder.card
-        prompts = {"query": card.query_prompt, "document": card.document_prompt}
-        model = SentenceTransformer(modules=[*modules, *layers, Normalize()], prompts=prompts, device="cpu")
-        model.save(str(folder), create_model_card=False)
-        return folder
+    Examples
+    --------
+    >>> from course_utils.learning import HeadSettings
+    >>> HeadSettings(dim=64, epochs=3).patience
+    5
+    """
+
+    dim: int = 256
+    hidden: int | None = None
+    epochs: int = 20
+    patience: int = 5
+    learning_rate: float = 3e-4
+    temperature: float = 0.05
+    seed: int = 0
 
 
-@dataclass(frozen=True)
-class Training:
-    """What a training gave: the best ``head``, the ``history`` (one row an epoch) and the best epoch's number.
+class Training(NamedTuple):
+    """What a training gave.
 
-    ``history`` has the columns ``epoch``, ``loss`` (mean InfoNCE in nats; of epoch 0, before the first step),
-    ``recall_at_1`` and ``mrr`` (both on the validation questions).
+    Attributes
+    ----------
+    head : ProjectionHead
+        The head of the best epoch.
+    history : DataFrame
+        A row an epoch, with the columns ``epoch``, ``loss`` (mean InfoNCE in nats; of epoch 0, before the first step),
+        ``recall_at_1`` and ``mrr`` (both on the validation questions).
+    best_epoch : int
+        Number of the best epoch.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from course_utils.learning import train_projection_head
+    >>> x = np.random.default_rng(0).normal(size=(40, 8))
+    >>> training = train_projection_head(x[:30], x[:30], (x[30:], x[30:]), dim=4, epochs=2)
+    >>> list(training.history)
+    ['epoch', 'loss', 'recall_at_1', 'mrr']
     """
 
     head: ProjectionHead
@@ -180,284 +190,170 @@ def train_projection_head(
     *,
     negatives: np.ndarray | None = None,
     groups: np.ndarray | None = None,
-    dim: int = 256,
-    hidden: int | None = None,
-    epochs: int = 20,
-    patience: int = 5,
-    batch_size: int = 64,
-    learning_rate: float = 3e-4,
-    weight_decay: float = 0.01,
-    temperature: float = 0.05,
-    seed: int = 0,
-    folder: str | Path | None = None,
-    about: dict | None = None,
-    on_epoch=None,
+    on_epoch: Callable[[dict[str, float], ProjectionHead], object] | None = None,
+    **settings: Any,
 ) -> Training:
     """Train a head with InfoNCE on pairs of vectors and keep the epoch with the best validation recall.
 
     Every other positive of a batch serves a question as a negative, unless it is a right answer as well: a pair with
     the same question, the same answer or the same group is never held against it. A linear head begins as the
     principal directions of the training vectors, which is the stock encoder squeezed into ``dim`` dimensions; one
-    with a hidden layer begins at random.
+    with a hidden layer begins at random. The same arguments give the same head.
 
     Parameters
     ----------
-    queries, positives : float arrays of shape (n, dim_in), row i of one belonging to row i of the other.
-    validation : queries and positives of other pairs, (v, dim_in) each. They are searched for among the positives of
-        both parts. Recall at 1 decides, the mean reciprocal rank where it ties.
-    negatives : hard negatives of shape (n, m, dim_in), m for each question; they serve the whole batch.
-    groups : n labels.
-    dim : dimensions of the result, at most ``dim_in`` for a linear head.
-    hidden : width of the hidden layer. None: a linear head.
-    epochs, patience : train at most so long, and stop when so many epochs in a row were no better.
-    temperature : what similarities are divided by; small values look at the hardest negatives only.
-    folder : keeps a checkpoint of each epoch and the best, and goes on from there after a kill. None: keeps nothing.
-    about : goes into the checkpoints: encoder, encoder_fingerprint and whatever identifies the data.
-    on_epoch : is called with the epoch's row of the history and its head.
+    queries, positives : float arrays of shape (n, dim_in)
+        Row i of one belongs to row i of the other.
+    validation : tuple of two float arrays of shape (v, dim_in)
+        Queries and positives of other pairs. They are searched for among the positives of both parts. Recall at 1
+        decides, the mean reciprocal rank where it ties.
+    negatives : float array of shape (n, m, dim_in), optional
+        Hard negatives, m for each question; they serve the whole batch.
+    groups : array of shape (n,), optional
+        Labels.
+    on_epoch : callable, optional
+        Is called with the epoch's row of the history and its head.
+    **settings
+        Those of :class:`HeadSettings`, which says what each does: ``dim=256``, ``hidden=None``, ``epochs=20``,
+        ``patience=5``, ``learning_rate=3e-4``, ``temperature=0.05``, ``seed=0``.
+
+    Returns
+    -------
+    Training
+        The best head, its ``about`` holding settings and metrics, and the history.
 
     Raises
     ------
     ValueError
-        If shapes do not fit, or a vector is not finite.
-    CheckpointError
-        If the folder holds another training.
+        If shapes do not fit, a vector is not finite, or the loss is not.
 
     References
     ----------
     van den Oord et al., Representation Learning with Contrastive Predictive Coding (2018), arXiv 1807.03748;
     Loshchilov and Hutter, Decoupled Weight Decay Regularization (2019) for AdamW.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from course_utils.learning import train_projection_head
+    >>> x = np.random.default_rng(0).normal(size=(40, 8))
+    >>> training = train_projection_head(x[:30], x[:30], (x[30:], x[30:]), dim=4, epochs=2)
+    >>> training.head.transform(x).shape, len(training.history)
+    ((40, 4), 3)
     """
-    import torch
-
-    arrays = [np.asarray(array, dtype=np.float32) for array in (queries, positives, *validation)]
-    if negatives is not None:
-        arrays.append(np.asarray(negatives, dtype=np.float32))
-    _check_vectors(*arrays)
-    queries, positives, *validation = arrays[:4]
-    dim_in = queries.shape[1]
-    if dim < 1 or (hidden is None and dim > dim_in):
-        raise ValueError(f"dim={dim} must be from 1 to {dim_in}, the dimensions of the encoder, for a linear head.")
-    settings = {
-        "hidden": hidden,
-        "dim": dim,
-        "batch_size": batch_size,
-        "learning_rate": learning_rate,
-        "weight_decay": weight_decay,
-        "temperature": temperature,
-        "seed": seed,
-        "vectors_sha256": _hash_arrays(arrays + ([] if groups is None else [np.asarray(groups)])),
-    }
-    about = (about or {}) | {"settings": settings}
-
-    network = _network(queries, positives, dim, hidden, seed)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=learning_rate, weight_decay=weight_decay)
-    x, y = torch.tensor(queries), torch.tensor(positives)
-    wrong = torch.empty(len(x), 0, dim_in) if negatives is None else torch.tensor(arrays[4])
-    is_right = _right_answers(queries, positives, wrong.numpy())
-    answers, target = np.unique(np.concatenate([validation[1], positives]), axis=0, return_inverse=True)
-
-    def batch_loss(rows):
-        candidates = torch.cat([y[rows], wrong[rows].flatten(0, 1)])
-        asked, offered = (torch.nn.functional.normalize(network(part), dim=1) for part in (x[rows], candidates))
-        hide = is_right(rows)
-        if groups is not None:
-            hide[:, : len(rows)] |= np.asarray(groups)[rows][:, None] == np.asarray(groups)[rows]
-        np.fill_diagonal(hide, False)
-        logits = (asked @ offered.T / temperature).masked_fill(torch.tensor(hide), -torch.inf)
-        return torch.nn.functional.cross_entropy(logits, torch.arange(len(rows)))
-
-    def batches(epoch):  # chance of its own for each epoch, so that a resumed training draws the same batches
-        order = np.random.default_rng([seed, epoch]).permutation(len(queries))
-        return [part for part in np.array_split(order, -(-len(order) // batch_size)) if len(part) > 1]
-
-    def close(epoch, losses):
-        head = _head(network, about)
-        similarity = head.transform(validation[0]) @ head.transform(answers).T
-        mine = similarity[np.arange(len(similarity)), target.ravel()[: len(similarity)]]
-        ranks = (similarity >= mine[:, None]).sum(axis=1)
-        row = {"epoch": epoch, "loss": float(np.mean(losses)), "recall_at_1": float((ranks == 1).mean())}
-        history.append(row | {"mrr": float((1 / ranks).mean())})
-        head = ProjectionHead(head.weights, about | {"metrics": history[-1]})
-        if folder is not None:
-            _keep(folder, head, history, optimizer)
+    chosen = HeadSettings(**settings)
+    if negatives is None:
+        negatives = np.empty((len(queries), 0, np.shape(queries)[-1]))
+    arrays = [np.asarray(array, dtype=np.float32) for array in (queries, positives, *validation, negatives)]
+    _check_vectors(arrays)
+    learner = _Learner(arrays, np.arange(len(queries)) if groups is None else np.asarray(groups), chosen)
+    history: list[dict[str, float]] = []
+    best_score, best_epoch = (-1.0, -1.0), 0
+    for epoch in range(chosen.epochs + 1):
+        loss, head = learner.run_epoch(epoch), learner.head()
+        if not np.isfinite(loss):
+            raise ValueError(f"The loss is not finite in epoch {epoch}: lower learning_rate={chosen.learning_rate}.")
+        score = recall, mrr = learner.measure(head)
+        history.append({"epoch": epoch, "loss": loss, "recall_at_1": recall, "mrr": mrr})
+        head.about.update(settings=chosen._asdict(), metrics=history[-1])
         if on_epoch is not None:
             on_epoch(history[-1], head)
-        return head
-
-    history: list[dict] = []
-    if folder is not None:
-        folder = Path(folder).expanduser()
-        history = _resume(folder, network, optimizer, settings)
-    if history:
-        best = ProjectionHead.load(folder / _name(_best(history)))
-    else:
-        with torch.no_grad():
-            best = close(0, [batch_loss(rows).item() for rows in batches(1)])
-    while history[-1]["epoch"] < epochs and history[-1]["epoch"] - _best(history) < patience:
-        epoch, losses = history[-1]["epoch"] + 1, []
-        for rows in batches(epoch):
-            loss = batch_loss(rows)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            losses.append(loss.item())
-        if not np.isfinite(losses).all():
-            raise ValueError(f"The loss is not finite in epoch {epoch}: lower learning_rate={learning_rate}.")
-        head = close(epoch, losses)
-        best = head if _best(history) == epoch else best
-    return Training(best, pd.DataFrame(history), _best(history))
+        if score > best_score:  # the earliest of equals: what training did not improve is left as it was
+            best, best_score, best_epoch = head, score, epoch
+        if epoch - best_epoch >= chosen.patience:
+            break
+    return Training(best, pd.DataFrame(history), best_epoch)
 
 
-def _check_vectors(queries, positives, val_queries, val_positives, negatives=None) -> None:
-    names = {"queries": queries, "positives": positives, "validation[0]": val_queries, "validation[1]": val_positives}
-    for name, array in names.items():
+def _check_vectors(arrays: list[np.ndarray]) -> None:
+    queries, positives, asked, wanted, negatives = arrays
+    names = ("queries", "positives", "validation[0]", "validation[1]", "negatives")
+    for name, array in zip(names[:4], arrays[:4], strict=True):
         if array.ndim != 2 or len(array) < 2 or array.shape[1] != queries.shape[-1]:
             raise ValueError(f"{name} must have the shape (n, {queries.shape[-1]}) with n ≥ 2, not {array.shape}.")
-    if len(queries) != len(positives) or len(val_queries) != len(val_positives):
+    if len(queries) != len(positives) or len(asked) != len(wanted):
         raise ValueError("Each query needs its positive: the two arrays of a pair must have the same number of rows.")
-    if negatives is not None:
-        names["negatives"] = negatives
-        if negatives.ndim != 3 or negatives.shape[::2] != queries.shape:
-            raise ValueError(f"negatives must have the shape ({len(queries)}, m, {queries.shape[1]}).")
-    for name, array in names.items():
+    if negatives.ndim != 3 or negatives.shape[::2] != queries.shape:
+        raise ValueError(f"negatives must have the shape ({len(queries)}, m, {queries.shape[1]}).")
+    for name, array in zip(names, arrays, strict=True):
         bad = np.flatnonzero(~np.isfinite(array.reshape(len(array), -1)).all(axis=1))
         if len(bad):
             raise ValueError(f"{name} holds NaN or infinite values in {len(bad)} rows, the first is row {bad[0]}.")
 
 
-def _network(queries, positives, dim, hidden, seed):
-    import torch
+class _Learner:
+    """A network on its way to a head, with the pairs that it learns from and those that it is examined on."""
 
-    dim_in = queries.shape[1]
+    def __init__(self, arrays: list[np.ndarray], groups: np.ndarray, settings: HeadSettings):
+        import torch
+
+        queries, positives, asked, wanted, negatives = arrays
+        self.settings, self.groups, self.asked = settings, groups, asked
+        texts = np.concatenate([positives, negatives.reshape(-1, positives.shape[1])])
+        self.negatives = np.arange(len(positives), len(texts)).reshape(len(positives), -1)  # their rows in texts
+        self.queries, self.texts = torch.tensor(queries), torch.tensor(texts)
+        # Equal vectors are taken for the same text, so an answer counts as right wherever it was given for a question.
+        self.question_ids = np.unique(queries, axis=0, return_inverse=True)[1]
+        self.text_ids = np.unique(texts, axis=0, return_inverse=True)[1]
+        self.right = self.question_ids * len(texts) + self.text_ids[: len(queries)]
+        self.candidates, ids = np.unique(np.concatenate([wanted, positives]), axis=0, return_inverse=True)
+        self.wanted = ids[: len(wanted)]
+        self.network = _network(queries, positives, settings)
+        self.optimizer = torch.optim.AdamW(self.network.parameters(), lr=settings.learning_rate)
+
+    def run_epoch(self, epoch: int) -> float:
+        """Mean loss of the batches, with a step after each; epoch 0 looks at those of epoch 1 and takes no step."""
+        order = np.random.default_rng([self.settings.seed, max(epoch, 1)]).permutation(len(self.queries))
+        losses = []
+        for rows in np.array_split(order, -(-len(order) // _BATCH_SIZE)):
+            loss = self.batch_loss(rows)
+            losses.append(loss.item())
+            if epoch > 0:
+                self.optimizer.zero_grad()
+                loss.backward()
+                self.optimizer.step()
+        return float(np.mean(losses))
+
+    def batch_loss(self, rows: np.ndarray):
+        """InfoNCE of a batch: each question against the positives of its rows, then against their negatives."""
+        import torch
+        from torch.nn.functional import cross_entropy, normalize
+
+        offered = np.concatenate([rows, self.negatives[rows].ravel()])
+        hide = np.isin(self.question_ids[rows][:, None] * len(self.texts) + self.text_ids[offered], self.right)
+        hide[:, : len(rows)] |= self.groups[rows][:, None] == self.groups[rows]
+        np.fill_diagonal(hide, False)
+        asked, found = (normalize(self.network(part), dim=1) for part in (self.queries[rows], self.texts[offered]))
+        logits = (asked @ found.T / self.settings.temperature).masked_fill(torch.tensor(hide), -torch.inf)
+        return cross_entropy(logits, torch.arange(len(rows)))
+
+    def head(self) -> ProjectionHead:
+        """The network as it is now."""
+        arrays = [parameter.detach().numpy().copy() for parameter in self.network.parameters()]
+        names = ["weight"] if len(arrays) == 1 else ["hidden.weight", "hidden.bias", "weight", "bias"]
+        return ProjectionHead(dict(zip(names, arrays, strict=True)))
+
+    def measure(self, head: ProjectionHead) -> tuple[float, float]:
+        """Recall at 1 and mean reciprocal rank on the validation questions."""
+        similarity = head.transform(self.asked) @ head.transform(self.candidates).T
+        ranks = (similarity >= similarity[np.arange(len(similarity)), self.wanted][:, None]).sum(axis=1)
+        return float((ranks == 1).mean()), float((1 / ranks).mean())
+
+
+def _network(queries: np.ndarray, positives: np.ndarray, settings: HeadSettings):
+    import torch
+    from torch import nn
+
+    dim_in, dim, hidden = queries.shape[1], settings.dim, settings.hidden
+    if dim < 1 or (hidden is None and dim > dim_in):
+        raise ValueError(f"dim={dim} must be from 1 to {dim_in}, the encoder's dimensions, for a linear head.")
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.manual_seed(settings.seed)
         if hidden is not None:
-            layers = [torch.nn.Linear(dim_in, hidden), torch.nn.ReLU(), torch.nn.Linear(hidden, dim)]
-            return torch.nn.Sequential(*layers)
-        network = torch.nn.Sequential(torch.nn.Linear(dim_in, dim, bias=False))
+            return nn.Sequential(nn.Linear(dim_in, hidden), nn.ReLU(), nn.Linear(hidden, dim))
+        network = nn.Linear(dim_in, dim, bias=False)
     together = np.concatenate([queries, positives]).astype(np.float64)
     # eigenvectors come in the order of rising spread
     directions = np.linalg.eigh(together.T @ together)[1][:, ::-1][:, :dim]
-    with torch.no_grad():
-        network[0].weight.copy_(torch.tensor(directions.T.astype(np.float32)))
+    network.weight = nn.Parameter(torch.tensor(directions.T.astype(np.float32)))
     return network
-
-
-def _head(network, about: dict) -> ProjectionHead:
-    arrays = [parameter.detach().numpy().copy() for parameter in network.parameters()]
-    names = ["weight"] if len(arrays) == 1 else ["hidden.weight", "hidden.bias", "weight", "bias"]
-    return ProjectionHead(dict(zip(names, arrays, strict=True)), about)
-
-
-def _right_answers(queries: np.ndarray, positives: np.ndarray, negatives: np.ndarray):
-    """Return a function of the rows of a batch that says which of its candidates are right for which question.
-
-    Candidates are the positives of the rows, then their negatives. Equal vectors are taken for the same text, so an
-    answer counts as right wherever in the data it was given for the question.
-    """
-    asked = np.unique(queries, axis=0, return_inverse=True)[1].ravel()
-    texts = np.concatenate([positives, negatives.reshape(-1, positives.shape[1])])
-    number = np.unique(texts, axis=0, return_inverse=True)[1].ravel()
-    answer, extra = number[: len(positives)], number[len(positives) :].reshape(len(positives), -1)
-    right = np.unique(asked * len(number) + answer)
-
-    def is_right(rows) -> np.ndarray:
-        offered = np.concatenate([answer[rows], extra[rows].ravel()])
-        return np.isin(asked[rows][:, None] * len(number) + offered, right)
-
-    return is_right
-
-
-def _best(history: list[dict]) -> int:
-    # the earliest of equals: what training did not improve is left as it was
-    return max(history, key=lambda row: (row["recall_at_1"], row["mrr"], -row["epoch"]))["epoch"]
-
-
-# --- checkpoints -------------------------------------------------------------------------------------------------
-
-
-def _name(epoch: int) -> str:
-    return f"epoch_{epoch:03d}.safetensors"
-
-
-def _keep(folder: Path, head: ProjectionHead, history: list[dict], optimizer) -> None:
-    """Write the epoch's checkpoint and the best one; last, in one step, what a resumed training starts from."""
-    folder.mkdir(parents=True, exist_ok=True)
-    epoch = history[-1]["epoch"]
-    head.save(folder / _name(epoch))
-    if _best(history) == epoch:
-        head.save(folder / "best.safetensors")
-    tensors = dict(head.weights)
-    for number, state in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{number}.{key}": value.numpy() for key, value in state.items()}
-    resume = {"history": history, "settings": head.about["settings"]}
-    _write_tensors(folder / "resume.safetensors", tensors, {"resume": json.dumps(resume)})
-
-
-def _resume(folder: Path, network, optimizer, settings: dict) -> list[dict]:
-    """Put network and optimizer back to where the training in ``folder`` was; return its history, perhaps empty."""
-    import torch
-    from safetensors import safe_open
-
-    path = folder / "resume.safetensors"
-    if not path.is_file():
-        return []
-    tensors = _read_tensors(path)
-    try:
-        with safe_open(path, framework="numpy") as file:
-            resume = json.loads(file.metadata()["resume"])
-        history, other = resume["history"], resume["settings"]
-    except (KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{path.name!r} is not what a training left there. Choose another folder.") from error
-    differ = sorted(key for key in settings.keys() | other.keys() if settings.get(key) != other.get(key))
-    if differ:
-        names = ", ".join("the data" if key == "vectors_sha256" else key for key in differ)
-        raise CheckpointError(
-            f"The folder {folder.name!r} holds another training (different: {names}). Choose another folder."
-        )
-    with torch.no_grad():
-        for name, parameter in zip(_head(network, {}).weights, network.parameters(), strict=True):
-            parameter.copy_(torch.tensor(tensors[name]))
-    state = optimizer.state_dict()
-    for name in (name for name in tensors if name.startswith("optimizer.")):
-        _, number, key = name.split(".")
-        state["state"].setdefault(int(number), {})[key] = torch.tensor(tensors[name])
-    optimizer.load_state_dict(state)
-    return history
-
-
-def _read_tensors(path: Path) -> dict[str, np.ndarray]:
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
-
-    try:
-        return load_file(path)
-    except (SafetensorError, OSError, ValueError) as error:
-        raise CheckpointError(f"{path.name} is not a safetensors file, or not the whole of it ({error}).") from error
-
-
-def _write_tensors(path: Path, tensors: dict[str, np.ndarray], metadata: dict[str, str] | None = None) -> None:
-    from safetensors.numpy import save
-
-    _write(path, save(tensors, metadata))
-
-
-def _write(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(path)  # a kill leaves the old file or the new one
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _hash_arrays(arrays: list[np.ndarray]) -> str:
-    digest = hashlib.sha256()
-    for array in arrays:
-        digest.update(f"{array.dtype} {array.shape} ".encode() + np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()
-
-
-def _digest(about: dict, weights: dict[str, np.ndarray]) -> str:
-    head = json.dumps({key: value for key, value in about.items() if key != "sha256"}, sort_keys=True)
-    return hashlib.sha256((head + _hash_arrays([weights[name] for name in sorted(weights)])).encode()).hexdigest()

@@ -1,6 +1,5 @@
 """Learn from scored texts what somebody likes, and score other texts: ridge regression on embeddings.
 
-:class:`TextEmbedder` turns texts into vectors inside scikit-learn's pipelines and searches; on top of it
 :class:`EmbeddingValueLearner` collects examples, learns, predicts with intervals, ranks, explains, goes on learning
 example by example, and can be saved. It assumes that the score is a linear function of the vector, which lesson 4
 puts to the test against simpler guesses and against people.
@@ -10,53 +9,73 @@ import json
 import logging
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from numbers import Real
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator, RegressorMixin, TransformerMixin
+from sklearn.base import RegressorMixin
 from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import Ridge
+from sklearn.model_selection import GridSearchCV, GroupKFold, GroupShuffleSplit
 
-from course_utils.data import TensorFileError, read_tensors, write_tensors
-from course_utils.embedding import (
-    DEFAULT_MODEL,
-    Embedder,
-    EmbeddingCache,
-    ModelUnavailableError,
-    UnknownModelError,
-    load_embedder,
-)
+from course_utils.data import TensorFileError, read_tensors, read_texts, write_tensors
+from course_utils.embedding import Embedder, EmbeddingCache, ModelUnavailableError, UnknownModelError
+from course_utils.learning import ridge
+from course_utils.learning.text_embedder import TextEmbedder
 
 logger = logging.getLogger(__name__)
 
-#: What leave-one-out chooses from when no alpha is given: from hardly any shrinking to nearly all.
-ALPHAS = tuple(10.0 ** np.arange(-3, 3.5, 0.5))
-
 _FORMAT, _VERSION = "text-embeddings-course value learner", 1
+# attributes of the model that are the learner's as well
+_LEARNED = ("alpha_", "coef_", "intercept_", "loo_errors_", "n_samples_", "intervals_stale_")
 
 
-@dataclass(frozen=True)
-class RankingExample:
-    """A text with the score that somebody gave it; ``metadata`` is anything that JSON can hold, and is only kept."""
+class RankingExample(NamedTuple):
+    """A text with the score that somebody gave it.
+
+    Attributes
+    ----------
+    text : str
+        The text.
+    score : float
+        In whatever unit; larger is better.
+    metadata : dict or None
+        Anything that JSON can hold. It is only kept.
+
+    Examples
+    --------
+    >>> from course_utils.learning import RankingExample
+    >>> RankingExample("a walk in the woods", 9, {"by": "me"}).score
+    9
+    """
 
     text: str
     score: float
     metadata: dict | None = None
 
 
-@dataclass(frozen=True)
-class Explanation:
+class Explanation(NamedTuple):
     """What moves the score of one text, strongest first.
 
     Attributes
     ----------
-    score : the predicted score.
-    examples : DataFrame with ``text``, ``score`` and ``effect``: how much lower the prediction would be without this
-        training example, alpha kept.
-    words : DataFrame with ``word``, ``position`` (from 0) and ``effect``: how much lower the prediction is for the text
-        without this word.
+    score : float
+        The predicted score.
+    examples : DataFrame
+        ``text``, ``score`` and ``effect``: how much lower the prediction would be without this training example, alpha
+        kept.
+    words : DataFrame
+        ``word``, ``position`` (from 0) and ``effect``: how much lower the prediction is for the text without this word.
+
+    Examples
+    --------
+    >>> from course_utils.learning import EmbeddingValueLearner
+    >>> learner = EmbeddingValueLearner(ridge_alpha=1).fit(["a walk", "a queue", "a canoe"], [9, 1, 10])
+    >>> learner.explain("a walk by the river").examples.columns.tolist()
+    ['text', 'score', 'effect']
     """
 
     score: float
@@ -64,86 +83,7 @@ class Explanation:
     words: pd.DataFrame
 
 
-class _Secret(str):
-    """A key that no listing of parameters shows."""
-
-    def __repr__(self) -> str:
-        return "'…'"
-
-
-class TextEmbedder(TransformerMixin, BaseEstimator):
-    """Texts in, unit vectors out, as a scikit-learn transformer: for ``make_pipeline(TextEmbedder(), Ridge())``.
-
-    Parameters
-    ----------
-    embedder : an :class:`~course_utils.embedding.Embedder`, or a name for
-        :func:`~course_utils.embedding.load_embedder`, which is then loaded at first use. Clones share it.
-    instruction : a task in words, put into the model's own template.
-    embedding_dim : keep only the first so many dimensions (Matryoshka); None for all. A warning is logged for a model
-        that was not trained to be cut.
-    cache_dir : folder for the vectors, with a name only; None for the course's own.
-    api_key : key of an endpoint, with a name such as ``"openai:text-embedding-3-small"`` only. None reads the
-        endpoint's environment variable, a safer place than a notebook. It is never saved or shown.
-    """
-
-    def __init__(
-        self,
-        embedder: str | Embedder = DEFAULT_MODEL,
-        *,
-        instruction: str | None = None,
-        embedding_dim: int | None = None,
-        cache_dir: str | Path | None = None,
-        api_key: str | None = None,
-    ):
-        self.embedder, self.instruction, self.embedding_dim = embedder, instruction, embedding_dim
-        self.cache_dir, self.api_key = cache_dir, None if api_key is None else _Secret(api_key)
-        self._opened: tuple | None = None  # the parameters that were used, and the embedder they gave
-
-    def __sklearn_clone__(self):
-        return type(self)(**self.get_params(deep=False))  # a model of many megabytes is shared, never copied
-
-    def fit(self, X=None, y=None):
-        """Load the model; there is nothing to learn."""
-        self._open()
-        return self
-
-    def transform(self, X: Sequence[str]) -> np.ndarray:
-        """Embed n texts: float32 array of shape (n, dim), rows of length 1."""
-        texts = [X] if isinstance(X, str) else X
-        return self._open().encode(texts, instruction=self.instruction, truncate_dim=self.embedding_dim)
-
-    def _open(self) -> Embedder:
-        wanted = (self.embedder, self.embedding_dim, self.cache_dir, self.api_key)
-        if self._opened is None or self._opened[0] != wanted:
-            self._opened = (wanted, self._load())
-        return self._opened[1]
-
-    def _load(self) -> Embedder:
-        if isinstance(self.embedder, Embedder):
-            if self.cache_dir is not None or self.api_key is not None:
-                raise ValueError("cache_dir and api_key go with the name of a model; an Embedder has its own.")
-            embedder = self.embedder
-        else:
-            cache = EmbeddingCache(Path(self.cache_dir) / "vectors.sqlite") if self.cache_dir is not None else True
-            if self.api_key is None:
-                embedder = load_embedder(self.embedder, cache=cache)
-            else:
-                from course_utils.embedding import RemoteEmbedder
-
-                endpoint, _, model = str(self.embedder).partition(":")
-                if not model:
-                    raise ValueError(f"api_key is for a model behind an endpoint ('openai:…'), not {self.embedder!r}.")
-                embedder = RemoteEmbedder(endpoint, model, api_key=self.api_key, cache=cache)
-        if self.embedding_dim is None:  # how many there are is not asked needlessly: an endpoint would have to answer
-            return embedder
-        dim, most, card = self.embedding_dim, embedder.embedding_dim, embedder.card
-        if isinstance(dim, bool) or not isinstance(dim, (int, np.integer)) or not 1 <= dim <= most:
-            raise ValueError(f"embedding_dim={dim!r} must be a whole number from 1 to {most}, the size of {card.name}.")
-        if dim < most and not (card.matryoshka_dims or card.matryoshka_min):
-            logger.warning("%s was not trained for fewer dimensions; its first %d are used.", card.name, dim)
-        return embedder
-
-
+@dataclass(eq=False, repr=False, kw_only=True)
 class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
     """Learn scores of texts by ridge regression on their vectors. Also a scikit-learn regressor on lists of texts.
 
@@ -152,52 +92,69 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
 
     Parameters
     ----------
-    embedder, instruction, embedding_dim, cache_dir, api_key : see :class:`TextEmbedder`.
-    ridge_alpha : how strongly weights are held back, above 0. None: the one of :data:`ALPHAS` with the smallest mean
-        squared error by leave-one-out.
+    embedder, instruction, embedding_dim, cache_dir, api_key
+        See :class:`TextEmbedder`.
+    ridge_alpha : float, optional
+        How strongly weights are held back, above 0. Default: the one of :data:`ALPHAS` with the smallest mean squared
+        error by leave-one-out.
 
     Attributes
     ----------
-    alpha_ : the alpha in use.
-    coef_, intercept_ : float64 array of shape (dim,), and a number: score = vector @ coef_ + intercept_.
-    loo_errors_ : sizes of the leave-one-out errors of the last training, smallest first: float64 of shape (n,).
-    n_samples_ : how many of the examples are in the model; those added later wait for the next training.
-    intervals_stale_ : whether examples came by :meth:`partial_fit` since ``loo_errors_`` were computed.
+    training_examples : list of RankingExample
+        All examples, in the order in which they came.
+    model_ : RidgeModel
+        All that was learned; the attributes below are parts of it.
+    alpha_ : float
+        The alpha in use.
+    coef_, intercept_ : ndarray of float64, shape (dim,), and float
+        score = vector @ coef_ + intercept_.
+    loo_errors_ : ndarray of float64, shape (n,)
+        Sizes of the leave-one-out errors of the last training, smallest first.
+    n_samples_ : int
+        How many of the examples are in the model; those added later wait for the next training.
+    intervals_stale_ : bool
+        Whether examples came by :meth:`partial_fit` since ``loo_errors_`` were computed.
 
     Notes
     -----
     A text may occur with several scores (people disagree): each is an example, and the model goes between them; such
     copies are never on two sides of a split. Texts must not be empty and scores must be finite numbers; otherwise
     nothing of that call is added. Examples stay when training fails.
+
+    Examples
+    --------
+    >>> from course_utils.learning import EmbeddingValueLearner
+    >>> learner = EmbeddingValueLearner(ridge_alpha=0.1).fit(
+    ...     ["a canoe on a quiet river", "a queue at the shopping centre"], [10, 1]
+    ... )
+    >>> [text for text, score in learner.rank_texts(["wait at the counter", "paddle across the lake"])]
+    ['paddle across the lake', 'wait at the counter']
     """
 
-    def __init__(
-        self,
-        embedder: str | Embedder = DEFAULT_MODEL,
-        *,
-        instruction: str | None = None,
-        embedding_dim: int | None = None,
-        ridge_alpha: float | None = None,
-        cache_dir: str | Path | None = None,
-        api_key: str | None = None,
-    ):
-        super().__init__(
-            embedder, instruction=instruction, embedding_dim=embedding_dim, cache_dir=cache_dir, api_key=api_key
-        )
-        self.ridge_alpha = ridge_alpha
-        self._examples: list[RankingExample] = []
+    ridge_alpha: float | None = None
+    training_examples: list[RankingExample] = field(default_factory=list, init=False)
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *_LEARNED]
+
+    def __getattr__(self, name: str) -> Any:
+        if name in _LEARNED:
+            return getattr(self.model_, name)
+        if name == "model_":
+            raise NotFittedError("This learner has learned nothing yet: add examples and call train().")
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)
 
     # --- examples -------------------------------------------------------------------------------------------------
 
     @property
     def training_texts(self) -> list[str]:
         """The texts of all examples, in the order in which they came."""
-        return [example.text for example in self._examples]
+        return [example.text for example in self.training_examples]
 
     @property
     def training_scores(self) -> np.ndarray:
         """Their scores: float64 array of shape (n,)."""
-        return np.array([example.score for example in self._examples], dtype=np.float64)
+        return np.array([example.score for example in self.training_examples], dtype=np.float64)
 
     @property
     def embedding_cache(self) -> EmbeddingCache | None:
@@ -205,17 +162,40 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
         return self._open().cache
 
     def add_training_example(self, text: str, score: float, metadata: dict | None = None) -> None:
-        """Add one example; the model learns it at the next training."""
-        self._examples.append(_checked_example(text, score, metadata))
+        """Add one example; the model learns it at the next training.
+
+        Parameters
+        ----------
+        text : str
+            Must not be empty.
+        score : float
+            A finite number.
+        metadata : dict, optional
+            Anything that JSON can hold. It is only kept.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the text or the score is not usable.
+        """
+        self.training_examples.append(_checked(RankingExample(text, score, metadata)))
 
     def add_training_examples(
-        self,
-        examples: Iterable[RankingExample] | pd.DataFrame | str | Path,
-        *,
-        text_column: str = "text",
-        score_column: str = "score",
+        self, examples: Iterable | str | Path, *, text_column: str = "text", score_column: str = "score"
     ) -> int:
-        """Add a list of examples, the rows of a DataFrame, or a CSV file in UTF-8; return how many. All or none.
+        """Add several examples: all or none.
+
+        Parameters
+        ----------
+        examples : iterable of RankingExample, DataFrame, or path of a CSV file in UTF-8
+            The examples. Rows of a file that have no text are left out.
+        text_column, score_column : str, default "text" and "score"
+            Columns of the table or file.
+
+        Returns
+        -------
+        int
+            How many were added.
 
         Raises
         ------
@@ -223,23 +203,15 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
             If an example is not usable; the message says which one.
         """
         if isinstance(examples, (str, Path)):
-            from course_utils.data import read_texts
-
-            frame = read_texts(examples, text_column=text_column, label_column=score_column)
-            examples, text_column, score_column = frame, "text", "label"
+            table = read_texts(examples, text_column=text_column, label_column=score_column)
+            return self.add_training_examples(table, score_column="label")
         if isinstance(examples, pd.DataFrame):
             missing = [name for name in (text_column, score_column) if name not in examples]
             if missing:
                 raise ValueError(f"The table lacks the column {missing[0]!r}; it has {list(examples.columns)}.")
-            rows = zip(examples[text_column], examples[score_column], [None] * len(examples), strict=True)
-        else:
-            examples = list(examples)
-            strange = [type(example).__name__ for example in examples if not isinstance(example, RankingExample)]
-            if strange:
-                raise TypeError(f"examples must be a list of RankingExample, a table or a path; found {strange[0]}.")
-            rows = ((example.text, example.score, example.metadata) for example in examples)
-        new = [_checked_example(*row, where=f"examples[{i}]: ") for i, row in enumerate(rows)]
-        self._examples += new
+            examples = map(RankingExample, examples[text_column], examples[score_column])
+        new = [_checked(example, f"examples[{i}]: ") for i, example in enumerate(examples)]
+        self.training_examples += new
         return len(new)
 
     # --- learning -------------------------------------------------------------------------------------------------
@@ -251,258 +223,210 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
 
         Parameters
         ----------
-        validation_split : share of the groups to hold out for the validation values; 0 for none.
-        cv_folds : number of cross-validation folds, 2 or more; 0 for none.
-        groups : n values; examples with the same value (sentences of one review) are never on two sides of a split.
-            None: each text is a group of its own.
+        validation_split : float, default 0.2
+            Share of the groups to hold out for the validation values, below 1; 0 for none.
+        cv_folds : int, default 5
+            Number of cross-validation folds, 2 or more; 0 for none.
+        groups : sequence of length n, optional
+            Examples with the same value (sentences of one review) are never on two sides of a split. Default: each
+            text is a group of its own.
+        random_state : int, default 0
+            Seed of the splits.
 
         Returns
         -------
-        Mean squared errors ``train_mse``, ``val_mse``, ``cv_mse_mean`` and ``cv_mse_std`` (of the folds, in squared
-        units of the score), ``train_r2`` and ``val_r2``, the rank correlation ``val_spearman``, and ``mean_val_mse``:
-        what guessing the mean of the training part gets. All are of a model that saw the training part only, alpha
-        included; NaN where not asked for or not defined. ``alpha`` is that of the final model, ``alpha_``.
+        dict of str to float
+            Mean squared errors ``train_mse``, ``val_mse``, ``cv_mse_mean`` and ``cv_mse_std`` (of the folds, in squared
+            units of the score), ``train_r2`` and ``val_r2``, the rank correlation ``val_spearman``, and
+            ``mean_val_mse``: what guessing the mean of the training part gets. All are of a model that saw the training
+            part only, alpha included; NaN where not asked for or not defined. ``alpha`` is that of the final model.
 
         Raises
         ------
         ValueError
-            With fewer than two examples, scores that are all equal, or fewer groups than folds.
+            With fewer than two examples, scores that are all equal, fewer groups than folds, or not one value of
+            ``groups`` for each example.
         """
-        from sklearn.metrics import r2_score
-        from sklearn.model_selection import GroupKFold, GroupShuffleSplit
-
-        X, y = self._checked_training()
-        groups = self._checked_groups(groups, max(cv_folds, 2 if validation_split else 0))
-        names = "train_mse train_r2 val_mse val_r2 val_spearman mean_val_mse cv_mse_mean cv_mse_std"
-        result = dict.fromkeys(names.split(), math.nan)
+        X, y = self._arrays(self.training_examples)
+        at_least = max(cv_folds, 2 if validation_split else 0)
+        numbers = ridge.group_numbers(self.training_texts if groups is None else groups, at_least)
+        alphas = self._alphas()
+        measured = dict.fromkeys(ridge.MEASURES, math.nan)
         if validation_split:
-            splitter = GroupShuffleSplit(1, test_size=validation_split, random_state=random_state)
-            train, held = next(splitter.split(X, y, groups))
-            ridge = self._ridge(X[train], y[train])
-            for name, part in (("train", train), ("val", held)):
-                result[f"{name}_mse"] = _mse(y[part], ridge.predict(X[part]))
-                result[f"{name}_r2"] = r2_score(y[part], ridge.predict(X[part])) if len(part) > 1 else math.nan
-            result["val_spearman"] = _spearman(y[held], ridge.predict(X[held]))
-            result["mean_val_mse"] = _mse(y[held], y[train].mean())
-        if cv_folds:
-            folds = GroupKFold(cv_folds, shuffle=True, random_state=random_state).split(X, y, groups)
-            errors = [_mse(y[held], self._ridge(X[train], y[train]).predict(X[held])) for train, held in folds]
-            result["cv_mse_mean"], result["cv_mse_std"] = float(np.mean(errors)), float(np.std(errors))
-        self._learn(X, y)
-        logger.debug("trained on %d examples: %s", len(y), result)
-        return {name: float(value) for name, value in result.items()} | {"alpha": self.alpha_}
+            hold_out = GroupShuffleSplit(1, test_size=validation_split, random_state=random_state)
+            measured = ridge.held_out_scores(X, y, next(hold_out.split(X, y, numbers)), alphas)
+        folds = GroupKFold(cv_folds, shuffle=True, random_state=random_state).split(X, y, numbers) if cv_folds else ()
+        errors = [ridge.held_out_scores(X, y, fold, alphas)["val_mse"] for fold in folds] or [math.nan]
+        measured |= {"cv_mse_mean": float(np.mean(errors)), "cv_mse_std": float(np.std(errors))}
+        self.model_ = ridge.RidgeModel.fit(X, y, alphas)
+        logger.debug("trained on %d examples: %s", len(y), measured)
+        return measured | {"alpha": self.alpha_}
 
-    def fit(self, X: Sequence[str], y: Sequence[float]):
-        """Learn these texts and scores in place of all examples so far; as scikit-learn's estimators do it."""
-        X, y = list(X), list(y)
-        if len(X) != len(y):
-            raise ValueError(f"There are {len(X)} texts and {len(y)} scores.")
-        before, self._examples = self._examples, []
-        try:
-            self.add_training_examples(list(map(RankingExample, X, y)))
-            self._learn(*self._checked_training())
-        except Exception:
-            self._examples = before
-            raise
-        return self
+    # a transformer does without scores, a regressor cannot
+    def fit(self, X: Iterable[str], y: Iterable[float]) -> "EmbeddingValueLearner":  # type: ignore[override]
+        """Learn these texts and scores in place of all examples so far; as scikit-learn's estimators do it.
 
-    def optimize_hyperparameters(
-        self,
-        alpha_range: Sequence[float] = (0.01, 0.1, 1, 10, 100),
-        cv_folds: int = 5,
-        groups: Sequence | None = None,
-        *,
-        random_state: int = 0,
-    ) -> dict:
-        """Choose alpha by cross-validation, set ``ridge_alpha`` to the best and learn all examples with it.
+        Parameters
+        ----------
+        X : iterable of str, length n
+            The texts.
+        y : iterable of float, length n
+            Their scores.
 
         Returns
         -------
-        ``best_alpha``, ``best_mse`` (mean over the folds) and ``results``, alpha to mean squared error. A warning is
-        logged when the best is the first or last of ``alpha_range``: then the true best may lie outside.
-        """
-        from sklearn.linear_model import Ridge
-        from sklearn.model_selection import GridSearchCV, GroupKFold
+        EmbeddingValueLearner
+            Itself.
 
-        alphas = sorted({_checked_alpha(alpha, "alpha_range") for alpha in alpha_range})
-        if not alphas:
-            raise ValueError("alpha_range is empty.")
-        X, y = self._checked_training()
-        groups = self._checked_groups(groups, cv_folds)
-        folds = GroupKFold(cv_folds, shuffle=True, random_state=random_state)
+        Raises
+        ------
+        TypeError, ValueError
+            As :meth:`add_training_examples` and :meth:`train`; then all examples so far stay.
+        """
+        examples = _paired(X, y)
+        rows, scores = self._arrays(examples)
+        self.model_ = ridge.RidgeModel.fit(rows, scores, self._alphas())
+        self.training_examples = examples
+        return self
+
+    def optimize_hyperparameters(
+        self, alpha_range: Sequence[float] = (0.01, 0.1, 1, 10, 100), cv_folds: int = 5, groups: Sequence | None = None
+    ) -> dict[str, Any]:
+        """Choose alpha by cross-validation, set ``ridge_alpha`` to the best and learn all examples with it.
+
+        Parameters
+        ----------
+        alpha_range : sequence of float
+            What to choose from, each above 0.
+        cv_folds, groups
+            See :meth:`train`.
+
+        Returns
+        -------
+        dict
+            ``best_alpha``, ``best_mse`` (mean over the folds) and ``results``, alpha to mean squared error. A warning
+            is logged when the best is the first or last of ``alpha_range``: then the true best may lie outside.
+        """
+        alphas = sorted({ridge.checked_alpha(alpha, "alpha_range") for alpha in alpha_range})
+        X, y = self._arrays(self.training_examples)
+        folds = GroupKFold(cv_folds, shuffle=True, random_state=0)
         search = GridSearchCV(Ridge(), {"alpha": alphas}, scoring="neg_mean_squared_error", cv=folds, refit=False)
-        search.fit(X, y, groups=groups)
+        search.fit(X, y, groups=ridge.group_numbers(self.training_texts if groups is None else groups, cv_folds))
         results = dict(zip(alphas, (-search.cv_results_["mean_test_score"]).tolist(), strict=True))
-        best = search.best_params_["alpha"]
-        _warn_at_edge(best, alphas)
-        self.ridge_alpha = best
-        self._learn(X, y)
+        best = self.ridge_alpha = search.best_params_["alpha"]
+        ridge.warn_at_edge(best, alphas)
+        self.model_ = ridge.RidgeModel.fit(X, y, [best])
         return {"best_alpha": best, "best_mse": results[best], "results": results}
 
-    def partial_fit(self, texts: str | Sequence[str], scores: float | Sequence[float]):
+    def partial_fit(self, texts: str | Sequence[str], scores: float | Sequence[float]) -> "EmbeddingValueLearner":
         """Learn more examples exactly, at the alpha in use: the model is what batch training on all would give.
 
         One example costs a rank-one update of a (dim, dim) matrix, however many were seen before, after those that
         :meth:`add_training_example` left waiting. The intervals keep the width of the last training.
 
+        Parameters
+        ----------
+        texts : sequence of str, or str
+            The texts, or one.
+        scores : sequence of float, or float
+            As many scores.
+
+        Returns
+        -------
+        EmbeddingValueLearner
+            Itself.
+
         Raises
         ------
         NotFittedError
             If there is no alpha yet: train first, or give ``ridge_alpha``.
-
-        References
-        ----------
-        Sherman and Morrison (1950) for the inverse; Welford (1962) for means and centred sums.
         """
-        texts, scores = ([texts], [scores]) if isinstance(texts, str) else (list(texts), list(scores))
-        if len(texts) != len(scores):
-            raise ValueError(f"There are {len(texts)} texts and {len(scores)} scores.")
-        if not hasattr(self, "alpha_") and self.ridge_alpha is None:
+        new = _paired(texts, scores)
+        model: ridge.RidgeModel | None = getattr(self, "model_", None)
+        if model is None and self.ridge_alpha is None:
             raise NotFittedError("partial_fit keeps alpha, and there is none yet: call train(), or give ridge_alpha=.")
-        pairs = enumerate(zip(texts, scores, strict=True))
-        new = [_checked_example(text, score, where=f"texts[{i}]: ") for i, (text, score) in pairs]
-        waiting = self._examples[getattr(self, "n_samples_", 0) :] + new
+        waiting = self.training_examples[model.n_samples_ if model else 0 :] + new
         if not waiting:
             return self
-        rows = self._features([example.text for example in waiting])
-        if not hasattr(self, "alpha_"):
-            self._start(rows.shape[1], _checked_alpha(self.ridge_alpha, "ridge_alpha"))
-        self._check_columns(rows)
+        rows = self._features([example.text for example in waiting], model)
+        model = model or ridge.RidgeModel(rows.shape[1], self._alphas()[0])
         for row, example in zip(rows, waiting, strict=True):
-            self._update(row, example.score)
-        self._examples += new
-        self.intervals_stale_ = True
+            model.update(row, example.score)
+        self.model_ = model
+        self.training_examples += new
         logger.debug("%d examples learned one by one, %d in all", len(waiting), self.n_samples_)
         return self
 
-    def _start(self, dim: int, alpha: float) -> None:
-        self.alpha_, self.n_samples_ = alpha, 0
-        self._mean, self._score_mean, self._moment = np.zeros(dim), 0.0, np.zeros(dim)
-        self._inverse = np.eye(dim) / alpha
-        self.loo_errors_ = np.empty(0)
+    def _alphas(self) -> Sequence[float]:
+        return ridge.ALPHAS if self.ridge_alpha is None else [ridge.checked_alpha(self.ridge_alpha, "ridge_alpha")]
 
-    def _update(self, row: np.ndarray, score: float) -> None:
-        n = self.n_samples_
-        off, score_off = row - self._mean, score - self._score_mean
-        share = n / (n + 1)  # what a new point adds to sums around a mean that it moves as well
-        direction = self._inverse @ off
-        self._inverse -= np.outer(direction, direction) * (share / (1 + share * (off @ direction)))
-        self._moment += share * score_off * off
-        self._mean += off / (n + 1)
-        self._score_mean += score_off / (n + 1)
-        self.n_samples_ = n + 1
-        self.coef_ = self._inverse @ self._moment
-        self.intercept_ = float(self._score_mean - self._mean @ self.coef_)
-
-    def _learn(self, X: np.ndarray, y: np.ndarray) -> None:
-        """Set everything that is learned, from all examples at once."""
-        ridge = self._ridge(X, y)
-        if self.ridge_alpha is None:
-            _warn_at_edge(ridge.alpha_, ALPHAS)
-        self.alpha_, self.n_samples_ = float(ridge.alpha_), len(y)
-        self._mean, self._score_mean = X.mean(axis=0), float(y.mean())
-        centred = X - self._mean
-        self._moment = centred.T @ (y - self._score_mean)
-        self._inverse = np.linalg.inv(centred.T @ centred + self.alpha_ * np.eye(X.shape[1]))
-        self.coef_, self.intercept_ = ridge.coef_, float(ridge.intercept_)
-        column = list(ridge.alphas).index(ridge.alpha_)
-        self.loo_errors_ = np.sort(np.sqrt(ridge.cv_results_[:, column]))
-        self.intervals_stale_ = False
-
-    def _ridge(self, X: np.ndarray, y: np.ndarray):
-        """A fitted ``RidgeCV``; its ``cv_results_`` are squared leave-one-out errors, one column an alpha."""
-        from sklearn.linear_model import RidgeCV
-
-        if len(y) < 2:
-            raise ValueError(f"A model or fold would have {len(y)} example to learn from; it takes two or more.")
-        alphas = ALPHAS if self.ridge_alpha is None else [_checked_alpha(self.ridge_alpha, "ridge_alpha")]
-        return RidgeCV(alphas, store_cv_results=True, gcv_mode="svd").fit(X, y)
-
-    def _checked_training(self) -> tuple[np.ndarray, np.ndarray]:
-        scores = self.training_scores
+    def _arrays(self, examples: list[RankingExample]) -> tuple[np.ndarray, np.ndarray]:
+        scores = np.array([example.score for example in examples])
         if len(scores) < 2:
-            raise ValueError(
-                f"There is {'one example' if len(scores) else 'no example'} to learn from; add at least two, better 50."
-            )
+            count = "one example" if len(scores) else "no example"
+            raise ValueError(f"There is {count} to learn from; add at least two, better 50.")
         if np.ptp(scores) == 0:
             raise ValueError(f"All {len(scores)} scores are {scores[0]:g}: there is nothing to tell apart. Add others.")
-        return self._features(self.training_texts), scores
+        return self._features([example.text for example in examples]), scores
 
-    def _checked_groups(self, groups, at_least: int) -> np.ndarray:
-        groups = self.training_texts if groups is None else list(groups)
-        if len(groups) != len(self._examples):
-            raise ValueError(f"groups must have one value for each of the {len(self._examples)} examples.")
-        # as numbers: an array of strings takes the room of its longest text for each of them
-        numbers, distinct = pd.factorize(pd.Series(groups, dtype=object), use_na_sentinel=False)
-        if len(distinct) < at_least:
-            raise ValueError(
-                f"{at_least} parts cannot be made of {len(distinct)} different groups (or texts). Add examples, or "
-                "give a smaller cv_folds."
-            )
-        return numbers
-
-    def _features(self, texts: Sequence[str]) -> np.ndarray:
+    def _features(self, texts: Sequence[str], model: ridge.RidgeModel | None = None) -> np.ndarray:
         """What ridge sees, in float64; checked, because :meth:`transform` may be somebody else's."""
-        X = np.asarray(self.transform(texts), dtype=np.float64)
-        if not np.isfinite(X).all():
-            raise ValueError("transform() gives NaN or infinite values.")
-        return X
-
-    def _check_columns(self, X: np.ndarray) -> None:
-        if X.shape[1] != len(self._mean):
+        X = np.asarray_chkfinite(self.transform(texts), dtype=np.float64)
+        if model is not None and X.shape[1] != len(model.coef_):
             raise ValueError(
-                f"transform() gives {X.shape[1]} columns, and the model learned from {len(self._mean)}. Put "
+                f"transform() gives {X.shape[1]} columns, and the model learned from {len(model.coef_)}. Put "
                 "embedding_dim and extra columns back as they were, or train() again."
             )
+        return X
 
     # --- predicting -----------------------------------------------------------------------------------------------
 
-    def predict(self, X: str | Sequence[str], *, return_interval: bool = False, confidence: float = 0.9):
+    def predict(self, X: str | Sequence[str], *, return_interval: bool = False, confidence: float = 0.9) -> Any:
         """Score texts, in the units of the training scores.
 
         Parameters
         ----------
-        X : n texts, or one. An empty text has the vector that the model gives for "no text"; it is logged.
-        return_interval : give an interval for each score as well.
-        confidence : share of new texts, above 0 and below 1, whose score shall lie in its interval.
+        X : sequence of str, length n, or str
+            The texts, or one. An empty text has the vector that the model gives for "no text"; it is logged.
+        return_interval : bool, default False
+            Give an interval for each score as well.
+        confidence : float, default 0.9
+            Share of new texts, above 0 and below 1, whose score shall lie in its interval.
 
         Returns
         -------
-        float64 array of shape (n,), or a float for one text; with ``return_interval`` the pair of that and of the
-        limits, shape (n, 2) or (2,). All intervals have the same width, because it comes from all leave-one-out errors
-        together: the coverage holds on average over texts like those learned from, not for each kind of text. Too few
-        examples for the confidence (fewer than 9 for 0.9) give infinite limits.
+        scores : ndarray of float64, shape (n,), or float for one text
+            The predicted scores.
+        limits : ndarray of float64, shape (n, 2), or (2,) for one text
+            Only with ``return_interval``. All intervals have the same width, because it comes from all leave-one-out
+            errors together: the coverage holds on average over texts like those learned from, not for each kind of
+            text. Too few examples for the confidence (fewer than 9 for 0.9) give infinite limits.
 
         References
         ----------
         The jackknife of Barber, Candès, Ramdas and Tibshirani, Predictive inference with the jackknife+ (2021),
         section 1.1, with the correction for n of conformal prediction; it holds for methods as stable as ridge.
         """
-        self._check_trained()
-        rows = self._features([X] if isinstance(X, str) else X)
-        self._check_columns(rows)
-        scores = rows @ self.coef_ + self.intercept_
-        if return_interval:
-            width = self._half_width(confidence)
-            limits = np.column_stack([scores - width, scores + width])
-            return (float(scores[0]), limits[0]) if isinstance(X, str) else (scores, limits)
-        return float(scores[0]) if isinstance(X, str) else scores
-
-    def _half_width(self, confidence: float) -> float:
-        if not 0 < confidence < 1:
-            raise ValueError(f"confidence={confidence!r} must lie between 0 and 1.")
-        if not len(self.loo_errors_):
-            raise ValueError("There are no leave-one-out errors yet to make intervals from: call train().")
-        if self.intervals_stale_:
-            logger.warning("The intervals know nothing of the examples since the last training; train() renews them.")
-        position = math.ceil((len(self.loo_errors_) + 1) * confidence)
-        return math.inf if position > len(self.loo_errors_) else float(self.loo_errors_[position - 1])
+        scores = self.model_.predict(self._features([X] if isinstance(X, str) else X, self.model_))
+        if not return_interval:
+            return float(scores[0]) if isinstance(X, str) else scores
+        width = self.model_.half_width(confidence)
+        limits = np.column_stack([scores - width, scores + width])
+        return (float(scores[0]), limits[0]) if isinstance(X, str) else (scores, limits)
 
     def rank_texts(self, texts: Sequence[str]) -> list[tuple[str, float]]:
-        """Sort texts by predicted score, best first, as pairs of text and score.
+        """Sort texts by predicted score, best first.
 
-        Repeated texts are kept, and get exactly the same score; those of equal score keep their order. A progress bar
-        shows for more than 256 texts that are not in the cache.
+        Parameters
+        ----------
+        texts : sequence of str
+            The texts. A progress bar shows for more than 256 that are not in the cache.
+
+        Returns
+        -------
+        list of (str, float)
+            Pairs of text and score. Repeated texts are kept, and get exactly the same score; those of equal score keep
+            their order.
         """
         texts = list(texts)
         distinct = list(dict.fromkeys(texts))
@@ -510,41 +434,51 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
         return sorted(((text, score[text]) for text in texts), key=lambda pair: -pair[1])
 
     def explain(self, text: str, k: int = 5) -> Explanation:
-        """Name the ``k`` training examples and the ``k`` words of the text that move its score most.
+        """Name the training examples and the words of the text that move its score most.
 
         Both are found by leaving out: one example from the training (exact, in closed form), one word from the text
         (which is embedded again, once for each word). Effects do not add up to the score: words work together.
+
+        Parameters
+        ----------
+        text : str
+            The text.
+        k : int, default 5
+            How many examples, and how many words.
+
+        Returns
+        -------
+        Explanation
+            The score and two tables.
         """
-        self._check_trained()
-        examples = self._examples[: self.n_samples_]
         score = self.predict(text)
-        rows = self._features([example.text for example in examples])
-        scores = np.array([example.score for example in examples])
-        centred, new = rows - self._mean, self._features([text])[0]
-        leverage = 1 / len(scores) + np.sum((centred @ self._inverse) * centred, axis=1)
-        pull = 1 / len(scores) + centred @ (self._inverse @ (new - self._mean))
-        effect = pull * (scores - rows @ self.coef_ - self.intercept_) / np.maximum(1 - leverage, 1e-12)
+        table = pd.DataFrame(self.training_examples[: self.n_samples_])[["text", "score"]]
+        rows, row = self._features(table["text"].tolist()), self._features([text])[0]
+        table["effect"] = self.model_.effects(rows, table["score"].to_numpy(), row)
         words = text.split()
         shorter = [" ".join(words[:i] + words[i + 1 :]) for i in range(len(words))] if len(words) > 1 else []
-        without = self.predict(shorter) if shorter else np.empty(0)
-        named = pd.DataFrame({"text": [e.text for e in examples], "score": scores, "effect": effect})
-        places = range(len(shorter))
-        worded = pd.DataFrame({"word": [words[i] for i in places], "position": places, "effect": score - without})
-        return Explanation(score, _strongest(named, "effect", k), _strongest(worded, "effect", k))
+        effects = score - self.predict(shorter) if shorter else np.empty(0)
+        by_word = pd.DataFrame({"word": words[: len(shorter)], "position": range(len(shorter)), "effect": effects})
+        return Explanation(score, _strongest(table, "effect", k), _strongest(by_word, "effect", k))
 
     def feature_importance(self, k: int = 10) -> pd.DataFrame:
-        """List the ``k`` dimensions with the largest weights: a DataFrame with ``dimension`` and ``weight``.
+        """List the dimensions with the largest weights.
 
         Caveat: a single dimension has no meaning. Rotating all vectors changes no prediction and makes other dimensions
         "important", as lesson 4 shows; :meth:`explain` answers the question that is usually meant.
+
+        Parameters
+        ----------
+        k : int, default 10
+            How many.
+
+        Returns
+        -------
+        DataFrame
+            ``dimension`` (from 0) and ``weight``.
         """
-        self._check_trained()
         weights = pd.DataFrame({"dimension": range(len(self.coef_)), "weight": self.coef_})
         return _strongest(weights, "weight", k)
-
-    def _check_trained(self) -> None:
-        if not hasattr(self, "coef_"):
-            raise NotFittedError("This learner has learned nothing yet: add examples and call train().")
 
     # --- keeping --------------------------------------------------------------------------------------------------
 
@@ -553,6 +487,16 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
 
         The encoder itself is not in it, only its name and fingerprint; nor is the API key.
 
+        Parameters
+        ----------
+        path : str or Path
+            Ends in ``.safetensors``.
+
+        Returns
+        -------
+        Path
+            The file.
+
         Raises
         ------
         OSError
@@ -560,37 +504,42 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
         TypeError
             If an example's metadata is nothing that JSON can hold.
         """
-        self._check_trained()
-        path = Path(path).expanduser()
-        if path.suffix != ".safetensors":
-            raise ValueError(f"path={path.name!r} needs a name that ends in .safetensors.")
-        embedder = self._open()
+        path, learned, embedder = Path(path).expanduser(), vars(self.model_), self._open()
         name = embedder.card.name if isinstance(self.embedder, Embedder) else str(self.embedder)
-        examples = json.dumps([[example.text, example.score, example.metadata] for example in self._examples])
         about = {
             "format": _FORMAT,
             "version": _VERSION,
             # where a folder lies on this machine is nobody's business
             "embedder": Path(name).name if Path(name).exists() else name,
             "fingerprint": embedder.fingerprint,
-            "parameters": {k: getattr(self, k) for k in ("instruction", "embedding_dim", "ridge_alpha")},
-            "learned": {k: getattr(self, k) for k in _NUMBERS},
+            "parameters": {key: getattr(self, key) for key in ("instruction", "embedding_dim", "ridge_alpha")},
+            "learned": {name: value for name, value in learned.items() if not isinstance(value, np.ndarray)},
         }
-        # The header of the format has a limit that texts could reach.
-        tensors = {"examples": np.frombuffer(examples.encode(), dtype=np.uint8)}
-        write_tensors(path, tensors | {name: getattr(self, name) for name in _ARRAYS}, about)
+        # as a tensor: the header of the format has a limit that texts could reach
+        tensors = {"examples": np.frombuffer(json.dumps(self.training_examples).encode(), dtype=np.uint8)}
+        tensors |= {name: value for name, value in learned.items() if isinstance(value, np.ndarray)}
+        write_tensors(path, tensors, about)
         return path
 
     @classmethod
     def load_model(
         cls, path: str | Path, *, embedder: str | Embedder | None = None, cache_dir=None, api_key: str | None = None
-    ):
+    ) -> "EmbeddingValueLearner":
         """Read what :meth:`save_model` wrote; predicting, explaining and updating go on where they were.
 
         Parameters
         ----------
-        embedder : the encoder, where the saved name does not load here (a folder, a file of vectors). None: that name.
-        cache_dir, api_key : as in the constructor; they are not saved.
+        path : str or Path
+            The file.
+        embedder : str or Embedder, optional
+            The encoder, where the saved name does not load here (a folder, a file of vectors). Default: that name.
+        cache_dir, api_key
+            See :class:`TextEmbedder`; they are not saved.
+
+        Returns
+        -------
+        EmbeddingValueLearner
+            As it was saved.
 
         Raises
         ------
@@ -600,10 +549,9 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
         """
         path = Path(path).expanduser()
         tensors, about = read_tensors(path)
-        if about.get("format") != _FORMAT:
-            raise TensorFileError(f"{path.name!r} is not a saved value learner.")
-        if about["version"] > _VERSION:
-            raise TensorFileError(f"{path.name!r} was written by a newer version of the course. Update the course.")
+        if about.get("format") != _FORMAT or about["version"] > _VERSION:
+            reason = "not a saved value learner, or one of a newer version of the course. Update the course."
+            raise TensorFileError(f"{path.name!r} is {reason}")
         learner = cls(embedder or about["embedder"], cache_dir=cache_dir, api_key=api_key, **about["parameters"])
         try:
             opened = learner._open()
@@ -617,15 +565,10 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
                 f"{path.name!r} was trained with another encoder ({about['embedder']}) than {opened.card.name} as it "
                 "is here: the same name can stand for other weights. Give the right one as embedder=, or train again."
             )
-        learner._examples = [RankingExample(*example) for example in json.loads(tensors.pop("examples").tobytes())]
-        for name, value in (about["learned"] | tensors).items():
-            setattr(learner, name, value)
+        learner.training_examples = [RankingExample(*row) for row in json.loads(tensors.pop("examples").tobytes())]
+        learner.model_ = ridge.RidgeModel(len(tensors["coef_"]), about["learned"]["alpha_"])
+        vars(learner.model_).update(about["learned"] | tensors)
         return learner
-
-
-# what a model consists of, besides its examples
-_NUMBERS = ("alpha_", "n_samples_", "intercept_", "intervals_stale_", "_score_mean")
-_ARRAYS = ("coef_", "loo_errors_", "_mean", "_moment", "_inverse")
 
 
 def predict_ensemble(
@@ -635,23 +578,43 @@ def predict_ensemble(
 
     Parameters
     ----------
-    learners : anything with ``predict(texts)``: learners, or scikit-learn pipelines.
-    weights : one number a learner, not negative; None for equal ones.
+    learners : sequence
+        Anything with ``predict(texts)``: learners, or scikit-learn pipelines.
+    texts : sequence of str, length n
+        The texts.
+    weights : sequence of float, optional
+        One number a learner, not negative. Default: equal ones.
 
     Returns
     -------
-    Weighted mean and weighted standard deviation over the learners, float64 arrays of shape (n,). The spread shows
-    where models disagree; it is no interval, because they may be wrong together.
+    mean : ndarray of float64, shape (n,)
+        Weighted mean over the learners.
+    spread : ndarray of float64, shape (n,)
+        Weighted standard deviation over the learners. It shows where models disagree; it is no interval, because they
+        may be wrong together.
+
+    Examples
+    --------
+    >>> from course_utils.learning import EmbeddingValueLearner, predict_ensemble
+    >>> texts, scores = ["a walk", "a queue", "a canoe"], [9, 1, 10]
+    >>> learners = [EmbeddingValueLearner(ridge_alpha=alpha).fit(texts, scores) for alpha in (0.1, 10)]
+    >>> mean, spread = predict_ensemble(learners, ["a boat", "a bill"], weights=[3, 1])
+    >>> mean.shape, bool(mean[0] > mean[1])
+    ((2,), True)
     """
-    weights = np.ones(len(learners)) if weights is None else np.asarray(weights, dtype=np.float64)
-    if weights.shape != (len(learners),) or not np.isfinite(weights).all() or (weights < 0).any() or not weights.sum():
+    shares = np.ones(len(learners)) if weights is None else np.asarray(weights, dtype=np.float64)
+    if shares.shape != (len(learners),) or not np.isfinite(shares).all() or (shares < 0).any() or not shares.sum():
         raise ValueError(f"weights must be {len(learners)} numbers from 0 up, not all 0.")
     predictions = np.array([learner.predict(texts) for learner in learners])
-    mean = np.average(predictions, axis=0, weights=weights)
-    return mean, np.sqrt(np.average((predictions - mean) ** 2, axis=0, weights=weights))
+    mean = np.average(predictions, axis=0, weights=shares)
+    return mean, np.sqrt(np.average((predictions - mean) ** 2, axis=0, weights=shares))
 
 
-def _checked_example(text, score, metadata=None, where: str = "") -> RankingExample:
+def _checked(example: Any, where: str = "") -> RankingExample:
+    if not isinstance(example, RankingExample):
+        found = type(example).__name__
+        raise TypeError(f"examples must be a list of RankingExample, a table or a path; found {found}.")
+    text, score, metadata = example
     if not isinstance(text, str):
         raise TypeError(f"{where}text is a {type(text).__name__} and not a string.")
     if not text.strip():
@@ -667,33 +630,12 @@ def _checked_example(text, score, metadata=None, where: str = "") -> RankingExam
     return RankingExample(text, float(score), metadata)
 
 
-def _checked_alpha(alpha, name: str) -> float:
-    if isinstance(alpha, bool) or not isinstance(alpha, Real) or not 0 < alpha < math.inf:
-        raise ValueError(f"{name}: {alpha!r} must be a number above 0.")
-    return float(alpha)
+def _paired(texts, scores) -> list[RankingExample]:
+    texts, scores = ([texts], [scores]) if isinstance(texts, str) else (list(texts), list(scores))
+    if len(texts) != len(scores):
+        raise ValueError(f"There are {len(texts)} texts and {len(scores)} scores.")
+    return [_checked(example, f"texts[{i}]: ") for i, example in enumerate(map(RankingExample, texts, scores))]
 
 
-def _warn_at_edge(best: float, alphas: Sequence[float]) -> None:
-    if len(alphas) > 1 and best in (min(alphas), max(alphas)):
-        logger.warning(
-            "The best alpha, %g, is at the edge of those tried (%g to %g); the true best may lie beyond.",
-            best,
-            min(alphas),
-            max(alphas),
-        )
-
-
-def _strongest(frame: pd.DataFrame, column: str, k: int) -> pd.DataFrame:
-    return frame.iloc[np.argsort(-frame[column].abs().to_numpy(), kind="stable")[:k]].reset_index(drop=True)
-
-
-def _mse(scores: np.ndarray, predicted) -> float:
-    return float(np.mean((scores - predicted) ** 2))
-
-
-def _spearman(scores: np.ndarray, predicted: np.ndarray) -> float:
-    from scipy.stats import spearmanr
-
-    if min(np.ptp(scores), np.ptp(predicted)) == 0:  # no order to compare; scipy would warn
-        return math.nan
-    return float(spearmanr(scores, predicted).statistic)
+def _strongest(table: pd.DataFrame, column: str, k: int) -> pd.DataFrame:
+    return table.sort_values(column, key=np.abs, ascending=False, kind="stable", ignore_index=True).head(k)

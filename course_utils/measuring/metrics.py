@@ -1,7 +1,8 @@
-"""Measures of how well vectors do their work, on plain arrays, with intervals.
+"""Measures of how well vectors do their work, on plain arrays.
 
 All values lie between 0 and 1 unless said otherwise, and are taken in the space of the vectors, never in a picture of
-it. Names are mteb's where mteb has the measure.
+it. Names are mteb's where mteb has the measure. How sure a value is says
+:mod:`~course_utils.measuring.intervals`.
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,19 +13,60 @@ from course_utils.measuring.intervals import Interval, bootstrap_interval
 
 
 def normalize(vectors: np.ndarray) -> np.ndarray:
-    """Scale each row of an (n, dim) array to length 1; a row of zeros stays as it is."""
+    """Scale each row to length 1; a row of zeros stays as it is.
+
+    Parameters
+    ----------
+    vectors : array of shape (n, dim)
+        Stays as it is.
+
+    Returns
+    -------
+    ndarray of the same shape
+        float32 for float32, else float64.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from course_utils.measuring import normalize
+    >>> normalize(np.array([[3.0, 4.0], [0.0, 0.0]]))
+    array([[0.6, 0.8],
+           [0. , 0. ]])
+    """
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
     return vectors / np.where(norms == 0, 1, norms)
 
 
 def nearest_neighbors(vectors: np.ndarray, k: int = 10, *, metric: str = "cosine") -> np.ndarray:
-    """Indices of the ``k`` nearest other rows of each row: int array of shape (n, k), nearest first.
+    """Indices of the ``k`` nearest other rows of each row.
 
     A row is never its own neighbour, even where another row equals it.
 
     Parameters
     ----------
-    metric : ``"cosine"`` for vectors, ``"euclidean"`` for points on a map.
+    vectors : array or sparse matrix of shape (n, dim)
+        Rows to compare with each other.
+    k : int, default 10
+        Neighbours, 1 to n − 1.
+    metric : str, default "cosine"
+        ``"cosine"`` for vectors, ``"euclidean"`` for points on a map.
+
+    Returns
+    -------
+    ndarray of int64, shape (n, k)
+        Nearest first.
+
+    Raises
+    ------
+    ValueError
+        If ``k`` is out of range.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from course_utils.measuring import nearest_neighbors
+    >>> nearest_neighbors(np.array([[1.0, 0], [1, 0.1], [0, 1]]), k=1).ravel()
+    array([1, 0, 1])
     """
     from sklearn.neighbors import NearestNeighbors
 
@@ -38,26 +80,86 @@ def nearest_neighbors(vectors: np.ndarray, k: int = 10, *, metric: str = "cosine
 def knn_overlap(vectors: np.ndarray, points: np.ndarray, k: int = 10, *, metric: str = "euclidean") -> np.ndarray:
     """Share of each row's ``k`` nearest neighbours (cosine) that are also its neighbours in another space.
 
-    Returns a float array of shape (n,). Points placed at random keep k / (n − 1) of the neighbours on average.
-
     Parameters
     ----------
-    points : the same rows elsewhere: positions on a map (``metric="euclidean"``), or other vectors of the same texts,
-        such as those under an instruction (``metric="cosine"``).
+    vectors : array of shape (n, dim)
+        Rows are compared by direction (cosine).
+    points : array of shape (n, other dim)
+        The same rows elsewhere: positions on a map (``metric="euclidean"``), or other vectors of the same texts, such
+        as those under an instruction (``metric="cosine"``).
+    k : int, default 10
+        Neighbours, 1 to n − 1.
+    metric : str, default "euclidean"
+        How ``points`` are compared.
+
+    Returns
+    -------
+    ndarray of float64, shape (n,)
+        Points placed at random keep k / (n − 1) of the neighbours on average.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from course_utils.measuring import knn_overlap
+    >>> corners = np.array([[1.0, 0], [1, 0.1], [0.1, 1], [0, 1]])
+    >>> knn_overlap(corners, corners[[0, 1, 3, 2]], k=1)
+    array([1., 1., 1., 1.])
     """
     before = nearest_neighbors(vectors, k)
     after = nearest_neighbors(points, k, metric=metric)
     return np.array([len(set(a) & set(b)) / k for a, b in zip(before, after, strict=True)])
 
 
-def knn_accuracy(vectors: np.ndarray, labels, k: int = 10) -> np.ndarray:
-    """Share of each row's ``k`` nearest neighbours that carry its own label: float array of shape (n,)."""
+def knn_accuracy(vectors: np.ndarray, labels: Sequence | np.ndarray, k: int = 10) -> np.ndarray:
+    """Share of each row's ``k`` nearest neighbours (cosine) that carry its own label.
+
+    Parameters
+    ----------
+    vectors : array of shape (n, dim)
+        Rows are compared by direction.
+    labels : array of shape (n,)
+        What each row belongs to.
+    k : int, default 10
+        Neighbours, 1 to n − 1.
+
+    Returns
+    -------
+    ndarray of float64, shape (n,)
+        One share a row.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from course_utils.measuring import knn_accuracy
+    >>> knn_accuracy(np.array([[1.0, 0], [1, 0.1], [0.1, 1], [0, 1]]), ["a", "a", "b", "a"], k=1)
+    array([1., 1., 0., 0.])
+    """
     labels = np.asarray(labels)
     return (labels[nearest_neighbors(vectors, k)] == labels[:, None]).mean(axis=1)
 
 
 def cosine_spearman(vectors1: np.ndarray, vectors2: np.ndarray, scores: np.ndarray) -> float:
-    """Rank correlation (−1 to 1) of the cosine of each pair of rows with human scores: mteb's measure for STS."""
+    """Rank correlation (−1 to 1) of the cosine of each pair of rows with human scores: mteb's measure for STS.
+
+    Parameters
+    ----------
+    vectors1, vectors2 : arrays of shape (n, dim)
+        The two sides of each pair.
+    scores : array of shape (n,)
+        How similar people find each pair.
+
+    Returns
+    -------
+    float
+        Spearman's correlation.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from course_utils.measuring import metrics
+    >>> metrics.cosine_spearman(np.ones((3, 2)), np.array([[1, 1], [1, 0], [1, -1]]), [5, 3, 0])
+    1.0
+    """
     from scipy.stats import spearmanr
 
     cosines = np.sum(normalize(np.asarray(vectors1)) * normalize(np.asarray(vectors2)), axis=1)
@@ -79,35 +181,49 @@ def _hits(similarity: np.ndarray, relevant: Sequence[Iterable[int]]) -> tuple[np
             f"similarity must be a matrix of finite numbers, one row a query and one column a document, not shape "
             f"{similarity.shape}{'' if similarity.ndim != 2 else ' with NaN or infinity'}."
         )
-    if len(relevant) != len(similarity):
-        raise ValueError(f"relevant has {len(relevant)} entries for {len(similarity)} queries.")
+    n_queries, n_documents = similarity.shape
+    if len(relevant) != n_queries:
+        raise ValueError(f"relevant has {len(relevant)} entries for {n_queries} queries.")
     is_relevant = np.zeros(similarity.shape, dtype=bool)
     for i, positions in enumerate(relevant):
         columns = list(positions)
-        if not columns or not all(0 <= column < similarity.shape[1] for column in columns):
-            raise ValueError(
-                f"relevant[{i}] is {columns}: it takes the positions of one or more of the {similarity.shape[1]} "
-                "documents."
-            )
+        if not columns or not all(0 <= column < n_documents for column in columns):
+            which = f"positions of one or more of the {n_documents} documents"
+            raise ValueError(f"relevant[{i}] is {columns}: it takes the {which}.")
         is_relevant[i, columns] = True
     order = np.lexsort((is_relevant, -similarity), axis=1)
     return np.take_along_axis(is_relevant, order, axis=1), is_relevant.sum(axis=1)
 
 
 def recall_at_k(similarity: np.ndarray, relevant: Sequence[Iterable[int]], k: int) -> np.ndarray:
-    """Share of all relevant documents that are among the first ``k`` of each query: float array of shape (n,).
+    """Share of all relevant documents that are among the first ``k`` of each query.
 
     Parameters
     ----------
-    similarity : array of shape (n queries, m documents); larger is nearer. Documents of equal similarity count against
-        the system: relevant ones are ranked last among them.
-    relevant : for each query the positions (columns) of its relevant documents, at least one.
-    k : 1 to m.
+    similarity : array of shape (n queries, m documents)
+        Larger is nearer. Documents of equal similarity count against the system: relevant ones are ranked last among
+        them.
+    relevant : sequence of n iterables of int
+        For each query the positions (columns) of its relevant documents, at least one.
+    k : int
+        1 to m.
+
+    Returns
+    -------
+    ndarray of float64, shape (n,)
+        One share a query.
 
     Raises
     ------
     ValueError
         If ``similarity`` is not a finite matrix, or ``relevant`` or ``k`` does not fit it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from course_utils.measuring import recall_at_k
+    >>> recall_at_k(np.array([[0.9, 0.5, 0.1], [0.2, 0.8, 0.4]]), [[0], [0, 1]], k=1)
+    array([1. , 0.5])
     """
     hits, n_relevant = _hits(similarity, relevant)
     if not 1 <= k <= hits.shape[1]:
@@ -116,65 +232,92 @@ def recall_at_k(similarity: np.ndarray, relevant: Sequence[Iterable[int]], k: in
 
 
 def mrr_at_10(similarity: np.ndarray, relevant: Sequence[Iterable[int]]) -> np.ndarray:
-    """1 / rank of the first relevant document of each query, 0 below rank 10: float array of shape (n,).
+    """1 / rank of the first relevant document of each query, 0 below rank 10.
 
-    Arguments as for :func:`recall_at_k`. The mean over queries is the mean reciprocal rank.
+    Parameters
+    ----------
+    similarity : array of shape (n queries, m documents)
+        As for :func:`recall_at_k`, with the same errors.
+    relevant : sequence of n iterables of int
+        As for :func:`recall_at_k`.
+
+    Returns
+    -------
+    ndarray of float64, shape (n,)
+        One value a query; their mean is the mean reciprocal rank.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from course_utils.measuring import mrr_at_10
+    >>> mrr_at_10(np.array([[0.9, 0.5, 0.1], [0.2, 0.8, 0.4]]), [[0], [2]])
+    array([1. , 0.5])
     """
     hits = _hits(similarity, relevant)[0][:, :10]
     return np.where(hits.any(axis=1), 1 / (hits.argmax(axis=1) + 1), 0.0)
 
 
 def ndcg_at_10(similarity: np.ndarray, relevant: Sequence[Iterable[int]]) -> np.ndarray:
-    """Normalised discounted cumulative gain of the first 10 documents of each query: float array of shape (n,).
+    """Normalised discounted cumulative gain of the first 10 documents of each query.
 
-    A relevant document at rank r gains 1 / log2(r + 1); the sum is divided by the largest possible one. Arguments as
-    for :func:`recall_at_k`.
+    A relevant document at rank r gains 1 / log2(r + 1); the sum is divided by the largest possible one.
+
+    Parameters
+    ----------
+    similarity : array of shape (n queries, m documents)
+        As for :func:`recall_at_k`, with the same errors.
+    relevant : sequence of n iterables of int
+        As for :func:`recall_at_k`.
+
+    Returns
+    -------
+    ndarray of float64, shape (n,)
+        One value a query.
 
     References
     ----------
     Järvelin and Kekäläinen, Cumulated gain-based evaluation of IR techniques (2002).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from course_utils.measuring import ndcg_at_10
+    >>> ndcg_at_10(np.array([[0.9, 0.5, 0.1], [0.2, 0.8, 0.4]]), [[0], [2]]).round(2)
+    array([1.  , 0.63])
     """
     hits, n_relevant = _hits(similarity, relevant)
     discount = 1 / np.log2(np.arange(2, 12))
-    gain = hits[:, :10] @ discount[: hits.shape[1]]
-    return gain / np.cumsum(discount)[np.minimum(n_relevant, 10) - 1]
-
-
-def accuracy(train_vectors: np.ndarray, train_labels, vectors: np.ndarray, labels) -> np.ndarray:
-    """Whether a logistic regression on other vectors predicts each row's label: float array of shape (n,), 0 or 1.
-
-    mteb's measure for classification: the vectors stay as they are, and scikit-learn's ``LogisticRegression`` learns
-    the labels from ``train_vectors``.
-    """
-    from sklearn.linear_model import LogisticRegression
-
-    classifier = LogisticRegression(max_iter=1000).fit(train_vectors, train_labels)
-    return (classifier.predict(vectors) == np.asarray(labels)).astype(np.float64)
+    gains = hits[:, :10] @ discount[: hits.shape[1]]
+    return gains / np.cumsum(discount)[np.minimum(n_relevant, 10) - 1]
 
 
 # --- what an instruction does ------------------------------------------------------------------------------------
 
 
 def shift(vectors: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """How far each row moved: 1 − cosine with the same row of ``others``, 0 to 2; float array of shape (n,)."""
+    """How far each row moved: 1 − cosine with the same row elsewhere.
+
+    Parameters
+    ----------
+    vectors, others : arrays of shape (n, dim)
+        The same texts, embedded in two ways.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        0 to 2.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from course_utils.measuring import metrics
+    >>> metrics.shift(np.array([[2.0, 0], [1, 0]]), np.array([[5.0, 0], [0, 1]]))
+    array([0., 1.])
+    """
     return 1 - np.sum(normalize(np.asarray(vectors)) * normalize(np.asarray(others)), axis=1)
 
 
-def silhouette(vectors: np.ndarray, labels) -> np.ndarray:
-    """How much nearer each row is to its own label than to the nearest other one: float array of shape (n,), −1 to 1.
-
-    0 means that the labels do not part the vectors; a label with one row counts as 0. The distance is 1 − cosine.
-
-    References
-    ----------
-    Rousseeuw, Silhouettes (1987), Journal of Computational and Applied Mathematics 20; computed by scikit-learn.
-    """
-    from sklearn.metrics import silhouette_samples
-
-    return silhouette_samples(vectors, labels, metric="cosine")
-
-
-def gain(without: np.ndarray, instructed: np.ndarray, **options) -> Interval:
+def gain(without: np.ndarray, instructed: np.ndarray) -> Interval:
     """Mean of (instructed − without) over the same texts, with a paired bootstrap interval.
 
     The bootstrap draws texts again, not their neighbours, so an interval says how much depends on which texts of this
@@ -182,23 +325,27 @@ def gain(without: np.ndarray, instructed: np.ndarray, **options) -> Interval:
 
     Parameters
     ----------
-    without, instructed : arrays of shape (n,), a value for each text: of :func:`knn_accuracy` or :func:`silhouette`.
-    options : those of :func:`bootstrap_interval`.
+    without, instructed : arrays of shape (n,)
+        A value for each text: of :func:`knn_accuracy` or :func:`silhouette`.
+
+    Returns
+    -------
+    Interval
+        The mean difference and its 95 % range.
+
+    Raises
+    ------
+    ValueError
+        If the two have different shapes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from course_utils.measuring import metrics
+    >>> print(metrics.gain(np.array([0.5, 0.4, 0.6]), np.array([0.6, 0.5, 0.7])))
+    0.10 (95% interval 0.10 to 0.10)
     """
     without, instructed = np.asarray(without, dtype=np.float64), np.asarray(instructed, dtype=np.float64)
     if without.shape != instructed.shape:
         raise ValueError(f"without has shape {without.shape} and instructed {instructed.shape}: give the same texts.")
-    return bootstrap_interval(instructed - without, **options)
-
-
-def paraphrase_spread(values: np.ndarray) -> float:
-    """How much a measure depends on how the instruction was worded: its highest mean minus its lowest.
-
-    Parameters
-    ----------
-    values : array of shape (n_wordings, n_texts), one row a wording: of :func:`knn_accuracy` or :func:`silhouette`.
-    """
-    values = np.asarray(values, dtype=np.float64)
-    if values.ndim != 2 or len(values) < 2:
-        raise ValueError(f"values must have one row for each of at least two wordings, not shape {values.shape}.")
-    return float(np.ptp(values.mean(axis=1)))
+    return bootstrap_interval(instructed - without)

@@ -22,14 +22,29 @@ METRICS = {
 def evaluate_with_mteb(contenders: Iterable[Contender], tasks: Iterable[Task]) -> pd.DataFrame:
     """Ask mteb for the measures of :func:`course_utils.measuring.benchmark.evaluate`.
 
+    Parameters
+    ----------
+    contenders : iterable of Contender
+        All of them must be available.
+    tasks : iterable of Similarity, Retrieval or Classification
+        What to ask them.
+
     Returns
     -------
-    DataFrame with the columns ``model``, ``task``, ``metric`` and ``mteb``.
+    DataFrame
+        With the columns ``model``, ``task``, ``metric`` and ``mteb``.
 
     Raises
     ------
     ImportError
         If mteb is not installed; the message says how to get it.
+
+    Examples
+    --------
+    >>> from course_utils.measuring import Similarity
+    >>> pairs = Similarity("pairs", ["a cat", "a dog"], ["a kitten", "the news"], [5, 0])
+    >>> evaluate_with_mteb([Contender("MiniLM")], [pairs])["mteb"].tolist()  # doctest: +SKIP
+    [1.0]
     """
     try:
         import mteb
@@ -73,48 +88,35 @@ def _as_model(encoder: Encoder):
 
 
 def _as_task(task: Task):
-    """An mteb task whose data are ours: a subclass that loads nothing."""
-    from mteb.abstasks.classification import AbsTaskClassification
-    from mteb.abstasks.retrieval import AbsTaskRetrieval
-    from mteb.abstasks.sts import AbsTaskSTS
+    """An mteb task whose data are ours: a class whose ``load_data`` loads nothing."""
+    from mteb.abstasks import AbsTaskClassification, AbsTaskRetrieval, AbsTaskSTS
     from mteb.abstasks.task_metadata import TaskMetadata
 
     from datasets import Dataset, DatasetDict
 
-    base, kind, main_score, split = {
-        Similarity: (AbsTaskSTS, "STS", "cosine_spearman", "test"),
-        Retrieval: (AbsTaskRetrieval, "Retrieval", "ndcg_at_10", "test"),
-        Classification: (AbsTaskClassification, "Classification", "accuracy", "train"),
-    }[type(task)]
+    data: dict[str, object]
+    if isinstance(task, Similarity):
+        base, kind = AbsTaskSTS, "STS"
+        columns = {"sentence1": task.sentences1, "sentence2": task.sentences2, "score": task.scores}
+        data = {"dataset": DatasetDict(test=Dataset.from_dict({name: list(c) for name, c in columns.items()}))}
+    elif isinstance(task, Classification):
+        base, kind = AbsTaskClassification, "Classification"
+        labelled = {"text": list(task.texts), "label": [str(label) for label in task.labels]}
+        data = {"dataset": DatasetDict(test=Dataset.from_dict(labelled))}
+        # in five folds as here, and all texts of the other four, not eight a label
+        data |= {"is_cross_validation": True, "train_split": "test", "samples_per_label": len(task.texts)}
+    else:
+        base, kind = AbsTaskRetrieval, "Retrieval"
+        relevant = {f"q{i}": {f"d{j}": 1 for j in positions} for i, positions in enumerate(task.relevant)}
+        data = {
+            "corpus": {"test": {f"d{i}": text for i, text in enumerate(task.documents)}},
+            "queries": {"test": {f"q{i}": text for i, text in enumerate(task.queries)}},
+            "relevant_docs": {"test": relevant},
+        }
+    about = {"name": "CourseTask", "description": task.name, "type": kind, "main_score": METRICS[type(task)][-1]}
+    metadata = TaskMetadata(**about, dataset={"path": "local", "revision": "1"}, eval_langs=["eng-Latn"])
 
-    class LocalTask(base):
-        metadata = TaskMetadata(
-            name="CourseTask",
-            description=task.name,
-            dataset={"path": "local", "revision": "1"},
-            type=kind,
-            category="t2t",
-            modalities=["text"],
-            eval_splits=[split],
-            eval_langs=["eng-Latn"],
-            main_score=main_score,
-        )
+    def load_data(self, **kwargs):
+        vars(self).update(data, data_loaded=True)
 
-        def load_data(self, **kwargs):
-            if isinstance(task, Similarity):
-                columns = {"sentence1": task.sentences1, "sentence2": task.sentences2, "score": task.scores}
-                self.dataset = DatasetDict(test=Dataset.from_dict({key: list(c) for key, c in columns.items()}))
-            elif isinstance(task, Classification):
-                columns = {"text": list(task.texts), "label": [str(label) for label in task.labels]}
-                self.dataset = DatasetDict(train=Dataset.from_dict(columns))
-                # in five folds as here, and all texts of the other four, not eight a label
-                self.is_cross_validation, self.samples_per_label, self.n_splits = True, len(task.texts), 5
-            else:
-                named = {f"d{i}": text for i, text in enumerate(task.documents)}
-                self.corpus = {"test": named}
-                self.queries = {"test": {f"q{i}": text for i, text in enumerate(task.queries)}}
-                relevant = {f"q{i}": {f"d{j}": 1 for j in columns} for i, columns in enumerate(task.relevant)}
-                self.relevant_docs = {"test": relevant}
-            self.data_loaded = True
-
-    return LocalTask()
+    return type("LocalTask", (base,), {"metadata": metadata, "load_data": load_data})()

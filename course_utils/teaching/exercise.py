@@ -11,21 +11,32 @@ import json
 import types
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
+from typing import Any
 
-import numpy as np
+from course_utils.teaching.checks.asserts import NotYet
 
-_COLORS = {"correct": "#2e7d32", "not yet": "#b26a00", "not attempted": "#5f6b7a"}
-_SIGNS = {"correct": "✔", "not yet": "✎", "not attempted": "…"}
-
-
-class NotYet(Exception):
-    """Raised by a checker, with a message for the student that names what is off."""
+_LOOKS = {"correct": ("✔", "#2e7d32"), "not yet": ("✎", "#b26a00"), "not attempted": ("…", "#5f6b7a")}
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a check found: ``outcome`` is "not attempted", "not yet" or "correct"; ``message`` is for the student."""
+    """What a check found.
+
+    Attributes
+    ----------
+    outcome : {"not attempted", "not yet", "correct"}
+        How far the answer is.
+    message : str
+        What the student is told.
+
+    Examples
+    --------
+    >>> from course_utils.teaching.exercise import Result
+    >>> Result("not yet", "Take the median.")
+    not yet: Take the median.
+    """
 
     outcome: str
     message: str
@@ -34,7 +45,8 @@ class Result:
         return f"{self.outcome}: {self.message}"
 
     def _repr_html_(self) -> str:
-        return _box(f"<b>{_SIGNS[self.outcome]} {self.outcome}.</b> {html.escape(self.message)}", _COLORS[self.outcome])
+        sign, color = _LOOKS[self.outcome]
+        return _box(f"<b>{sign} {self.outcome}.</b> {html.escape(self.message)}", color)
 
 
 class _Shown:
@@ -56,16 +68,38 @@ def _box(body: str, color: str) -> str:
 
 
 class Exercise:
-    """One exercise of a lesson. Made by :func:`exercises`."""
+    """One exercise of a lesson. Made by :func:`exercises`.
+
+    Parameters
+    ----------
+    name : str
+        What it is called in the lesson.
+    checker : callable
+        Takes the answer, and raises :class:`NotYet` where it is not right.
+    hints : tuple of str
+        From faint to clear.
+    solution : str
+        The lesson's own lines.
+    praise : str
+        What a right answer is told.
+
+    Examples
+    --------
+    >>> from course_utils.teaching.checks.asserts import require
+    >>> from course_utils.teaching.exercise import Exercise
+    >>> q1 = Exercise("q1", lambda x: require(x == 4, "Not four."), ("Twice two.",), "4", "Four it is.")
+    >>> q1.check(5), q1.check(4), q1.hint()
+    (not yet: Not four., correct: Four it is., Hint 1 of 1: Twice two.)
+    """
 
     def __init__(self, name: str, checker: Callable, hints: tuple[str, ...], solution: str, praise: str):
-        self._name, self._checker, self._hints, self._solution, self._praise = (name, checker, hints, solution, praise)
-        self._shown = 0
+        self._name, self._checker, self._solution, self._praise = name, checker, solution, praise
+        self._hints = cycle([f"Hint {i} of {len(hints)}: {hint}" for i, hint in enumerate(hints, 1)])
 
     def __repr__(self) -> str:
         return f"Exercise {self._name}: use {self._name}.check(…), {self._name}.hint() or {self._name}.solution()"
 
-    def check(self, answer) -> Result:
+    def check(self, answer: Any) -> Result:
         """Say whether ``answer`` (a value, or the function you wrote) is right; never raises."""
         if _is_placeholder(answer):
             return Result("not attempted", "Replace the ... in the cell above, run it, then run this cell again.")
@@ -79,9 +113,7 @@ class Exercise:
 
     def hint(self) -> _Shown:
         """Show the next hint; after the last one, the first again."""
-        number = self._shown % len(self._hints)
-        self._shown += 1
-        return _Shown(f"Hint {number + 1} of {len(self._hints)}: {self._hints[number]}")
+        return _Shown(next(self._hints))
 
     def solution(self) -> _Shown:
         """Show the lesson's own solution."""
@@ -89,53 +121,38 @@ class Exercise:
 
 
 def exercises(lesson: int) -> tuple[Exercise, ...]:
-    """Return the exercises of a lesson, in their order: ``q1, q2, q3, q4, q5 = exercises(1)``."""
+    """Return the exercises of a lesson.
+
+    Parameters
+    ----------
+    lesson : int
+        Its number, from 1.
+
+    Returns
+    -------
+    tuple of Exercise
+        In their order: ``q1, q2, q3, q4, q5 = exercises(1)``.
+
+    Examples
+    --------
+    >>> from course_utils.teaching import exercises
+    >>> q1, *others = exercises(1)
+    >>> q1
+    Exercise q1: use q1.check(…), q1.hint() or q1.solution()
+    """
     module = importlib.import_module(f"course_utils.teaching.checks.lesson{lesson:02d}")
-    path = Path(module.__file__).with_suffix(".json")
-    solutions = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    missing = "The solutions are made by `python tools/build.py`."
+    solutions = json.loads((Path(__file__).parent / f"checks/lesson{lesson:02d}.json").read_text(encoding="utf-8"))
     return tuple(
-        Exercise(name, checker, hints, solutions.get(name, missing), praise)
+        Exercise(name, checker, hints, solutions[name], praise)
         for name, (checker, hints, praise) in module.EXERCISES.items()
     )
 
 
-def _is_placeholder(answer) -> bool:
-    if answer is ...:
-        return True
+def _is_placeholder(answer: Any) -> bool:
     if not isinstance(answer, types.FunctionType):
-        return False
+        return answer is ...
     # A stub's body is `...`: it does nothing but return None. One that forgets to return does something first.
     idle = {"RESUME", "NOP", "LOAD_CONST", "RETURN_CONST", "RETURN_VALUE", "COPY_FREE_VARS"}
     steps = list(dis.get_instructions(answer))
     constants = [step.argval for step in steps if step.opname in ("LOAD_CONST", "RETURN_CONST")]
     return all(step.opname in idle for step in steps) and constants in ([None], [...])
-
-
-# --- for checkers ------------------------------------------------------------------------------------------------
-
-
-def call(function, *arguments):
-    """Call a student's function; say clearly when it is none or returns nothing."""
-    if not callable(function):
-        raise NotYet(f"Pass the function itself to check(), not its result; this is {type(function).__name__}.")
-    result = function(*arguments)
-    if result is None:
-        raise NotYet(f"{getattr(function, '__name__', 'Your function')} returns None. Does it end with `return …`?")
-    return result
-
-
-def require(condition, message: str) -> None:
-    """Raise :class:`NotYet` with ``message`` unless the condition holds."""
-    if not condition:
-        raise NotYet(message)
-
-
-def number(value, name: str) -> float:
-    """Turn what a student's function returned into a number; say what is off where it is none."""
-    try:
-        array = np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise NotYet(f"{name} should return a number, not {type(value).__name__}.") from None
-    require(array.shape == (), f"{name} should return one number, not something of shape {array.shape}.")
-    return float(array)

@@ -105,6 +105,23 @@ def type_and_run(page: Page, index: int, source: str, expected: str) -> None:
         page.wait_for_function("([node, text]) => node.innerText.includes(text)", arg=[node, expected])
 
 
+def committed_cells(name: str) -> list[dict]:
+    return json.loads((ROOT / f"lessons/{name}.ipynb").read_text(encoding="utf-8"))["cells"]
+
+
+def stable_outputs(cells: list[dict]) -> dict[str, str]:
+    """What a run must print as the committed notebook does: rounded values, and the checks of unanswered exercises."""
+    found = {}
+    for cell in cells:
+        source, outputs = "".join(cell["source"]), cell.get("outputs", [])
+        if "nbval-check-output" in cell["metadata"].get("tags", []) or re.search(
+            r"^q\d+\.check\(", source, re.MULTILINE
+        ):
+            texts = [output.get("text") or output.get("data", {}).get("text/plain", "") for output in outputs]
+            found[source] = "".join("".join(text) for text in texts)
+    return found
+
+
 @pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson["name"])
 def test_lesson(lesson, jupyterlab, page):
     PICTURES.mkdir(exist_ok=True)
@@ -126,6 +143,7 @@ def test_lesson(lesson, jupyterlab, page):
     outputs = [(index, output) for index, cell in enumerate(cells) for output in cell.get("outputs", [])]
     assert not [output for _, output in outputs if output["output_type"] == "error"]
     assert ran
+    assert stable_outputs(cells) == stable_outputs(committed_cells(lesson["name"]))
 
     for index in dict.fromkeys(index for index, output in outputs if PLOTLY in output.get("data", {})):
         figure = show_cell(page, index).wait_for_selector(".js-plotly-plot:has(.main-svg)")

@@ -1,5 +1,6 @@
 """What the notebook tests share: the lessons of the manifest, and notebooks made of parts of a lesson."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from lesson import code_cells, question, read_manifest, sections, tags  # noqa: 
 
 LESSONS = read_manifest(ROOT)
 NAMES = [lesson["name"] for lesson in LESSONS]
+#: The cell in which an exercise is checked; its group is the exercise's name.
+CHECK = re.compile(r"^(q\d+)\.check\(", re.MULTILINE)
 
 
 def read(folder: str, lesson: dict) -> NotebookNode:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from course_utils.embedding import Embedder, ModelCard
+from course_utils.embedding import LocalEmbedder, ModelCard
 
 CARD = ModelCard(
     name="test/fake",
@@ -57,8 +57,8 @@ class FakeModel:
         return sum(len(texts) for texts, _ in self.calls)
 
 
-def fake_embedder(cache=None, fingerprint="fake", card=CARD, **model):
-    return Embedder(FakeModel(**model), card, fingerprint=fingerprint, cache=cache)
+def fake_embedder(cache=False, fingerprint="fake", card=CARD, **model):
+    return LocalEmbedder(FakeModel(**model), card, fingerprint=fingerprint, cache=cache)
 
 
 def start_python(code, *arguments, prefix=(), **environment):

@@ -15,6 +15,7 @@ import nbformat
 import pytest
 from typer.testing import CliRunner
 
+from course_utils import data, embedding
 from course_utils.app import cli, doctor, lab, run
 from course_utils.paths import ROOT
 
@@ -301,39 +302,34 @@ def test_packages_against_constraints(monkeypatch, tmp_path):
 
 
 def test_weights(monkeypatch):
-    from course_utils.embedding import embedder
-
     assert doctor.check_weights().state == "ok"
 
     def changed(name):
-        raise embedder.ModelUnavailableError("model.safetensors has changed")
+        raise embedding.ModelUnavailableError("model.safetensors has changed")
 
-    monkeypatch.setattr(embedder, "_find_weights", changed)
+    monkeypatch.setattr(embedding, "find_weights", changed)
     line = doctor.check_weights()
     assert line.state == "fail" and "has changed" in line.text and line.remedy
 
 
 def test_data(monkeypatch, tmp_path):
-    from course_utils.data import corpora
-
     monkeypatch.setenv("COURSE_CACHE_DIR", str(tmp_path))
     digest = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"  # of "hello"
-    source = {"package": "p", "version": "1", "members": {"deep/in/a.tab": digest}}
-    monkeypatch.setattr(corpora, "sources", lambda: {"greetings": source})
+    source = {"package": "p", "version": "1", "members": {"deep/in/a.tab": digest, "deep/b.tab": digest}}
+    monkeypatch.setattr(data, "sources", lambda: {"greetings": source})
     line = doctor.check_data()
-    assert line.state == "warn" and "a.tab of greetings" in line.text and "setup" in line.remedy
-    (tmp_path / "data/p-1").mkdir(parents=True)
-    (tmp_path / "data/p-1/a.tab").write_bytes(b"hello")
+    assert line.state == "warn" and "in/a.tab of greetings, b.tab of greetings" in line.text and "setup" in line.remedy
+    (tmp_path / "data/p-1/in").mkdir(parents=True)
+    for name in ("in/a.tab", "b.tab"):
+        (tmp_path / "data/p-1" / name).write_bytes(b"hello")
     assert doctor.check_data().state == "ok"
-    (tmp_path / "data/p-1/a.tab").write_bytes(b"hellO")
+    (tmp_path / "data/p-1/in/a.tab").write_bytes(b"hellO")
     assert doctor.check_data().state == "warn"
 
 
 def test_network(monkeypatch):
-    from course_utils.embedding import embedder
-
     for answers, state in ((True, "ok"), (False, "warn")):
-        monkeypatch.setattr(embedder, "hub_answers", lambda answers=answers: answers)
+        monkeypatch.setattr(embedding, "hub_answers", lambda answers=answers: answers)
         assert doctor.check_network().state == state
 
 
@@ -356,10 +352,10 @@ def test_windows_lines(monkeypatch):
     def missing(name):
         raise OSError(f"Could not find module {name!r}")
 
-    monkeypatch.setattr(doctor.ctypes, "WinDLL", missing, raising=False)
+    monkeypatch.setattr(doctor.ctypes, "CDLL", missing)
     line = doctor.check_windows_runtime()
     assert line.state == "fail" and "vcruntime140_1.dll" in line.text and "vc_redist" in line.remedy
-    monkeypatch.setattr(doctor.ctypes, "WinDLL", lambda name: None, raising=False)
+    monkeypatch.setattr(doctor.ctypes, "CDLL", lambda name: None)
     assert doctor.check_windows_runtime().state == "ok"
 
     class Key:
@@ -413,7 +409,7 @@ def test_doctor_and_check_exit_1_only_on_a_failure(monkeypatch, state, status):
 def test_the_smoke_notebook_notices_a_wrong_vector(monkeypatch, tmp_path):
     assert doctor.check_notebook().state == "ok"
     (tmp_path / "sitecustomize.py").write_text(
-        "import numpy\nimport course_utils.embedding.embedder as e\n"
+        "import numpy\nimport course_utils.embedding.loading as e\n"
         "e.load_embedder = lambda **k: type('Wrong', (), {'encode': lambda self, texts: numpy.eye(2)})()",
         encoding="utf-8",
     )
@@ -434,7 +430,7 @@ def test_run_passes_its_options_on(monkeypatch):
     assert course("run").exit_code == 0
 
 
-@pytest.mark.parametrize("failing", [None, "ruff", "build.py", "pytest"])
+@pytest.mark.parametrize("failing", [None, "ruff check", "ruff format", "mypy", "build.py", "pytest"])
 def test_the_tests_stop_at_the_first_failure_with_its_status(monkeypatch, failing):
     commands = []
 
@@ -445,9 +441,9 @@ def test_the_tests_stop_at_the_first_failure_with_its_status(monkeypatch, failin
     monkeypatch.setattr(cli.subprocess, "call", call)
     monkeypatch.setattr(cli, "fetch_data", lambda: None)
     assert course("test", "tests/unit", "-k", "x").exit_code == (3 if failing else 0)
-    order = ["ruff", "build.py", "pytest"]
-    assert len(commands) == (order.index(failing) + 1 if failing else 3)
-    assert failing or commands[2].endswith("-m pytest -n 2 --dist loadscope --no-loadscope-reorder tests/unit -k x")
+    order = ["ruff check", "ruff format", "mypy", "build.py", "pytest"]
+    assert len(commands) == (order.index(failing) + 1 if failing else 5)
+    assert failing or commands[4].endswith("-m pytest -n 2 --dist loadscope --no-loadscope-reorder tests/unit -k x")
 
 
 def in_a_process(*words: str, **environment: str):

@@ -1,5 +1,6 @@
 """The embedding cache: shared, killed, damaged and refused by the disk, and still right."""
 
+import functools
 import json
 import logging
 import random
@@ -16,7 +17,7 @@ from helpers import fake_embedder, output_of, run_python, start_python, with_mou
 
 from course_utils.embedding import EmbeddingCache, EmbeddingOptions
 from course_utils.embedding.cache import wal_is_safe
-from course_utils.embedding.embedder import _folder_fingerprint
+from course_utils.embedding.weights import fingerprint
 
 TEXTS = [f"text number {i}" for i in range(2000)]
 LONG = {"dim": 384, "max_seq_length": 64}  # vectors as large as MiniLM's
@@ -61,6 +62,16 @@ def test_another_session_finds_them_and_computes_nothing(path):
     second = fake_embedder(EmbeddingCache(path))
     assert np.array_equal(second.encode(TEXTS), first)
     assert second.model.calls == []
+
+
+def test_nothing_is_looked_up_twice(cache, monkeypatch):
+    get_many, looked_up = cache.get_many, []
+    monkeypatch.setattr(cache, "get_many", lambda keys: looked_up.append(len(keys)) or get_many(keys))
+    embedder = fake_embedder(cache)
+    embedder.encode(TEXTS[:300])
+    assert looked_up == [300, 256, 44]  # what is there, and after each part which vectors were stored first
+    embedder.encode(TEXTS[:300])
+    assert looked_up[3:] == [300]
 
 
 def test_more_keys_than_sqlite_takes_in_one_query(cache):
@@ -139,16 +150,16 @@ def test_the_fingerprint_follows_every_file_that_decides_the_vectors(tmp_path):
         file = folder / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(name, encoding="utf-8")
-    prints = [_folder_fingerprint(folder)]
+    prints = [fingerprint(folder)]
     for name in files:
         (folder / name).write_text("changed", encoding="utf-8")
-        prints.append(_folder_fingerprint(folder))
+        prints.append(fingerprint(folder))
     (folder / "vocab.txt").rename(folder / "merges.txt")
-    prints.append(_folder_fingerprint(folder))
+    prints.append(fingerprint(folder))
     assert len(set(prints)) == len(files) + 2
     for name in ("README.md", "training.log"):
         (folder / name).write_text("any", encoding="utf-8")
-    assert _folder_fingerprint(folder.rename(tmp_path / "moved")) == prints[-1]
+    assert fingerprint(folder.rename(tmp_path / "moved")) == prints[-1]
 
 
 # --- several processes --------------------------------------------------------------------------------------------
@@ -235,6 +246,23 @@ def test_eight_processes_open_a_new_cache_at_once(tmp_path):
     assert [len(EmbeddingCache(tmp_path / f"{i}.sqlite")) for i in range(30)] == [8] * 30
 
 
+def test_an_interrupt_while_writing_leaves_no_lock(path, monkeypatch):
+    class Interrupted(sqlite3.Connection):
+        def executemany(self, *arguments):
+            super().executemany(*arguments)
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(sqlite3, "connect", functools.partial(sqlite3.connect, factory=Interrupted))
+    interrupted = EmbeddingCache(path)
+    monkeypatch.undo()
+    with pytest.raises(KeyboardInterrupt):
+        interrupted.put_many({b"a": np.ones(4)})
+    other = sqlite3.connect(path, timeout=0)
+    other.execute("BEGIN IMMEDIATE")  # "database is locked" while the first one is still writing
+    other.close()
+    assert len(interrupted) == len(EmbeddingCache(path)) == 0
+
+
 # --- damage -------------------------------------------------------------------------------------------------------
 
 
@@ -243,9 +271,10 @@ def test_a_flipped_bit_is_noticed_logged_and_computed_again(where, path, caplog)
     texts = TEXTS[:50]
     embedder = fake_embedder(EmbeddingCache(path), **LONG)
     sound = embedder.encode(texts)
-    key = embedder._keys(texts, "", 64)[20]
-    vector = embedder.cache.get_many([key])[key].tobytes()
+    vector = embedder.encode(texts[20], normalize_embeddings=False).tobytes()
     data = file_of(embedder.cache).read_bytes()
+    with sqlite3.connect(path) as connection:
+        key = connection.execute("SELECT key FROM vectors WHERE vector = ?", [vector]).fetchone()[0]
     # In a row the key (32 bytes), the checksum and the vector follow one another.
     vector_at = data.index(vector)
     key_at = data.rindex(key, 0, vector_at)

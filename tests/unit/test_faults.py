@@ -86,11 +86,11 @@ def test_files_are_read_as_utf8_whatever_the_system_thinks(tmp_path):
 
 CELLS = [
     "import locale\n"
-    "from course_utils import exercises, say\n"
     "from course_utils.embedding import EmbeddingCache\n"
     "from course_utils.measuring import Interval\n"
+    "from course_utils.teaching import exercises, say\n"
     "from helpers import fake_embedder\n"
-    "q1, *_ = exercises.exercises(1)\n"
+    "q1, *_ = exercises(1)\n"
     "print(locale.getencoding())",
     "print(say.comparison('Müller', '日本', Interval(0.5, 0.2, 0.8), 'Genauigkeit'))",
     "q1.check(lambda a, b: a @ b)",

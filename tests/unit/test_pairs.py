@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from course_utils.app.retriever import digests, pairs_sha256
 from course_utils.data import Pairs, read_pairs, split_pairs
 
 ROWS = [
@@ -37,8 +38,8 @@ def test_candidates_hold_each_text_once_and_know_what_is_right():
     assert pairs.candidates == ("hier, 今日", "ich", "du", "dort", "nirgends")
     assert pairs.relevant(pairs.candidates) == [[0], [1, 2], [0]]
     assert pairs.take([2, 0]).queries == ("Was?", "Wo?")
-    assert len(set(pairs.digests)) == 3 and pairs.take([0]).digests == pairs.digests[:1]
-    assert pairs.sha256 != pairs.take([1, 0, 2]).sha256
+    assert len(set(digests(pairs))) == 3 and digests(pairs.take([0])) == digests(pairs)[:1]
+    assert pairs_sha256(pairs) != pairs_sha256(pairs.take([1, 0, 2]))
 
 
 @pytest.mark.parametrize(
@@ -50,7 +51,7 @@ def test_candidates_hold_each_text_once_and_know_what_is_right():
         ("a.jsonl", '{"query": "a", "pos": ["b", null]}', "line 1, column 'pos': .* holds missing"),
         ("a.jsonl", '{"query": "a", "pos": {"b": 1}}', "line 1, column 'pos': .* a dict"),
         ("a.jsonl", '{"query": "a", "pos": "b", "neg": ["b"]}', "line 1, column 'neg': .* also a right answer"),
-        ("a.jsonl", '{"query": "a", "pos": "b"}\n{"query":', "line 2: is not JSON: column"),
+        ("a.jsonl", '{"query": "a", "pos": "b"}\n{"query":', "a.jsonl is not JSON: line 2, column 10"),
         ("a.jsonl", '["a", "b"]', "line 1: is not an object"),
         ("a.json", '[{"query": "a", "pos": "b"}, {"query": "c"}]', "entry 2, column 'pos'"),
         ("a.json", '{"query": "a"}', "should hold a list"),

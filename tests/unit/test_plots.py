@@ -6,17 +6,9 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.collections import PathCollection
 
 from course_utils.drawing import PALETTE, preview
-from course_utils.drawing.plots import (
-    plot_map,
-    plot_map_grid,
-    plot_scores,
-    plot_similarity_heatmap,
-    plot_task_maps,
-    plot_tradeoff,
-)
+from course_utils.drawing.plots import plot_map, plot_map_grid, plot_scores, plot_similarity_heatmap, plot_task_maps
 
 POINTS = np.random.default_rng(0).normal(size=(24, 2)).astype(np.float32)
 
@@ -174,19 +166,6 @@ def test_scores_have_one_panel_a_task_with_the_first_model_on_top():
     ends = sorted(round(x, 6) for segment in bars.get_segments() for x in segment[:, 0])
     assert ends == [0.4, 0.5, 0.6, 0.9]
     assert "accuracy" in figure.axes[0].get_xlabel() and "95 % interval" in figure.axes[0].get_xlabel()
-
-
-def test_the_trade_off_shows_quality_speed_and_memory():
-    table = SUMMARY[:2].set_index("model").assign(ms_per_text=[1.0, 20.0], memory_mib=[50.0, 400.0])
-    table = table.assign(q1=[0.9, 19], q3=[1.2, 22])
-    figure = plot_tradeoff(table, quality="accuracy", title="t")
-    axis = figure.axes[0]
-    assert axis.get_xscale() == "log" and "ms per text" in axis.get_xlabel() and "accuracy" in axis.get_ylabel()
-    markers = [points for points in axis.collections if isinstance(points, PathCollection)]
-    assert [points.get_offsets().tolist()[0] for points in markers] == [[1, 0.5], [20, 0.6]]
-    small, large = (points.get_sizes()[0] for points in markers)
-    assert small < large
-    assert [text.get_text() for text in axis.texts] == ["a\n50 MiB", "b\n400 MiB"]
 
 
 def test_task_maps_share_one_legend_and_read_out_neighbours():

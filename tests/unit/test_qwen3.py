@@ -183,8 +183,8 @@ def test_each_card_puts_its_template_to_the_byte(name, folder, tmp_path):
     embedder = load_embedder(shutil.copytree(folder, tmp_path / name), cache=False)
     assert embedder.card is find_model(name)
     given = []
-    embedder._compute = lambda texts, prompt, *rest: (
-        given.extend((prompt + text).encode() for text in texts) or (np.ones((len(texts), DIM), np.float32))
+    embedder.model.encode = lambda texts, *, prompt, **options: (
+        given.extend((prompt + text).encode() for text in texts) or np.ones((len(texts), DIM), np.float32)
     )
     embedder.encode("Is it hot?", instruction=TASK)
     embedder.encode_query("Is it hot?")

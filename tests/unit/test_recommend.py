@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from course_utils.embedding import CATALOG, ModelCard, find_model
-from course_utils.measuring import Interval, recommend
-from course_utils.measuring.recommend import published_scores, stay_or_upgrade
+from course_utils.measuring import Interval
+from course_utils.measuring.recommend import published_scores, recommend, stay_or_upgrade
 
 SMALL = ModelCard("a/small", 1, 8, 256, license="mit", languages=("eng",), download_mb=100)
 LARGE = ModelCard(
@@ -27,13 +27,6 @@ CARDS = {"small": SMALL, "large": LARGE, "bare": BARE}
 )
 def test_the_rule_needs_the_whole_interval(interval, outcome):
     assert stay_or_upgrade(interval) == outcome
-
-
-def test_the_rule_with_another_threshold():
-    assert stay_or_upgrade(Interval(0.7, 0.6, 0.79), threshold=0.6) == "stay"
-    for threshold in (0, 80, -1):
-        with pytest.raises(ValueError, match=f"threshold={threshold} must be above 0 and at most 1"):
-            stay_or_upgrade(Interval(0.7, 0.6, 0.8), threshold)
 
 
 def test_published_scores_have_a_version_and_a_source():

@@ -46,8 +46,10 @@ def cache(tmp_path):
     return EmbeddingCache(tmp_path / "vectors.sqlite")
 
 
-def remote(server, cache=False, **options):
-    return RemoteEmbedder(server.url, options.pop("model", "some-model"), **{"cache": cache, "api_key": KEY} | options)
+def remote(server, cache=False, model="some-model", max_retries=6, **options):
+    embedder = RemoteEmbedder(server.url, model, **{"cache": cache, "api_key": KEY} | options)
+    embedder.max_retries = max_retries
+    return embedder
 
 
 def units(texts, dim=DIM):
@@ -292,6 +294,24 @@ def test_an_interrupt_keeps_what_came_and_asks_for_nothing_new(server, cache, mo
     with pytest.raises(KeyboardInterrupt):
         remote(server, cache, dimensions=DIM, connections=2).encode(TEXTS, batch_size=1)
     assert len(cache) == 3 and len(server.asked) < 12
+
+
+def test_an_interrupt_cancels_what_is_under_way(server, cache, monkeypatch):
+    def first_waits(texts):
+        return server.released.wait(30) if len(server.asked) == 1 else fake_vectors(texts)
+
+    def interrupted(vectors):
+        raise KeyboardInterrupt
+
+    server.embed = first_waits
+    monkeypatch.setattr(cache, "put_many", interrupted)
+    begin = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        remote(server, cache, dimensions=DIM, connections=2).encode(TEXTS, batch_size=1)
+    assert time.monotonic() - begin < 10
+    n_asked = len(server.asked)
+    time.sleep(0.3)
+    assert len(server.asked) == n_asked
 
 
 @pytest.mark.parametrize("model", ["qwen/qwen3-embedding-0.6b", "some-model"])

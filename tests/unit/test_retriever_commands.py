@@ -2,6 +2,8 @@
 
 import json
 import re
+import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,10 +12,11 @@ from tiny_qwen3 import build_tiny_qwen3
 from typer.testing import CliRunner
 
 from course_utils.app import cli
-from course_utils.app.retriever import _rows, open_models
+from course_utils.app.retriever import _rows, digests, export_model, open_models, pairs_sha256
 from course_utils.data import Pairs, read_pairs
 from course_utils.embedding import load_embedder
-from course_utils.learning import CheckpointError, ProjectionHead
+from course_utils.learning import CheckpointError, ProjectionHead, train_projection_head
+from course_utils.measuring import normalize
 
 PICTURES = ("similarity_distribution", "tsne_projection", "umap_projection", "similarity_heatmap", "top_k_predictions")
 EVIL = "<script>alert(1)</script>"
@@ -58,19 +61,45 @@ def trained(model, data, tmp_path_factory):
     return folder, said
 
 
-def test_training_says_what_it_does_and_keeps_every_epoch(trained, model):
+def test_training_says_what_it_does_and_keeps_the_best_head(trained, model):
     folder, said = trained
     assert "80 questions: 56 to train, 12 to choose the epoch, 12 set aside" in said
     assert len(re.findall(r"^epoch +\d+  loss \d", said, re.MULTILINE)) == 4
     about = ProjectionHead.load(folder / "one").about
     assert about["encoder"] == "tiny" and about["data"] == "pairs.jsonl" and len(about["used"]) == 68
-    assert str(folder) not in (folder / "one" / "best.json").read_text(encoding="utf-8")
-    assert {f"epoch_{i:03d}.safetensors" for i in range(4)} <= {path.name for path in (folder / "one").iterdir()}
+    assert about["settings"]["dim"] == 16 and set(about["metrics"]) == {"epoch", "loss", "recall_at_1", "mrr"}
+    assert str(folder) not in json.dumps(about)
+    assert [path.name for path in (folder / "one").iterdir()] == ["best.safetensors"]
     head, encoder = ProjectionHead.load(folder / "one"), load_embedder(model, cache=False)
     exported = load_embedder(folder / "exported", cache=False)
     texts = ["one", "two and three"]
     assert np.abs(exported.encode(texts) - head.transform(encoder.encode(texts))).max() < 1e-6
     assert exported.card.query_prompt == encoder.card.query_prompt != ""
+
+
+@pytest.mark.parametrize("hidden", [None, 32])
+def test_an_exported_model_gives_the_same_vectors_everywhere(minilm, tmp_path, hidden):
+    rng = np.random.default_rng(3)
+    x, y, *val = (normalize(rng.normal(size=(20, 384))).astype(np.float32) for _ in range(4))
+    about = {"encoder": minilm.card.name, "encoder_fingerprint": minilm.fingerprint}
+    head = replace(train_projection_head(x, y, val, dim=64, hidden=hidden, epochs=2).head, about=about)
+    folder = tmp_path / "model"
+    export_model(minilm, head, folder)
+    texts = ["A cat sat on the mat.", "Stocks fell sharply today.", "x " * 300, "", "猫がいる"]
+    expected = head.transform(minilm.encode(texts))
+    from sentence_transformers import SentenceTransformer
+
+    plain = SentenceTransformer(str(folder), device="cpu").encode(texts)
+    assert np.abs(plain - expected).max() < 1e-6
+    exported = load_embedder(folder, cache=False)
+    assert exported.embedding_dim == 64 and np.abs(exported.encode(texts) - expected).max() < 1e-6
+    assert not list(folder.rglob("*.bin")) and not list(folder.rglob("*.py"))
+    assert np.abs(minilm.model.encode(texts[:2]) - minilm.encode(texts[:2])).max() < 1e-6  # it is as it was
+    with pytest.raises(ValueError, match="'model' is not empty"):
+        export_model(minilm, head, folder)
+    with pytest.raises(CheckpointError, match="does not fit"):
+        export_model(exported, head, tmp_path / "other")
+    shutil.rmtree(folder)
 
 
 def test_evaluate_counts_only_what_was_not_seen(trained, model, data):
@@ -104,19 +133,21 @@ def test_visualize_leaves_all_pictures_and_a_report(trained, model, data, tmp_pa
         "--perplexity",
         5,
     )
-    files = {f"{name}.{kind}" for name in PICTURES for kind in ("png", "html")}
+    files = {f"{name}.png" for name in PICTURES} | {f"{name}.html" for name in PICTURES[1:]}
     assert {path.name for path in out.iterdir()} == files | {"plotly.min.js", "report.json", "report.html"}
     for name in PICTURES:
-        assert (out / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+        assert (out / f"{name}.png").read_bytes().startswith(b"\x89PNG") and f"{name}.png" in said
+    for name in PICTURES[1:]:  # a histogram has no texts to show
         twin = (out / f"{name}.html").read_text(encoding="utf-8")
         assert 'src="plotly.min.js"' in twin and "https://cdn" not in twin
-        assert EVIL not in twin and name in said
+        assert EVIL not in twin and all(f"model={model}" in twin for model in ("stock", "one", "two"))
     report = json.loads((out / "report.json").read_text(encoding="utf-8"))
     assert report["questions"] == 12 and set(report["pictures"]) == set(PICTURES)
     assert set(report["verdicts"]) == {"one", "two"}
     assert report["verdicts"]["one"]["advice"] in ("deploy", "train more", "fix the data")
     page = (out / "report.html").read_text(encoding="utf-8")
     assert page.count("data:image/png;base64,") == 5 and EVIL not in page and str(tmp_path) not in page
+    assert re.findall(r'href="(\w+)\.html"', page) == list(PICTURES[1:])
 
 
 def test_the_verdict_counts_what_a_head_does_elsewhere(trained, model, data, tmp_path):
@@ -129,7 +160,7 @@ def test_the_verdict_counts_what_a_head_does_elsewhere(trained, model, data, tmp
     said = course(*words, "--skip-umap", "--checkpoint", folder / "one", "--compare", folder / "two")
     assert "pairs.jsonl: 12 questions, 36 answers" in said and "other.jsonl: 5 questions, 5 answers" in said
     report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
-    assert report["other_data_sha256"] == read_pairs(other).sha256 != report["data_sha256"]
+    assert report["other_data_sha256"] == pairs_sha256(read_pairs(other)) != report["data_sha256"]
     for name in ("one", "two"):
         stock, head = (
             open_models(other, model, heads, device=None, batch_size=32, max_samples=None)[-1].right_first
@@ -139,6 +170,23 @@ def test_the_verdict_counts_what_a_head_does_elsewhere(trained, model, data, tmp
         assert change == pytest.approx(head.mean() - stock.mean())
     with pytest.raises(ValueError, match="give the head with --checkpoint"):
         course(*words)
+
+
+def test_the_head_of_another_training_is_not_overwritten(trained, model, data, tmp_path):
+    words = ("train", "--data", data, "--model", model, "--out", tmp_path / "mine", "--dim", 4)
+    first = course(*words, "--epochs", 1)
+    assert course(*words, "--epochs", 1) == first  # the same again is no other
+    with pytest.raises(CheckpointError, match="'mine' holds another training"):
+        course(*words, "--epochs", 2)
+    assert ProjectionHead.load(tmp_path / "mine").about["settings"]["epochs"] == 1
+
+
+def test_a_head_called_stock_is_told_from_the_stock_model(trained, model, data, tmp_path):
+    ProjectionHead.load(trained[0] / "one").save(tmp_path / "stock.safetensors")
+    models = open_models(
+        data, str(model), [tmp_path / "stock.safetensors"] * 2, device=None, batch_size=8, max_samples=9
+    )
+    assert [each.name for each in models] == ["stock", "stock (1)", "stock (2)"]
 
 
 def test_pictures_can_be_left_out_and_samples_drawn(model, data, tmp_path):
@@ -199,7 +247,7 @@ def test_all_questions_seen(trained, model, data, tmp_path):
     folder, _ = trained
     used = set(ProjectionHead.load(folder / "one").about["used"])
     pairs = read_pairs(data)
-    lines = zip(data.read_text(encoding="utf-8").splitlines(), pairs.digests, strict=True)
+    lines = zip(data.read_text(encoding="utf-8").splitlines(), digests(pairs), strict=True)
     rows = [line for line, digest in lines if digest in used]
     (tmp_path / "seen.jsonl").write_text("\n".join(rows), encoding="utf-8")
     with pytest.raises(ValueError, match="0 pairs are too few"):

@@ -177,7 +177,7 @@ def test_a_csv_with_several_columns_to_colour_by(tmp_path):
 
 
 def test_a_corpus_of_the_course_knows_its_labels():
-    frame = task_maps.labelled_texts("newsgroups", options={"n_per_group": 3})
+    frame = task_maps.labelled_texts("newsgroups", n_per_group=3)
     assert list(frame.columns) == ["text", "group"] and len(frame) == 30
     frame = task_maps.labelled_texts("minimal_pairs", "b", ["kind"])
     assert list(frame.columns) == ["text", "kind"] and frame["text"].is_unique

@@ -13,8 +13,9 @@ from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
+from sklearn.utils.validation import check_is_fitted
 
-from course_utils.data import TensorFileError
+from course_utils.data import TensorFileError, read_tensors, write_tensors
 from course_utils.embedding import ModelCard
 from course_utils.learning import (
     ALPHAS,
@@ -22,7 +23,8 @@ from course_utils.learning import (
     RankingExample,
     TextEmbedder,
     predict_ensemble,
-    value_learner,
+    ridge,
+    text_embedder,
 )
 
 
@@ -88,8 +90,9 @@ def test_an_instruction_reaches_the_texts_in_the_models_own_template():
 
 def test_dimensions_too_many_and_not_trained_for(caplog):
     for wrong in (9, 0, 2.0, True):
-        with pytest.raises(ValueError, match=r"embedding_dim=.* from 1 to 8, the size of test/fake"):
-            TextEmbedder(fake_embedder(), embedding_dim=wrong).fit()
+        with pytest.raises(ValueError, match=r"_dim=.* must be a whole number from 1 to 8 for test/fake"):
+            TextEmbedder(fake_embedder(), embedding_dim=wrong).transform(["a"])
+    caplog.clear()
     assert TextEmbedder(fake_embedder(), embedding_dim=8).transform(["a"]).shape == (1, 8)
     assert not caplog.records
     cut = TextEmbedder(fake_embedder(), embedding_dim=4)
@@ -113,15 +116,23 @@ def test_a_name_is_loaded_at_first_use_with_a_cache_of_its_own(minilm, tmp_path)
     assert len(learner.embedding_cache) == 0
 
 
-def test_a_key_is_neither_shown_nor_lost_and_needs_an_endpoint():
+def test_a_key_is_neither_shown_nor_lost_and_needs_an_endpoint(monkeypatch):
+    opened = []
+    monkeypatch.setattr(
+        text_embedder,
+        "RemoteEmbedder",
+        lambda *args, api_key, cache: opened.append((*args, api_key)) or fake_embedder(),
+    )
     learner = EmbeddingValueLearner("openai:some-model", api_key="sk-secret")
     shown = repr(learner) + repr(learner.get_params()) + learner._repr_html_()
     assert "api_key" in shown and "sk-secret" not in shown
-    assert clone(learner)._open()._key_now() == "sk-secret"
+    assert clone(learner).transform(["a"]).shape == (1, 8)
+    learner.set_params(api_key="sk-other").transform(["a"])
+    assert opened == [("openai", "some-model", "sk-secret"), ("openai", "some-model", "sk-other")]
     with pytest.raises(ValueError, match="api_key is for a model behind an endpoint"):
-        EmbeddingValueLearner("all-MiniLM-L6-v2", api_key="sk-secret")._open()
+        EmbeddingValueLearner("all-MiniLM-L6-v2", api_key="sk-secret").transform(["a"])
     with pytest.raises(ValueError, match="an Embedder has its own"):
-        EmbeddingValueLearner(fake_embedder(), cache_dir="here")._open()
+        EmbeddingValueLearner(fake_embedder(), cache_dir="here").transform(["a"])
 
 
 # --- examples ----------------------------------------------------------------------------------------------------
@@ -131,6 +142,7 @@ def test_examples_come_singly_as_a_list_a_table_or_a_file(tmp_path):
     learner = EmbeddingValueLearner(fake_embedder())
     learner.add_training_example("one", 1, {"by": "me"})
     assert learner.add_training_examples([RankingExample("two", 2.5)]) == 1
+    assert learner.training_examples == [("one", 1, {"by": "me"}), ("two", 2.5, None)]
     table = pd.DataFrame({"what": ["three", "four"], "how much": [3, np.float32(4)]})
     assert learner.add_training_examples(table, text_column="what", score_column="how much") == 2
     (tmp_path / "mine.csv").write_text("text,score\nfive,5\nsix,6.5\n,9\n", encoding="utf-8")
@@ -185,7 +197,7 @@ def test_wrong_lists_tables_and_lengths(learner, tmp_path):
     assert len(learner.training_texts) == 60
 
 
-def test_too_few_examples_and_constant_scores_are_said_and_kept():
+def test_too_few_examples_and_constant_scores_are_said_and_kept(recwarn):
     learner = EmbeddingValueLearner(fake_embedder())
     with pytest.raises(ValueError, match="There is no example to learn from"):
         learner.train()
@@ -201,6 +213,9 @@ def test_too_few_examples_and_constant_scores_are_said_and_kept():
     assert learner.training_texts == ["a", "b", "c"]
     result = learner.train(validation_split=0, cv_folds=0)
     assert np.isnan(result["val_mse"]) and np.isnan(result["cv_mse_mean"])
+    result = learner.train(cv_folds=3)
+    assert np.isnan(result["val_r2"]) and np.isnan(result["val_spearman"]) and np.isfinite(result["cv_mse_mean"])
+    assert not recwarn.list
     assert learner.predict(["a", "c"]).shape == (2,)
     with pytest.raises(ValueError, match="would have 1 example to learn from"):
         learner.train(validation_split=0.6, cv_folds=0)
@@ -259,17 +274,17 @@ def test_groups_are_never_split(learner, monkeypatch):
     groups = np.repeat(range(12), 5)
     X = learner.transform(learner.training_texts)
     rows = {tuple(row): group for row, group in zip(X.round(5).tolist(), groups, strict=True)}
-    ridge = learner._ridge
+    fit_ridge = ridge.fit_ridge
 
-    def spy(part, scores):
+    def spy(part, scores, alphas):
         seen.append({rows[tuple(row)] for row in part.astype(np.float32).round(5).tolist()})
-        return ridge(part, scores)
+        return fit_ridge(part, scores, alphas)
 
-    monkeypatch.setattr(learner, "_ridge", spy)
+    monkeypatch.setattr(ridge, "fit_ridge", spy)
     learner.train(groups=groups)
     assert [len(part) for part in seen[:-1]] == [9, *[len(set(part)) for part in seen[1:-1]]]
     assert sorted(group for part in seen[1:-1] for group in set(range(12)) - part) == list(range(12))
-    with pytest.raises(ValueError, match="one value for each of the 60 examples"):
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         learner.train(groups=groups[:-1])
 
 
@@ -381,8 +396,11 @@ def test_predicting_before_training():
     for call in (learner.predict, learner.rank_texts, learner.explain, learner.save_model):
         with pytest.raises(NotFittedError, match="learned nothing yet"):
             call(["a"]) if call == learner.rank_texts else call("a.safetensors")
-    with pytest.raises(NotFittedError):
-        learner.feature_importance()
+    for call in (learner.feature_importance, lambda: learner.coef_, lambda: check_is_fitted(learner)):
+        with pytest.raises(NotFittedError):
+            call()
+    assert not hasattr(learner, "coef_") and not hasattr(learner, "classes_")
+    assert check_is_fitted(learner.fit(["a", "b"], [1, 2])) is None and learner.coef_.shape == (8,)
 
 
 def test_one_text_gives_a_number_and_an_empty_one_is_logged(learner, caplog):
@@ -450,7 +468,7 @@ def test_extra_columns_go_into_transform_and_have_to_stay(learner):
     learner.train()
     assert learner.predict(["a"]).shape == (1,)
     learner.transform = lambda texts: np.full((len(texts), 4), np.nan)
-    with pytest.raises(ValueError, match="NaN or infinite"):
+    with pytest.raises(ValueError, match="infs or NaNs"):
         learner.predict("a")
 
 
@@ -518,7 +536,7 @@ def test_a_loaded_model_predicts_explains_and_goes_on_learning(saved, learner):
     assert loaded.get_params() | {"embedder": None} == learner.get_params() | {"embedder": None}
     assert (loaded.predict(["a", "b"]) == learner.predict(["a", "b"])).all()
     assert loaded.intervals_stale_ and loaded.n_samples_ == 62
-    assert loaded._examples == learner._examples
+    assert loaded.training_examples == learner.training_examples
     pd.testing.assert_frame_equal(loaded.explain("a b").examples, learner.explain("a b").examples)
     for one in (loaded, learner):
         one.partial_fit("later", 2.0)
@@ -558,11 +576,11 @@ def test_a_file_that_is_no_sound_model_is_refused(damage, saved, tmp_path):
     elif damage == "foreign":
         save_file({"weights": np.ones(3)}, saved)
     elif damage == "vectors":
-        value_learner.write_tensors(saved, {"vectors": np.ones(3)}, {"format": "text-embeddings-course vectors 1"})
+        write_tensors(saved, {"vectors": np.ones(3)}, {"format": "text-embeddings-course vectors 1"})
         message = "not a saved value learner"
     elif damage == "newer":
         about = {"format": "text-embeddings-course value learner", "version": 2}
-        value_learner.write_tensors(saved, {"a": np.ones(1)}, about)
+        write_tensors(saved, {"a": np.ones(1)}, about)
         message = "newer version of the course. Update"
     else:
         changed = data[:-3] + bytes([data[-3] ^ 1]) + data[-2:]
@@ -574,10 +592,10 @@ def test_a_file_that_is_no_sound_model_is_refused(damage, saved, tmp_path):
 
 def test_saving_replaces_in_one_step_or_not_at_all(saved, learner, tmp_path, monkeypatch):
     before = saved.read_bytes()
-    learner._examples[0] = RankingExample("a", 1, {"what": object()})
+    learner.training_examples[0] = RankingExample("a", 1, {"what": object()})
     with pytest.raises(TypeError, match="JSON"):
         learner.save_model(saved)
-    learner._examples[0] = RankingExample("a", 1)
+    learner.training_examples[0] = RankingExample("a", 1)
     with pytest.raises(ValueError, match="ends in .safetensors"):
         learner.save_model(tmp_path / "model.pkl")
     (tmp_path / "a file").touch()
@@ -615,15 +633,14 @@ except OSError as error:
 
 def test_no_key_is_saved(tmp_path):
     learner = EmbeddingValueLearner("openai:some-model", api_key="sk-secret", ridge_alpha=1)
-    learner.transform = fake_embedder().encode
+    learner.transform = fake_embedder().encode  # nothing is asked of the endpoint
     path = learner.fit(["a", "b", "c"], [1, 2, 3]).save_model(tmp_path / "m.safetensors")
     assert b"sk-secret" not in path.read_bytes() and b"openai:some-model" in path.read_bytes()
     loaded = EmbeddingValueLearner.load_model(path, api_key="sk-other")
-    assert loaded._open()._key_now() == "sk-other" and loaded.training_texts == ["a", "b", "c"]
+    assert loaded.api_key == "sk-other" and loaded.training_texts == ["a", "b", "c"]
 
 
 def test_the_header_of_a_model_is_small_whatever_its_texts(saved):
-    data = saved.read_bytes()
-    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-    assert "with a note" not in json.dumps(header) and b"with a note" in data
-    assert "test/fake" in header["__metadata__"]["about"]
+    tensors, about = read_tensors(saved)
+    assert "with a note" not in json.dumps(about) and b"with a note" in tensors["examples"].tobytes()
+    assert about["embedder"] == "test/fake"

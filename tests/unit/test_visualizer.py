@@ -13,9 +13,9 @@ from helpers import CARD
 
 from course_utils.data import Pairs
 from course_utils.drawing import EmbeddingVisualizer
-from course_utils.drawing.visualizer import _decide
 from course_utils.learning import CheckpointError, ProjectionHead
 from course_utils.measuring import Interval, normalize
+from course_utils.measuring.retrieval import decide
 
 RNG = np.random.default_rng(0)
 
@@ -246,12 +246,12 @@ HIGH, LOW = Interval(0.9, 0.85, 0.95), Interval(0.3, 0.25, 0.35)
     ],
 )
 def test_the_rules_of_the_verdict(ten, gain, harm, advice, words):
-    said = _decide(ten, HIGH, gain, harm)
+    said = decide(ten, HIGH, gain, harm)
     assert said[0] == advice and words in said[1]
 
 
 def test_a_model_on_its_own_must_be_right_nearly_always():
-    said = _decide(HIGH, Interval(0.95, 0.9, 0.98), None, None)
+    said = decide(HIGH, Interval(0.95, 0.9, 0.98), None, None)
     assert said[0] == "deploy" and "as the baseline" in said[1]
 
 

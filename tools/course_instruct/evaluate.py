@@ -9,6 +9,7 @@ the teacher.
 
 import argparse
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ import torch
 from card import model_card
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import silhouette_samples
 from sklearn.model_selection import LeaveOneGroupOut, StratifiedKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from texts import (
@@ -35,10 +37,10 @@ from train import read_layers, wordings
 
 from course_utils.data import load_corpus
 from course_utils.embedding import DEFAULT_MODEL, find_model, load_embedder
-from course_utils.embedding.embedder import _from_package
 from course_utils.embedding.instruct import HEAD, GatedHead, load_instruct_model
+from course_utils.embedding.weights import packaged_weights
 from course_utils.measuring import bootstrap_interval, knn_accuracy, knn_overlap, nearest_neighbors
-from course_utils.measuring.metrics import cosine_spearman, gain, paraphrase_spread, shift, silhouette
+from course_utils.measuring.metrics import cosine_spearman, gain, shift
 
 K = 10
 A_LABEL = 300  # texts a label at most: the same number of each, so that chance is 1 / labels
@@ -111,7 +113,7 @@ def vote_accuracy(vectors: np.ndarray, labels: np.ndarray) -> np.ndarray:
 MEASURES = {
     "knn_accuracy": lambda vectors, labels: knn_accuracy(vectors, labels, K),
     "vote_accuracy": vote_accuracy,
-    "silhouette": silhouette,
+    "silhouette": partial(silhouette_samples, metric="cosine"),
 }
 
 
@@ -185,7 +187,7 @@ def evaluate_set(factor: str, texts: pd.DataFrame, heads: list[GatedHead], model
         "wrong_one_by_one": {other: summary(without, result) for other, result in wrong.items()},
         "irrelevant": summary(without, mean_over([measure(space, labels) for space in aside])),
         "words_in_front": summary(without, measure(in_front, labels)),
-        "spread": {name: paraphrase_spread([result[name] for result in right[0]]) for name in MEASURES},
+        "spread": {name: np.ptp([np.mean(result[name]) for result in right[0]]) for name in MEASURES},
         "shift": {kind: np.mean([shift(own.numpy(), space) for space in some]) for kind, some in spaces.items()},
         "overlap": {
             kind: np.mean([knn_overlap(own.numpy(), space, K, metric="cosine") for space in some])
@@ -222,7 +224,7 @@ def main() -> None:
     folders = sorted(arguments.heads.glob("seed-*"))
     folders.sort(key=lambda folder: (folder / "model.safetensors").read_bytes() != ships)
     heads = [GatedHead.load(str(folder), local_files_only=True).eval() for folder in folders]
-    model = load_instruct_model(_from_package(find_model(DEFAULT_MODEL)), head=heads[0])
+    model = load_instruct_model(packaged_weights(find_model(DEFAULT_MODEL)), head=heads[0])
     asked = (*TAUGHT, "topic", *HELD_OUT_FACTORS)
     instructions = {
         (name, part): read_layers(wordings(name, part), model)[1] for name in asked for part in ("held_out", "lesson")

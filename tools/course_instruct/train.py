@@ -27,8 +27,8 @@ from texts import TAUGHT, TOOLS, text_hash, training_texts
 from torch.nn.functional import cross_entropy, normalize, one_hot
 
 from course_utils.embedding import DEFAULT_MODEL, find_model
-from course_utils.embedding.embedder import _from_package
 from course_utils.embedding.instruct import HEAD, GatedHead, load_instruct_model
+from course_utils.embedding.weights import packaged_weights
 
 #: All settings. Chosen on parts of the training sources: trained without the movie sentences, Tatoeba and the studies,
 #: tested on those; then the same without tweets, IMDb, news and doctors' talk.
@@ -169,7 +169,7 @@ def main() -> None:
     begin = time.perf_counter()
     frame = training_texts()
     reader = GatedHead(TAUGHT, SETTINGS["layers"], rank=SETTINGS["rank"], hidden=SETTINGS["hidden"])
-    model = load_instruct_model(_from_package(find_model(DEFAULT_MODEL)), head=reader)
+    model = load_instruct_model(packaged_weights(find_model(DEFAULT_MODEL)), head=reader)
     model.max_seq_length = SETTINGS["max_length"]
     # the settings were chosen by then, so the wordings that they were chosen by are trained on too
     instructions = {

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from course_utils.teaching.exercise import NotYet, call, require
+from course_utils.teaching.checks.asserts import NotYet, call, require
 
 
 def _array(value, shape: tuple, name: str) -> np.ndarray:

@@ -5,7 +5,7 @@ from unittest import mock
 import numpy as np
 import pandas as pd
 
-from course_utils.teaching.exercise import call, number, require
+from course_utils.teaching.checks.asserts import call, number, require
 
 
 def check_recall_at_k(function) -> None:
@@ -97,15 +97,18 @@ def check_pick(function) -> None:
 def check_fair_timing(function) -> None:
     """A function of ``encode`` and batches; the clocks of the module ``time`` are set by hand meanwhile."""
     takes = [3.0, 0.2, 0.1, 9.0, 0.3, 0.2]  # seconds: a slow start, and a disturbance in the middle
-    clock, seen = [100.0], []
+    clock = [100.0]
+    seen: list[tuple[str, ...]] = []
+
+    def now() -> float:
+        return clock[0]
 
     def encode(texts):
         clock[0] += takes[len(seen)] if len(seen) < len(takes) else 0.2
         seen.append(tuple(texts))
 
     batches = [[f"text {i}", f"other text {i}"] for i in range(len(takes))]
-    clocks = {name: lambda: clock[0] for name in ("perf_counter", "time", "monotonic", "process_time")}
-    with mock.patch.multiple("time", **clocks):
+    with mock.patch.multiple("time", perf_counter=now, time=now, monotonic=now, process_time=now):
         value = number(call(function, encode, [list(batch) for batch in batches]), "fair_timing")
     require(len(seen) > 0, "encode was never called.")
     require(len(set(seen)) == len(seen), "A batch was encoded more than once. A cache may know it the second time.")

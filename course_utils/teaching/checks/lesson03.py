@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 
 from course_utils.data import Task
-from course_utils.teaching.exercise import NotYet, call, require
+from course_utils.teaching.checks.asserts import NotYet, call, require
 
 _TEMPLATE = "Instruct: {instruction}\nQuery:"
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from course_utils.teaching.exercise import NotYet, call, number, require
+from course_utils.teaching.checks.asserts import NotYet, call, number, require
 
 
 def check_closed_form_ridge(function) -> None:

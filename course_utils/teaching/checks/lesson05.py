@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from course_utils.teaching.exercise import call, number, require
+from course_utils.teaching.checks.asserts import call, number, require
 
 
 def _softmax(logits: np.ndarray, axis: int = 1) -> np.ndarray:

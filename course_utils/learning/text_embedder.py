@@ -1,0 +1,135 @@
+"""Texts become vectors inside scikit-learn's pipelines and searches.
+
+:class:`TextEmbedder` is the embedding step alone; what is learned from vectors stands elsewhere. It opens the model at
+first use and shares an open one with its clones.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin
+
+from course_utils.embedding import DEFAULT_MODEL, Embedder, EmbeddingCache, RemoteEmbedder, load_embedder
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(eq=False, repr=False)  # scikit-learn prints and compares estimators in its own way
+class TextEmbedder(TransformerMixin, BaseEstimator):
+    """Texts in, unit vectors out, as a scikit-learn transformer: for ``make_pipeline(TextEmbedder(), Ridge())``.
+
+    Parameters
+    ----------
+    embedder : str or Embedder, default the course's default model
+        A loaded :class:`~course_utils.embedding.Embedder`, which clones share, or a name for
+        :func:`~course_utils.embedding.load_embedder`, which is loaded at first use.
+    instruction : str, optional
+        A task in words, put into the model's own template.
+    embedding_dim : int, optional
+        Keep only the first so many dimensions (Matryoshka). Default: all. A warning is logged for a model that was not
+        trained to be cut.
+    cache_dir : str or Path, optional
+        Folder for the vectors, with a name only. Default: the course's own.
+    api_key : str, optional
+        Key of an endpoint, with a name such as ``"openai:text-embedding-3-small"`` only. Default: the endpoint's
+        environment variable, a safer place than a notebook. The key is never saved or shown.
+
+    Examples
+    --------
+    >>> from course_utils.learning import TextEmbedder
+    >>> TextEmbedder(embedding_dim=128).transform(["a walk", "a film"]).shape
+    (2, 128)
+    """
+
+    embedder: str | Embedder = DEFAULT_MODEL
+    _: KW_ONLY
+    instruction: str | None = None
+    embedding_dim: int | None = None
+    cache_dir: str | Path | None = None
+    api_key: str | None = None
+    # the parameters that were used, and the embedder they gave
+    _opened: tuple | None = field(default=None, init=False)
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Give the parameters by name, None for the API key: whatever prints an estimator prints these.
+
+        Parameters
+        ----------
+        deep : bool, default True
+            As scikit-learn has it; there is nothing inside.
+
+        Returns
+        -------
+        dict
+            Name to value.
+        """
+        return super().get_params(deep) | {"api_key": None}
+
+    def __sklearn_clone__(self) -> "TextEmbedder":
+        # a model of many megabytes is shared, never copied
+        return type(self)(**(self.get_params(deep=False) | {"api_key": self.api_key}))
+
+    def fit(self, X: Any = None, y: Any = None) -> "TextEmbedder":
+        """Load the model; there is nothing to learn.
+
+        Parameters
+        ----------
+        X, y : any
+            Not looked at.
+
+        Returns
+        -------
+        TextEmbedder
+            Itself.
+        """
+        self._open()
+        return self
+
+    def transform(self, X: str | Sequence[str]) -> np.ndarray:
+        """Embed texts.
+
+        Parameters
+        ----------
+        X : sequence of str, length n, or str
+            The texts, or one.
+
+        Returns
+        -------
+        ndarray of float32, shape (n, dim)
+            Rows of length 1.
+
+        Raises
+        ------
+        ValueError
+            If ``embedding_dim`` is no whole number from 1 to the model's own dimensions.
+        """
+        texts = [X] if isinstance(X, str) else X
+        return self._open().encode(texts, instruction=self.instruction, truncate_dim=self.embedding_dim)
+
+    def _open(self) -> Embedder:
+        parameters = (self.embedder, self.embedding_dim, self.cache_dir, self.api_key)
+        if self._opened is None or self._opened[0] != parameters:
+            embedder = self._load()
+            dim, card = self.embedding_dim, embedder.card
+            # how many there are is not asked needlessly: an endpoint would have to answer
+            if dim is not None and dim < embedder.embedding_dim and not card.matryoshka_dims:
+                logger.warning("%s was not trained for fewer dimensions; its first %d are used.", card.name, dim)
+            self._opened = (parameters, embedder)
+        return self._opened[1]
+
+    def _load(self) -> Embedder:
+        if isinstance(self.embedder, Embedder):
+            if self.cache_dir is not None or self.api_key is not None:
+                raise ValueError("cache_dir and api_key go with the name of a model; an Embedder has its own.")
+            return self.embedder
+        cache = EmbeddingCache(None if self.cache_dir is None else Path(self.cache_dir) / "vectors.sqlite")
+        if self.api_key is None:
+            return load_embedder(self.embedder, cache=cache)
+        endpoint, _, model = str(self.embedder).partition(":")
+        if not model:
+            raise ValueError(f"api_key is for a model behind an endpoint ('openai:…'), not {self.embedder!r}.")
+        return RemoteEmbedder(endpoint, model, api_key=self.api_key, cache=cache)

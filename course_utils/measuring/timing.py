@@ -1,0 +1,240 @@
+"""How long models take and how much memory, measured so that no cache answers and no single disturbance decides.
+
+Timings hold for one machine and for texts of one length and batch size. How good a model is, is measured by
+:mod:`~course_utils.measuring.benchmark`.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from itertools import islice, product
+from multiprocessing import get_context
+
+import numpy as np
+import pandas as pd
+
+from course_utils.measuring.benchmark import Contender, Encoder, with_different_names
+from course_utils.progress import progress_bar
+
+
+def cut_pieces(texts: Iterable[str], words: int, n: int) -> list[str]:
+    """Cut a corpus into different pieces of one length, to time a model at that length.
+
+    Parameters
+    ----------
+    texts : iterable of str
+        The corpus, which is read as one long row of words.
+    words : int
+        Words a piece.
+    n : int
+        Pieces.
+
+    Returns
+    -------
+    list of n str
+        The first pieces, each once.
+
+    Raises
+    ------
+    ValueError
+        If the corpus is too small for that.
+
+    Examples
+    --------
+    >>> from course_utils.measuring import timing
+    >>> timing.cut_pieces(["one two three four five", "six seven"], words=2, n=3)
+    ['one two', 'three four', 'five six']
+    """
+    corpus = [word for text in texts for word in text.split()]
+    starts = range(0, len(corpus) - words + 1, words)
+    pieces = list(dict.fromkeys(" ".join(corpus[start : start + words]) for start in starts))
+    if len(pieces) < n:
+        raise ValueError(f"n={n} pieces of {words} words need a larger corpus: texts give {len(pieces)}.")
+    return pieces[:n]
+
+
+def time_calls(
+    encode: Callable[[list[str]], object], texts: Sequence[str], *, batch_size: int, n_repeats: int
+) -> np.ndarray:
+    """Time a function on texts it has not seen before.
+
+    Parameters
+    ----------
+    encode : callable
+        Called with ``batch_size`` texts at a time.
+    texts : sequence of str
+        All different; each repeat gets its own share of them.
+    batch_size : int
+        Texts a call.
+    n_repeats : int
+        How often to time a share.
+
+    Returns
+    -------
+    ndarray of float64, shape (n_repeats,)
+        Seconds of each repeat.
+
+    Raises
+    ------
+    ValueError
+        If a text comes twice (some cache would answer), or there are fewer texts than repeats.
+
+    Examples
+    --------
+    >>> from course_utils.measuring import timing
+    >>> seconds = timing.time_calls(sorted, ["a", "b", "c", "d"], batch_size=2, n_repeats=2)
+    >>> seconds.shape, bool((seconds >= 0).all())
+    ((2,), True)
+    """
+    texts = list(texts)
+    if len(set(texts)) < len(texts):
+        raise ValueError("texts: some come twice. A cache may know them, so time with different texts.")
+    share = len(texts) // n_repeats
+    if share == 0:
+        raise ValueError(f"texts: {len(texts)} are not enough for {n_repeats} repeats.")
+    seconds = []
+    for first in range(0, share * n_repeats, share):
+        new_texts = texts[first : first + share]
+        start = time.perf_counter()
+        for position in range(0, share, batch_size):
+            encode(new_texts[position : position + batch_size])
+        seconds.append(time.perf_counter() - start)
+    return np.array(seconds)
+
+
+def measure_speed(
+    contenders: Iterable[Contender],
+    texts: Iterable[str],
+    *,
+    words: Sequence[int] = (8, 32, 128),
+    batch_sizes: Sequence[int] = (1, 32),
+    n_texts: int = 32,
+    n_repeats: int = 5,
+) -> pd.DataFrame:
+    """Time contenders at several lengths and batch sizes, with every cache bypassed.
+
+    All models are loaded anew. For each length and batch size comes a round to warm up, then ``n_repeats`` rounds. In
+    each round every model gets the same ``n_texts`` texts, which it has not seen before: models take turns, so that
+    whatever else the machine does in between disturbs all of them alike.
+
+    Parameters
+    ----------
+    contenders : iterable of Contender
+        Whom to time.
+    texts : iterable of str
+        A corpus, cut into pieces of ``words`` words.
+    words : sequence of int
+        Lengths of a text.
+    batch_sizes : sequence of int
+        Texts a call, at most ``n_texts`` (1 is somebody who waits for one answer).
+    n_texts : int
+        Texts a round.
+    n_repeats : int
+        Rounds that count.
+
+    Returns
+    -------
+    DataFrame
+        One row a model, length and batch size: ``model``, ``words``, ``batch_size``, ``ms_per_text`` (median of the
+        repeats), ``q1`` and ``q3`` (their quartiles), ``load_s``, ``first_ms`` (the first call after loading, with one
+        text of the first length) and ``why`` (of a model that cannot be had: its only value).
+
+    Raises
+    ------
+    ValueError
+        If a batch is larger than a round, two contenders have one name, or the corpus is too small.
+
+    Examples
+    --------
+    >>> from course_utils.measuring import Contender, timing
+    >>> corpus = [" ".join(str(number) for number in range(100))]
+    >>> speed = timing.measure_speed([Contender("floor", "random")], corpus, words=[4], batch_sizes=[1, 2], n_texts=2)
+    >>> speed[["model", "words", "batch_size"]]
+       model  words  batch_size
+    0  floor      4           1
+    1  floor      4           2
+    """
+    if max(batch_sizes) > n_texts:
+        raise ValueError(f"batch_sizes={batch_sizes}: no call can have more than n_texts={n_texts} texts.")
+    texts, n_rounds = list(texts), n_repeats + 1  # the first round is to warm up
+    n_pieces = n_texts * n_rounds * len(batch_sizes) + 1
+    pieces = {length: iter(cut_pieces(texts, length, n_pieces)) for length in words}
+    first_text = next(pieces[words[0]])
+    started = [_start(contender, texts, first_text) for contender in with_different_names(contenders)]
+    encoders = {facts["model"]: encoder.encode for encoder, facts in started if encoder is not None}
+    settings, timed = list(product(words, batch_sizes)), []
+    for length, size in progress_bar(iterable=settings, total=len(settings), desc="Timing", unit="setting"):
+        seconds = []
+        for _ in range(n_rounds):
+            sample = list(islice(pieces[length], n_texts))
+            turns = [time_calls(encode, sample, batch_size=size, n_repeats=1)[0] for encode in encoders.values()]
+            seconds.append(turns)
+        quartiles = np.quantile(seconds[1:], [0.25, 0.5, 0.75], axis=0) / n_texts * 1000
+        table = pd.DataFrame(quartiles.T, columns=["q1", "ms_per_text", "q3"])
+        timed.append(table.assign(model=list(encoders), words=length, batch_size=size))
+    table = pd.DataFrame([facts for _, facts in started]).merge(pd.concat(timed), on="model", how="left")
+    return table[["model", "words", "batch_size", "ms_per_text", "q1", "q3", "load_s", "first_ms", "why"]]
+
+
+def _start(contender: Contender, texts: list[str], first_text: str) -> tuple[Encoder | None, dict]:
+    """Load a contender anew, and let it encode one text: with how long both took."""
+    start = time.perf_counter()
+    encoder, why = contender.try_load(cache=False)
+    facts = {"model": contender.name, "load_s": np.nan, "first_ms": np.nan, "why": why}
+    if encoder is not None:
+        encoder.fit(texts)
+        facts["load_s"] = time.perf_counter() - start
+        facts["first_ms"] = time_calls(encoder.encode, [first_text], batch_size=1, n_repeats=1)[0] * 1000
+    return encoder, facts
+
+
+def measure_memory(contenders: Iterable[Contender], texts: Iterable[str]) -> pd.DataFrame:
+    """Measure what each contender adds to the memory of a process, each in a fresh one.
+
+    A new Python that has loaded NumPy and pandas notes its resident memory, loads the contender with every library it
+    needs, embeds ``texts``, and notes it again. So the libraries count (they are most of a small model); memory that
+    two processes could share counts as well.
+
+    Parameters
+    ----------
+    contenders : iterable of Contender
+        Whom to measure.
+    texts : iterable of str
+        What they embed.
+
+    Returns
+    -------
+    DataFrame
+        One row a model: ``model``, ``memory_mib`` (2^20 bytes) and ``why`` (of a model that cannot be had).
+
+    Raises
+    ------
+    RuntimeError
+        If a process is ended from outside, mostly for want of memory.
+
+    Examples
+    --------
+    >>> from course_utils.measuring import Contender, timing
+    >>> memory = timing.measure_memory([Contender("floor", "random")], ["a cat"])
+    >>> list(memory.columns), bool(memory["memory_mib"][0] < 30)
+    (['model', 'memory_mib', 'why'], True)
+    """
+    contenders, texts = list(contenders), list(texts)
+    rows = []
+    for contender in progress_bar(iterable=contenders, total=len(contenders), desc="Measuring memory", unit="model"):
+        with ProcessPoolExecutor(1, get_context("spawn")) as fresh_process:
+            added, why = fresh_process.submit(_growth, contender, texts).result()
+        rows.append({"model": contender.name, "memory_mib": np.nan if why else added / 2**20, "why": why})
+    return pd.DataFrame(rows)
+
+
+def _growth(contender: Contender, texts: list[str]) -> tuple[int, str]:
+    """By how many bytes a contender and the texts that it embeds make this process grow."""
+    import psutil
+
+    before = psutil.Process().memory_info().rss
+    encoder, why = contender.try_load(cache=False)
+    if encoder is not None:
+        encoder.fit(texts)
+        encoder.encode(texts)
+    return psutil.Process().memory_info().rss - before, why
