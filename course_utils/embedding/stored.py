@@ -99,6 +99,6 @@ def text_digest(text: str) -> bytes:
     --------
     >>> from course_utils.embedding import text_digest
     >>> text_digest("good morning").hex()[:8]
-    '90a90a48'
+    'cdf71dea'
     """
     return hashlib.sha256(text.encode()).digest()

@@ -175,7 +175,7 @@ class Retrieval:
     >>> from course_utils.measuring import Contender, Retrieval
     >>> task = Retrieval("fruit", ["a pear"], ["green pear", "red apple"], [[0]])
     >>> encoder = Contender("words", "tf-idf").load()
-    >>> encoder.fit(task.corpus)
+    >>> vectorizer = encoder.fit(task.corpus)
     >>> task.run(encoder)["recall_at_1"]
     array([1.])
     """

@@ -181,11 +181,13 @@ def _bootstrap(statistic: Callable[..., np.ndarray], n_units: Sequence[int], n_r
     ``statistic`` takes for each sample the positions of its units, an int array of shape (resamples, units of the
     sample), and returns one value a resample.
     """
+    from scipy.stats import quantile
+
     generator = np.random.default_rng(0)
     values = []
     for start in range(0, n_resamples, _BATCH):
         n_rows = min(_BATCH, n_resamples - start)
         values.append(statistic(*(generator.integers(n, size=(n_rows, n)) for n in n_units)))
-    low, high = np.quantile(np.concatenate(values), [0.025, 0.975])
+    low, high = quantile(np.concatenate(values), np.array([(1 - 0.95) / 2, 1 - (1 - 0.95) / 2]))
     estimate = statistic(*(np.arange(n)[None] for n in n_units))[0]
     return Interval(float(estimate), float(low), float(high))

@@ -19,9 +19,21 @@ from packaging.utils import canonicalize_name
 from parts import CHECK, LESSONS, NAMES, code_cells, question, read
 
 #: Packages of the extras that no default package brings along.
-EXTRAS_ONLY = (
-    "accelerate", "datasets", "fastapi", "jupytext", "mteb", "nbval", "openai", "openvino", "peft", "playwright"
-)  # fmt: skip
+EXTRAS_ONLY = tuple(
+    [
+        "accelerate",
+        "datasets",
+        "fastapi",
+        "jupytext",
+        "mteb",
+        "mypy",
+        "nbval",
+        "openai",
+        "openvino",
+        "peft",
+        "playwright",
+    ]
+)
 SCRIPT = """
 import json, sys
 from course_utils.app.run import execute

@@ -1,7 +1,7 @@
 """The head on a frozen encoder: it learns what is there, the same each time, and never trusts a file."""
 
 import pickle
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -172,7 +172,7 @@ def test_a_checkpoint_is_one_file_that_says_what_it_is(saved):
     head = ProjectionHead.load(saved)
     assert head.about["encoder"] == "some encoder" and head.transform(X).shape == (len(X), 8)
     assert set(head.about["metrics"]) == {"epoch", "loss", "recall_at_1", "mrr"}
-    assert head.about["settings"] == asdict(HeadSettings(**QUICK))
+    assert head.about["settings"] == HeadSettings(**QUICK)._asdict()
     trained = train_projection_head(*PARTS, **QUICK).head
     assert np.array_equal(head.weights["weight"], trained.weights["weight"])
 
