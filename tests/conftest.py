@@ -18,6 +18,10 @@ from pathlib import Path
 GUARD = Path(__file__).parent / "offline"
 
 
+def pytest_addoption(parser):
+    parser.addoption("--long", action="store_true", help="run the long forms too: lessons at full size in JupyterLab")
+
+
 def pytest_configure(config):
     if "COURSE_TESTS_OFFLINE" in os.environ:
         return  # a worker, which has inherited everything

@@ -80,7 +80,7 @@ def execute(
 
     def sample() -> None:
         while not stop.wait(0.2):
-            samples.append(sum(_memory(child) for child in set(process.children()) - others))
+            samples.append(sum(memory_of(child) for child in set(process.children()) - others))
 
     sampler = threading.Thread(target=sample, daemon=True)
     sampler.start()
@@ -101,7 +101,7 @@ def execute(
     return RunReport(time.perf_counter() - start, max(samples) / 2**20)
 
 
-def _memory(process: psutil.Process) -> int:
+def memory_of(process: psutil.Process) -> int:
     """Bytes in memory of a process and those below it; they come and go while they are counted."""
     total = 0
     with suppress(psutil.Error):

@@ -154,7 +154,7 @@ def plot_task_maps(
     from plotly.subplots import make_subplots
 
     labels, texts = [str(label) for label in labels], [str(text) for text in texts]
-    columns = min(len(maps), 2)
+    columns, size = (1, 8) if len(maps) == 1 else (2, 6)
     rows, titles = -(-len(maps) // columns), [_escape(name) for name in maps]
     figure = make_subplots(rows, columns, subplot_titles=titles, horizontal_spacing=0.03, vertical_spacing=0.06)
     for panel, (name, points) in enumerate(maps.items()):
@@ -164,7 +164,6 @@ def plot_task_maps(
             for text, nearest in zip(texts, neighbours[name], strict=True)
         ]
         row, column = panel // columns + 1, panel % columns + 1
-        size = 8 if columns == 1 else 6
         _add_markers(figure, points, labels, hovers, size, row=row, col=column, showlegend=panel == 0)
         if row == rows:
             figure.update_xaxes(title=f"{method} 1 (no unit)", row=row, col=column)

@@ -25,7 +25,6 @@ logger = logging.getLogger(__name__)
 _BLUE, _ORANGE, _DARK_ORANGE, _GREY = PALETTE[0], PALETTE[1], PALETTE[6], PALETTE[8]
 #: Half of scikit-learn's own steps: as trustworthy a map in half the time (``benchmarks/visualizer.py``).
 FEWER_STEPS = {"tsne": {"max_iter": 500}}
-_FEWEST = 5  # pairs below which a mean, let alone a map, says nothing
 
 
 class Picture(NamedTuple):
@@ -100,8 +99,8 @@ class EmbeddingVisualizer(AnswerRanking):
         max_length: int | None = None,
         batch_size: int = 32,
     ):
-        if len(pairs) < _FEWEST:
-            raise ValueError(f"{len(pairs)} pairs are too few: pictures and means take at least {_FEWEST}.")
+        if len(pairs) < 5:
+            raise ValueError(f"{len(pairs)} pairs are too few: pictures and means take at least 5.")
         if head is not None:
             head.check_encoder(embedder)
         self.embedder, self.head, self.max_length, self.batch_size = embedder, head, max_length, batch_size

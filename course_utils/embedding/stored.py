@@ -72,8 +72,7 @@ class StoredVectors(Embedder):
         if missing or options.max_length != self.max_length:
             problem = f"its texts were cut at {self.max_length} tokens and not at {options.max_length}"
             if missing:
-                how_many = f"{len(missing)} of {len(texts)} texts"
-                problem = f"{how_many} are not in it under this prompt, the first at position {missing[0]}"
+                problem = f"{len(missing)} of {len(texts)} texts are not in it under this prompt, first at {missing[0]}"
             raise StoredVectorsError(
                 f"{self!r} cannot answer: {problem}. It knows texts with the prompts "
                 f"{', '.join(map(repr, self.prompts))}. Either make a file of these very texts with `course embed`, or "

@@ -247,10 +247,9 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
             With fewer than two examples, scores that are all equal, fewer groups than folds, or not one value of
             ``groups`` for each example.
         """
-        X, y = self._arrays(self.training_examples)
+        (X, y), alphas = self._arrays(self.training_examples), self._alphas()
         at_least = max(cv_folds, 2 if validation_split else 0)
         numbers = ridge.group_numbers(self.training_texts if groups is None else groups, at_least)
-        alphas = self._alphas()
         measured = dict.fromkeys(ridge.MEASURES, math.nan)
         if validation_split:
             hold_out = GroupShuffleSplit(1, test_size=validation_split, random_state=random_state)

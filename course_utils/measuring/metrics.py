@@ -105,9 +105,8 @@ def knn_overlap(vectors: np.ndarray, points: np.ndarray, k: int = 10, *, metric:
     >>> knn_overlap(corners, corners[[0, 1, 3, 2]], k=1)
     array([1., 1., 1., 1.])
     """
-    before = nearest_neighbors(vectors, k)
-    after = nearest_neighbors(points, k, metric=metric)
-    return np.array([len(set(a) & set(b)) / k for a, b in zip(before, after, strict=True)])
+    rows = zip(nearest_neighbors(vectors, k), nearest_neighbors(points, k, metric=metric), strict=True)
+    return np.array([len(set(before) & set(after)) / k for before, after in rows])
 
 
 def knn_accuracy(vectors: np.ndarray, labels: Sequence | np.ndarray, k: int = 10) -> np.ndarray:

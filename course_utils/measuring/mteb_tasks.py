@@ -55,8 +55,7 @@ def evaluate_with_mteb(contenders: Iterable[Contender], tasks: Iterable[Task]) -
             "mteb is not installed. Run `pip install -c constraints.txt -e '.[bench]'` in the course's folder."
         ) from error
     disable_progress_bars()
-    tasks = list(tasks)
-    rows = []
+    tasks, rows = list(tasks), []
     for contender in contenders:
         encoder = contender.load()
         for task in tasks:

@@ -4,11 +4,13 @@ Timings hold for one machine and for texts of one length and batch size. How goo
 :mod:`~course_utils.measuring.benchmark`.
 """
 
+import json
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict
 from itertools import islice, product
-from multiprocessing import get_context
 
 import numpy as np
 import pandas as pd
@@ -167,8 +169,9 @@ def measure_speed(
         seconds = []
         for _ in range(n_rounds):
             sample = list(islice(pieces[length], n_texts))
-            turns = [time_calls(encode, sample, batch_size=size, n_repeats=1)[0] for encode in encoders.values()]
-            seconds.append(turns)
+            seconds.append(
+                [time_calls(encode, sample, batch_size=size, n_repeats=1)[0] for encode in encoders.values()]
+            )
         quartiles = np.quantile(seconds[1:], [0.25, 0.5, 0.75], axis=0) / n_texts * 1000
         table = pd.DataFrame(quartiles.T, columns=["q1", "ms_per_text", "q3"])
         timed.append(table.assign(model=list(encoders), words=length, batch_size=size))
@@ -210,7 +213,7 @@ def measure_memory(contenders: Iterable[Contender], texts: Iterable[str]) -> pd.
     Raises
     ------
     RuntimeError
-        If a process is ended from outside, mostly for want of memory.
+        If a process ends in an error; the message has its last words.
 
     Examples
     --------
@@ -219,22 +222,27 @@ def measure_memory(contenders: Iterable[Contender], texts: Iterable[str]) -> pd.
     >>> list(memory.columns), bool(memory["memory_mib"][0] < 30)
     (['model', 'memory_mib', 'why'], True)
     """
-    contenders, texts = list(contenders), list(texts)
-    rows = []
+    contenders, texts, rows = list(contenders), list(texts), []
+    # not multiprocessing: it imports the notebook's own namespace, which a student may have wiped
+    command = [sys.executable, "-c", "from course_utils.measuring import timing; timing._report_own_growth()"]
     for contender in progress_bar(iterable=contenders, total=len(contenders), desc="Measuring memory", unit="model"):
-        with ProcessPoolExecutor(1, get_context("spawn")) as fresh_process:
-            added, why = fresh_process.submit(_growth, contender, texts).result()
+        given = json.dumps([asdict(contender), texts], default=str)
+        done = subprocess.run(command, input=given, capture_output=True, encoding="utf-8", errors="replace")
+        if done.returncode:
+            raise RuntimeError(f"The process that loads {contender.name} ended badly: {done.stderr[-2000:]}")
+        added, why = json.loads(done.stdout.splitlines()[-1])
         rows.append({"model": contender.name, "memory_mib": np.nan if why else added / 2**20, "why": why})
     return pd.DataFrame(rows)
 
 
-def _growth(contender: Contender, texts: list[str]) -> tuple[int, str]:
-    """By how many bytes a contender and the texts that it embeds make this process grow."""
+def _report_own_growth() -> None:
+    """The work of a child process: read a contender and texts, print by how many bytes they made it grow."""
     import psutil
 
+    contender, texts = json.load(sys.stdin)
     before = psutil.Process().memory_info().rss
-    encoder, why = contender.try_load(cache=False)
+    encoder, why = Contender(**contender).try_load(cache=False)
     if encoder is not None:
         encoder.fit(texts)
         encoder.encode(texts)
-    return psutil.Process().memory_info().rss - before, why
+    print(json.dumps([psutil.Process().memory_info().rss - before, why]))

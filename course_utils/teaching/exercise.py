@@ -59,8 +59,7 @@ class _Shown:
         return self._text
 
     def _repr_html_(self) -> str:
-        body = html.escape(self._text)
-        return _box(f"<pre>{body}</pre>" if self._code else body, "#3f90da")
+        return _box(f"<pre>{html.escape(self._text)}</pre>" if self._code else html.escape(self._text), "#3f90da")
 
 
 def _box(body: str, color: str) -> str:
