@@ -55,11 +55,10 @@ class StoredVectors(Embedder):
                 raise TensorFileError(f"{path.name!r} is no file that this version of `course embed` wrote.")
         except TensorFileError as error:
             raise StoredVectorsError(str(error)) from error
-        card = card_of(about["card"])
         self.matrix, self.prompts = tensors["vectors"], about["prompts"]
-        dim = self.matrix.shape[1]
         # The catalogue's own card, where there is one, so that its prompts are those of every other embedder.
-        super().__init__(CATALOG.get(card.name, card), about["fingerprint"], about["max_length"], dim, cache=False)
+        card = CATALOG.get(about["card"]["name"], card_of(about["card"]))
+        super().__init__(card, about["fingerprint"], about["max_length"], self.matrix.shape[1], cache=False)
         keys = zip(tensors["prompts"].tolist(), tensors["texts"], strict=True)
         self.rows = {(self.prompts[prompt], digest.tobytes()): row for row, (prompt, digest) in enumerate(keys)}
 
@@ -72,7 +71,8 @@ class StoredVectors(Embedder):
         if missing or options.max_length != self.max_length:
             problem = f"its texts were cut at {self.max_length} tokens and not at {options.max_length}"
             if missing:
-                problem = f"{len(missing)} of {len(texts)} texts are not in it under this prompt, first at {missing[0]}"
+                how_many = f"{len(missing)} of {len(texts)} texts"
+                problem = f"{how_many} are not in it under this prompt, the first at position {missing[0]}"
             raise StoredVectorsError(
                 f"{self!r} cannot answer: {problem}. It knows texts with the prompts "
                 f"{', '.join(map(repr, self.prompts))}. Either make a file of these very texts with `course embed`, or "
