@@ -15,7 +15,7 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any
 
-from course_utils.teaching.checks.asserts import NotYet
+from course_utils.teaching.checks.guard import NotYet, quiet
 
 _LOOKS = {"correct": ("✔", "#2e7d32"), "not yet": ("✎", "#b26a00"), "not attempted": ("…", "#5f6b7a")}
 
@@ -99,15 +99,18 @@ class Exercise:
         return f"Exercise {self._name}: use {self._name}.check(…), {self._name}.hint() or {self._name}.solution()"
 
     def check(self, answer: Any) -> Result:
-        """Say whether ``answer`` (a value, or the function you wrote) is right; never raises."""
-        if _is_placeholder(answer):
-            return Result("not attempted", "Replace the ... in the cell above, run it, then run this cell again.")
+        """Say whether ``answer`` (a value, or the function you wrote) is right; never raises, never hangs."""
         try:
-            self._checker(answer)
+            if _is_placeholder(answer):
+                return Result("not attempted", "Replace the ... in the cell above, run it, then run this cell again.")
+            with quiet():
+                self._checker(answer)
         except NotYet as finding:
             return Result("not yet", str(finding))
-        except Exception as error:  # whatever a student's code may do, the notebook goes on
-            return Result("not yet", f"Your code stopped with {type(error).__name__}: {error}")
+        except KeyboardInterrupt:
+            return Result("not yet", "The check was interrupted. Run this cell again when you are ready.")
+        except Exception as error:  # of the checker: the notebook goes on
+            return Result("not yet", f"This check cannot read your answer ({type(error).__name__}: {error}).")
         return Result("correct", self._praise)
 
     def hint(self) -> _Shown:
@@ -148,7 +151,7 @@ def exercises(lesson: int) -> tuple[Exercise, ...]:
 
 
 def _is_placeholder(answer: Any) -> bool:
-    if not isinstance(answer, types.FunctionType):
+    if type(answer) is not types.FunctionType:
         return answer is ...
     # A stub's body is `...`: it does nothing but return None. One that forgets to return does something first.
     idle = {"RESUME", "NOP", "LOAD_CONST", "RETURN_CONST", "RETURN_VALUE", "COPY_FREE_VARS"}
