@@ -1,175 +1,287 @@
 """Checkers for lesson 3. Each tries the student's function on small inputs and names the first thing that is off."""
 
+import re
 from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 
 from course_utils.data import Task
-from course_utils.teaching.checks.asserts import NotYet, call, require
+from course_utils.teaching.checks.asserts import NotYet, call, items, number, require, word
+from course_utils.teaching.checks.compare import about, close, flat
 
 _TEMPLATE = "Instruct: {instruction}\nQuery:"
+_STRIPPED = "Blanks and line breaks at the ends belong to a template or a text: nothing may be stripped from them."
+_GLUED = "Between 'Query:' and the text stands something that the template does not have. Add the text right behind it."
+_OWN_LINE = "With an empty template the instruction stands on a line of its own."
+# template, instruction and text; what the model reads; what else an answer may give, and what is off then
+_PROMPTS: tuple[tuple[tuple[str, str, str], str, dict[str, str]], ...] = (
+    (
+        (_TEMPLATE, "Name the animal", "A hen."),
+        "Instruct: Name the animal\nQuery:A hen.",
+        {
+            "Instruct: Name the animal\nQuery: A hen.": f"There is a space after 'Query:'. {_GLUED}",
+            "Instruct: Name the animal\nQuery:\nA hen.": f"There is a line break after 'Query:'. {_GLUED}",
+            "Instruct: {instruction}\nQuery:A hen.": "The template still holds {instruction}: fill in the words.",
+            "Instruct: Name the animal\nQuery:": "The text is missing behind the prompt.",
+            "A hen.Instruct: Name the animal\nQuery:": "The prompt stands first, the text after it.",
+            "Instruct: Name the animal Query:A hen.": "The line break of the template got lost.",
+            "Instruct: A hen.\nQuery:Name the animal": "The instruction and the text have changed places.",
+            "Name the animal\nA hen.": "The template is not used, and there is one here.",
+            "A hen.": "The instruction is lost, and there is one here.",
+        },
+    ),
+    (
+        ("Text for {instruction}: ", "finding birds", "  Two hens.\n"),
+        "Text for finding birds:   Two hens.\n",
+        {
+            **{
+                f"Text for finding birds:{before}Two hens.{after}": _STRIPPED
+                for before in ("", " ", "  ", "   ")
+                for after in ("", "\n")
+                if (before, after) != ("   ", "\n")
+            },
+            "Instruct: finding birds\nQuery:  Two hens.\n": "Use the template that is passed in: here it begins with "
+            "'Text for'.",
+        },
+    ),
+    (
+        (_TEMPLATE, "", "A hen.\n"),
+        "A hen.\n",
+        {
+            "Instruct: \nQuery:A hen.\n": "Without an instruction the model reads the text alone: no template either.",
+            "\nA hen.\n": "Without an instruction there is no line for it either: the text alone.",
+            "A hen.": _STRIPPED,
+        },
+    ),
+    (
+        ("", "Name the animal", " A hen."),
+        "Name the animal\n A hen.",
+        {
+            " A hen.": "With an empty template the instruction gets lost. Put it in front, on a line of its own.",
+            "Name the animal A hen.": _OWN_LINE,
+            "Name the animal  A hen.": _OWN_LINE,
+            "Name the animal\nA hen.": _STRIPPED,
+            " A hen.\nName the animal": "The instruction stands in front, also where the template is empty.",
+            "Instruct: Name the animal\nQuery: A hen.": "The template is empty here: this model was never taught words "
+            "like 'Instruct:' and 'Query:'.",
+        },
+    ),
+    (
+        ("", "", "A hen."),
+        "A hen.",
+        {"\nA hen.": "Without an instruction there is no line for it either, also where the template is empty."},
+    ),
+)
 
 
 def check_build_prompt(function) -> None:
     """A function of a template, an instruction and a text."""
-    right = "Instruct: Name the animal\nQuery:A hen."
-    answer = call(function, _TEMPLATE, "Name the animal", "A hen.")
-    require(isinstance(answer, str), f"build_prompt should return a string, not {type(answer).__name__}.")
-    require("{instruction}" not in answer, "The template still holds {instruction}. Replace it with the words.")
-    require(
-        answer != right.replace("Query:", "Query: "),
-        "There is a space after 'Query:' that the template does not have. Add the text without anything in between.",
-    )
-    require(answer != right.removesuffix("A hen."), "The text is missing behind the prompt.")
-    require(answer.startswith("Instruct:"), "The prompt stands first, the text after it.")
-    require("\n" in answer, "The line break of the template got lost.")
-    require(answer == right, f"For a test template the model should read {right!r}, not {answer!r}.")
-    alone = call(function, _TEMPLATE, "", "A hen.")
-    require(
-        alone == "A hen.", f"Without an instruction the model reads the text alone, 'A hen.'; yours reads {alone!r}."
-    )
-    untaught = call(function, "", "Name the animal", "A hen.")
-    require(
-        untaught != "A hen.", "With an empty template the instruction gets lost. Put it in front, on a line of its own."
-    )
-    require(
-        untaught == "Name the animal\nA hen.",
-        f"With an empty template the model should read 'Name the animal\\nA hen.', not {untaught!r}.",
-    )
-    braces = call(function, _TEMPLATE, "Name the {animal}", "{hen}")
-    require(
-        braces == "Instruct: Name the {animal}\nQuery:{hen}",
-        f"Curly brackets in an instruction or a text are ordinary characters; yours reads {braces!r}.",
-    )
+    for (template, instruction, text), right, mistakes in _PROMPTS:
+        answer = word(call(function, template, instruction, text), "build_prompt")
+        require(
+            answer == right,
+            mistakes.get(answer)
+            or f"For the template {template!r}, the instruction {instruction!r} and the text {text!r} the model should "
+            f"read {right!r}, not {answer!r:.80}.",
+        )
+    with about("Curly brackets in an instruction or a text are ordinary characters."):
+        answer = word(call(function, _TEMPLATE, "Name the {animal}", "{hen} {instruction}"), "build_prompt")
+        right = "Instruct: Name the {animal}\nQuery:{hen} {instruction}"
+        require(answer == right, f"With some of them yours gives {answer!r:.80}.")
 
 
 def check_put_instruction(function) -> None:
     """A function of a task, a template, queries and documents."""
-    queries, documents = ["How?", "Why?"], ["So.", "Because.", "Never."]
-    prompt = "Instruct: Find it\nQuery:"
-    asked = [prompt + query for query in queries]
-    for side, expected in (("query", documents), ("text", [prompt + document for document in documents])):
-        answer = call(function, Task("test", "Find it", side), _TEMPLATE, list(queries), list(documents))
-        require(
-            isinstance(answer, tuple | list) and len(answer) == 2,
-            "put_instruction should return two lists: the queries and the documents.",
-        )
-        first, second = (list(part) for part in answer)
-        require(
-            (first, second) != (expected, asked), "The two lists are in the wrong order: queries first, then documents."
-        )
-        require(not (side == "query" and first == queries), "With side 'query' the queries must carry the instruction.")
-        require(
-            not (side == "query" and second != documents and first == asked),
-            "With side 'query' the documents stay as they are: they are embedded once, for every kind of query.",
-        )
-        require(
-            not (side == "text" and second == documents), "With side 'text' the documents get the instruction as well."
-        )
-        require(not (side == "text" and first == queries), "With side 'text' the queries get the instruction as well.")
-        require(
-            first == asked and second == expected,
-            f"With side {side!r} the model should read {asked[0]!r} and {expected[0]!r}; yours reads {first[0]!r} "
-            f"and {second[0]!r}.",
-        )
+    name = "put_instruction"
+    for template, instruction, queries, documents in (
+        (_TEMPLATE, "Find it", ["How?", "Why?"], ["So.", "Because.", "Never."]),
+        ("{instruction}: ", "Say more", [" Who {is}?", "When?", "What?", "How?"], ["Me.\n"]),
+    ):
+        prompt = template.replace("{instruction}", instruction)
+        asked, told = ([prompt + text for text in texts] for texts in (queries, documents))
+        for side in ("query", "text"):
+            with about("Curly brackets in a query are ordinary characters." if "{" in queries[0] else ""):
+                answer = call(function, Task("test", instruction, side), template, queries, documents)
+            answer = items(answer, name, "two lists, the queries and the documents")
+            require(len(answer) == 2, f"{name} should return two lists, the queries and the documents.")
+            parts = tuple(flat(part, name, "texts on each side") for part in answer)
+            right = (asked, documents if side == "query" else told)
+            mistakes = (
+                (right[::-1], "The two lists are in the wrong order: queries first, then documents."),
+                ((queries, documents), f"With side {side!r} the queries must carry the instruction."),
+                ((queries, told), f"With side {side!r} the queries get the instruction as well."),
+                ((asked, told), "With side 'query' the documents stay as they are: embedded once for all queries."),
+                ((asked, documents), "With side 'text' the documents get the instruction as well."),
+            )
+            for wrong, message in mistakes:
+                require(parts == right or parts != wrong, message)
+            for part, expected in zip(parts, right, strict=True):
+                require(len(part) == len(expected), f"{len(expected)} texts came in on one side, {len(part)} went out.")
+                for given, wanted in zip(part, expected, strict=True):
+                    require(given == wanted, f"With side {side!r} the model should read {wanted!r}, not {given!r:.80}.")
+
+
+def _share(vectors: np.ndarray, labels: np.ndarray, k: int, own: float = -np.inf, sign: int = -1) -> float:
+    """Share of neighbours of the own label; a text's similarity to itself and the order are to choose."""
+    similarity = vectors @ vectors.T
+    np.fill_diagonal(similarity, own)
+    nearest = np.argsort(sign * similarity, axis=1)[:, :k]
+    return (labels[nearest] == labels[:, None]).mean()
+
+
+def _moved(groups: Sequence[int], dim: int, shift: float, seed: int) -> list[np.ndarray]:
+    """Random unit vectors, and the same after a step towards a direction of their group."""
+    before = np.random.default_rng(seed).normal(size=(len(groups), dim))
+    both = before, before + shift * np.eye(dim)[list(groups)]
+    return [vectors / np.linalg.norm(vectors, axis=1, keepdims=True) for vectors in both]
 
 
 def check_effect(function) -> None:
     """A function of two (n, dim) arrays of unit vectors, n labels and k."""
-    generator = np.random.default_rng(11)
-    labels = np.array(["a", "b", "c"] * 8)
-    before = generator.normal(size=(24, 6))
-    after = before + 1.2 * np.eye(6)[np.tile([0, 1, 2], 8)]
-    before, after = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True) for vectors in (before, after))
-    for k in (5, 3):
+    cases = (
+        ([0, 1, 2, 0, 1, 0] * 4, 6, 1.2, 5),
+        ([0, 1, 1, 0, 1, 2, 2, 0, 1, 1, 0, 2, 1, 1, 0, 1, 1], 4, -1.5, 3),  # the share falls
+        ([0, 1, 1, 0, 1, 0, 1], 5, 0.9, 5),  # many cosines are below zero
+        ([0, 1, 2, 0, 1, 0, 1, 1, 2], 3, 1.0, 1),
+    )
+    for groups, dim, shift, k in cases:
+        before, after = _moved(groups, dim, abs(shift), seed=dim)[:: 1 if shift > 0 else -1]
+        labels, n = np.array(["a", "b", "c"])[groups], len(groups)
+        value = number(call(function, before, after, labels, k), "effect")
 
-        def share(vectors, own=0, sign=-1, k=k):
-            similarity = vectors @ vectors.T
-            if not own:
-                np.fill_diagonal(similarity, sign * np.inf)
-            nearest = np.argsort(sign * similarity, axis=1)[:, :k]
-            return (labels[nearest] == labels[:, None]).mean()
+        def gain(k=k, before=before, after=after, labels=labels, **how) -> float:
+            return _share(after, labels, k, **how) - _share(before, labels, k, **how)
 
-        answer = call(function, before.copy(), after.copy(), list(labels), k)
-        try:
-            value = float(answer)
-        except (TypeError, ValueError):
-            raise NotYet("effect should return one number, the mean over all texts.") from None
-        right = share(after) - share(before)
-        if abs(value - right) < 1e-9:
-            continue
-        off = {
-            "The sign is turned round: after minus before.": -right,
-            "Every text is counted among its own neighbours. Leave it out before you sort.": (
-                share(after, own=1) - share(before, own=1)
-            ),
-            "That is the share after. Subtract the share before.": share(after),
+        right, start, end = gain(), _share(before, labels, k), _share(after, labels, k)
+        mistakes = {
+            "The sign is turned round: after minus before."
+            if right > 0
+            else "Here the share falls, so the effect is below zero: do not take its size.": -right,
+            "Every text is counted among its own neighbours. Leave it out before you sort.": gain(own=1),
+            "With 0 on the diagonal a text still comes before all those whose cosine is below zero.": gain(own=0),
+            "These are the least similar texts. argsort puts the smallest first.": gain(own=1, sign=1),
+            "These are the least similar texts and each text itself. argsort puts the smallest first.": gain(sign=1),
+            "That is the share after. Subtract the share before.": end,
+            "That is the share before. Subtract it from the share after.": start,
+            "That is a quotient. By how much the share rises is a difference.": end / start,
+            "That is the rise relative to the share before. Only the difference is asked for.": end / start - 1,
             "That is a number of neighbours. Divide it by k for a share.": k * right,
-            "These are the least similar texts. argsort puts the smallest first.": (
-                share(after, own=1, sign=1) - share(before, own=1, sign=1)
-            ),
+            "That is a sum over the texts. Take the mean.": n * right,
+            "That is the number of all such neighbours. Divide it by how many there are.": n * k * right,
+            "That is a percentage. Leave the share between 0 and 1.": 100 * right,
+            "You take k + 1 neighbours. Where does your slice end?": gain(k=k + 1),
+            "You take k − 1 neighbours. Where does your slice end?": gain(k=max(k - 1, 1)),
         }
-        for message, wrong in off.items():
-            require(abs(value - wrong) > 1e-9, message)
-        raise NotYet(f"For k = {k} the share rises by {right:.3f} on a test array; your function says {value:.3f}.")
+        close(
+            value,
+            right,
+            mistakes,
+            f"For {n} texts and k = {k} the share changes by {right:+.3f} here; your function says {value:+.3f}.",
+        )
+    with about("Labels may come as a plain list: np.asarray(labels) lets you compare and index them."):
+        value = number(call(function, before, after, labels.tolist(), k), "effect")
+        close(value, right, {}, f"With a list your function says {value:.3f} in place of {right:.3f}.")
 
 
 def check_scrambled(function) -> None:
     """A function of an instruction and a seed."""
     instruction = "Name the animal that the text is about and the place where it lives"
-    words = instruction.split()
-    results = []
-    for seed in range(4):
-        answer = call(function, instruction, seed)
-        require(isinstance(answer, str), f"scrambled should return a string, not {type(answer).__name__}.")
-        require(answer != instruction, f"With seed {seed} the words are still in the old order.")
-        require(
-            Counter(answer.replace(" ", "")) != Counter(instruction.replace(" ", "")) or len(answer.split()) > 1,
-            "Separate the words by single spaces.",
-        )
-        require(
-            set(answer.split()) == set(words) or Counter(answer) != Counter(instruction),
-            "The letters are mixed, not the words. A word must stay whole.",
-        )
-        require(
-            Counter(answer.split()) == Counter(words),
-            "Every word must come as often as before: 'the' stands several times in the test instruction.",
-        )
-        require(answer == " ".join(answer.split()), "Separate the words by single spaces, none at the ends.")
-        results.append(answer)
+    results = [_in_new_order(function, instruction, seed) for seed in range(12)]
     require(len(set(results)) > 1, "Every seed gives the same order. Draw it with np.random.default_rng(seed).")
+    require(len(set(results)) > 6, "Twelve seeds give hardly any different orders. Draw among all orders of the words.")
     require(
-        call(function, instruction, 2) == results[2],
+        [call(function, instruction, seed) for seed in range(3)] == results[:3],
         "The same seed gives another order the second time, so nobody could repeat your control.",
     )
-    short = [call(function, "yes no", seed) for seed in range(8)]
-    require(
-        set(short) == {"no yes"},
-        "For an instruction of two words some seeds leave the old order. Draw again until it differs.",
-    )
+    two = "For an instruction of two words some seeds leave the old order. Draw again until it differs."
+    same = "Two equal words changed places, so it reads as before. Compare the words, not their positions."
+    for seed in range(30):
+        _in_new_order(function, "Yes, no", seed, two)
+        _in_new_order(function, "no no yes", seed, same)
+    for alone in ("no no no", "Summarize"):
+        with about(f"{alone!r} has one order only, so it stays as it is."):
+            answer = word(call(function, alone, 1), "scrambled")
+            require(answer == alone, f"Your function gives {answer!r:.80}.")
+
+
+def _in_new_order(function, instruction: str, seed: int, unchanged: str = "") -> str:
+    """Return an answer, which has all the words in another order."""
+    answer = word(call(function, instruction, seed), "scrambled")
+    require(answer != instruction, unchanged or f"With seed {seed} the words are still in the old order.")
+    before, after = Counter(instruction.split()), Counter(answer.split())
+    if after != before:
+        letters = Counter(re.findall(r"\w", answer)) == Counter(re.findall(r"\w", instruction))
+        glued = len(after) == 1 or Counter(re.findall(r"\w+", answer)) == Counter(re.findall(r"\w+", instruction))
+        require(not (letters and glued), "Separate the words by single spaces, and leave each word as it is.")
+        require(not letters, "The letters are mixed, not the words. A word must stay whole.")
+        other = next((each for each in before if after[each] != before[each]), "")
+        raise NotYet(
+            f"Every word must come as often as before: {other!r} came {before[other]} times in {instruction!r} and "
+            f"comes {after[other]} times in yours, {answer!r:.80}."
+        )
+    require(answer == " ".join(answer.split()), "Separate the words by single spaces, none at the ends.")
+    return answer
+
+
+# of each group: the directions of its texts in degrees, where it is drawn, and what an answer that names it did
+_MAP: dict[str, tuple[list[float], list[float], str]] = {
+    "cats": ([0, 10], [0, 0], ""),
+    "dogs": ([20, 35, 65], [9, 9], ""),
+    "cars": (
+        [118, 120, 125],
+        [1, 0],
+        "You trusted the map: 'cars' are drawn beside 'cats', but their vectors are far apart. Use the vectors.",
+    ),
+    "plants": ([60, 62, 64, 66, 68, 70, 72] * 3, [5, -6], "A large group has a large sum: take the mean."),
+    "birds": ([10, 110, 120], [-7, 2], "One pair of texts is close, the others are not: take the mean over all pairs."),
+    "bees": (
+        [4, 5, 6, 170, 175],
+        [-5, -5],
+        "Some of its texts are close, some point away: take the mean, with the signs.",
+    ),
+    "hats": ([50, 50], [4, 8], "You compare the least similar texts of two groups. Take the mean over all pairs."),
+    "fish": (
+        [-65, 75],
+        [-8, 8],
+        "The mean vector of 'fish' points to 'cats', but its texts point to both sides of them. Take the mean of the "
+        "cosines of all pairs, and divide by no length.",
+    ),
+    "tax": ([135, 140, 150], [-9, 4], "That is the group that is least similar. Look for the largest mean cosine."),
+}
+_FAR: dict[str, tuple[list[float], list[float], str]] = {
+    "ice": ([0, 5], [0, 0], ""),
+    "sun": ([178, 185], [7, 7], "A cosine near −1 is as far as it gets. Take the cosines with their signs."),
+    "fire": ([100, 115], [9, 9], ""),
+    "ash": ([140, 150, 155], [0, 1], "You trusted the map: 'ash' is only drawn beside 'ice'. Use the vectors."),
+}
+
+
+def _drawn(groups: dict, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Unit vectors, points on a map and labels of the texts of some groups, in any order."""
+    generator = np.random.default_rng(seed)
+    labels = generator.permutation(np.repeat(list(groups), [len(angles) for angles, *_ in groups.values()]))
+    angles, points = np.empty(len(labels)), np.empty((len(labels), 2))
+    for group, (directions, place, _) in groups.items():
+        angles[labels == group] = np.deg2rad(directions)
+        points[labels == group] = place + 0.1 * generator.normal(size=(len(directions), 2))
+    return np.column_stack([np.cos(angles), np.sin(angles), np.zeros(len(labels))]), points, labels
 
 
 def check_closest_group(function) -> None:
     """A function of (n, dim) unit vectors, (n, 2) points, labels and a group."""
-    generator = np.random.default_rng(4)
-    centres = {"cats": [1, 0.1, 0, 0], "dogs": [0.9, 0.5, 0.1, 0], "cars": [0, 0.3, 1, 0], "tax": [-0.6, 0, 0.2, 1]}
-    places = {"cats": [0, 0], "dogs": [9, 9], "cars": [1, 0], "tax": [-9, 4]}  # drawn beside each other: cats and cars
-    labels = np.repeat(list(centres), [9, 8, 7, 6])
-    vectors = np.array([centres[label] for label in labels]) + 0.1 * generator.normal(size=(30, 4))
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    points = np.array([places[label] for label in labels]) + 0.1 * generator.normal(size=(30, 2))
-    for group, right in (("cats", "dogs"), ("dogs", "cats")):
-        answer = call(function, vectors.copy(), points.copy(), labels.copy(), group)
-        require(np.ndim(answer) == 0, "closest_group should return the name of one group.")
+    cases = ((_MAP, "cats", "dogs"), (_FAR, "ice", "fire"), (_MAP, "tax", "cars"))
+    for seed, (groups, group, right) in enumerate(cases):
+        vectors, points, labels = _drawn(groups, seed)
+        with about("All other groups may have a mean cosine below zero." if groups is _FAR else ""):
+            answer = word(call(function, vectors, points, labels, group), "closest_group")
+        require(answer in groups, f"closest_group should return one of the labels, not {answer!r:.80}.")
         require(answer != group, f"{group!r} is closest to itself, of course. Leave it out.")
-        require(
-            not (group == "cats" and answer == "cars"),
-            "You trusted the map: 'cars' are drawn beside 'cats', but their vectors are far apart. Use the vectors.",
-        )
-        require(answer != "tax", "That is the group that is least similar. Look for the largest mean cosine.")
-        require(answer == right, f"For {group!r} of a test set it is {right!r}; your function says {str(answer)!r}.")
-    strings = call(function, vectors.copy(), points.copy(), list(labels), "cats")
-    require(strings == "dogs", "Labels may come as a plain list: np.asarray(labels) lets you compare them.")
+        told = groups[answer][2] if group in ("cats", "ice") else ""
+        require(answer == right, told or f"For {group!r} of a test set it is {right!r}; your function says {answer!r}.")
+    with about("Labels may come as a plain list: np.asarray(labels) lets you compare them."):
+        answer = word(call(function, vectors, points, labels.tolist(), group), "closest_group")
+        require(answer == right, f"With a list your function says {answer!r:.80} in place of {right!r}.")
 
 
 EXERCISES = {
