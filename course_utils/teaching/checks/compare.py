@@ -74,7 +74,7 @@ def flat(value: Any, name: str, wanted: str) -> list:
     for each in found:
         single = isinstance(each, str | int | float | np.number)
         require(single, f"{name} should return a flat list of {wanted}; yours holds {kind(each)}.")
-    return found
+    return [each.item() if isinstance(each, np.number) else each for each in found]
 
 
 @contextmanager
