@@ -1,16 +1,19 @@
-"""How sure a number is: the one place where intervals are made.
+"""How sure a number is: the one door for every interval, and for what may be said of a difference.
 
-Every interval is a percentile bootstrap: the independent units of the data are drawn again, with replacement, as many
-as there are, and what the estimate would have been is noted each time. Which numbers to estimate is the business of
-:mod:`~course_utils.measuring.metrics`.
+Intervals go by independent units (cases, or whole groups of cases) and do not collapse where all units agree. What they
+promise is measured: ``tests/unit/test_intervals.py`` draws samples of many kinds and counts how often the truth is
+inside. Which numbers to estimate is the business of :mod:`~course_utils.measuring.metrics`.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 
-_BATCH = 200  # resamples at a time: all at once would take gigabytes for a large sample
+#: Fewer independent units than this say too little: no method keeps its promise on any kind of data.
+MIN_UNITS = 12
 
 
 @dataclass(frozen=True)
@@ -22,79 +25,185 @@ class Interval:
     estimate : float
         The value found in the data as they are.
     low, high : float
-        The two ends of the range.
+        The two ends of the range; as wide as the values can be, or infinite, where there are too few units.
     confidence : float, default 0.95
         How often a range made in this way holds the true value, 0 to 1.
+    n : int or None
+        Independent units behind it: cases or groups. None: not known.
+    identical : bool, default False
+        Whether this is a difference that is exactly 0 in every case.
+    among : int, default 1
+        How many intervals hold together with the confidence given, see :func:`simultaneous`.
 
     Examples
     --------
     >>> from course_utils.measuring import Interval
     >>> print(Interval(0.82, 0.74, 0.89))
     0.82 (95% interval 0.74 to 0.89)
+    >>> print(Interval(1.0, 0.29, 1.0, n=3))
+    1.00 (95% interval 0.29 to 1.00; too few to say: 3 independent cases, 12 are needed)
     """
 
     estimate: float
     low: float
     high: float
     confidence: float = 0.95
+    n: int | None = None
+    identical: bool = False
+    among: int = 1
+
+    @property
+    def too_few(self) -> bool:
+        """Whether there are fewer than :data:`MIN_UNITS` independent units."""
+        return self.n is not None and self.n < MIN_UNITS
+
+    @property
+    def sign(self) -> int:
+        """1 above zero, −1 below, 0 where that cannot be said."""
+        return 0 if self.too_few else (self.low > 0) - (self.high < 0)
+
+    @property
+    def words(self) -> str:
+        """The range in words, without the estimate."""
+        together = f", {self.among} together" if self.among > 1 else ""
+        words = f"{self.confidence:.0%} interval{together} {self.low:.2f} to {self.high:.2f}"
+        if not self.too_few:
+            return words
+        few = f"too few to say: {self.n} independent cases, {MIN_UNITS} are needed"
+        return few if math.isinf(self.high - self.low) else f"{words}; {few}"
 
     def __str__(self) -> str:
-        return f"{self.estimate:.2f} ({self.confidence:.0%} interval {self.low:.2f} to {self.high:.2f})"
+        return f"{self.estimate:.2f} ({self.words})"
 
 
-def bootstrap_interval(
-    values: np.ndarray, minus: np.ndarray | None = None, *, groups: np.ndarray | None = None, n_resamples: int = 2000
+class _Mean(NamedTuple):
+    """A mean as far as an interval needs it: where it lies, how much it varies, and to which side more."""
+
+    centre: float
+    variance: float
+    third_moment: float
+    freedom: int
+    estimate: float
+
+    def minus(self) -> "_Mean":
+        return self._replace(centre=-self.centre, third_moment=-self.third_moment, estimate=-self.estimate)
+
+
+def mean_interval(
+    values: np.ndarray, *, groups: Sequence | np.ndarray | None = None, confidence: float = 0.95
 ) -> Interval:
-    """95 % interval of a mean: its spread over samples drawn again, with replacement, from the data.
+    """Interval of a mean, or of a share.
+
+    Shares of independent yes-or-no cases have the exact interval of Clopper and Pearson. All other means have a t
+    interval over units, made safe in two ways: one more unit stands at each end of the range (of 0 and 1 or −1 and 1
+    where values lie at these ends only; else as far to each side of the median as the farthest unit), so that it does
+    not collapse where all units agree; and the side to which the values have their tail is longer.
 
     Parameters
     ----------
-    values : array of shape (n,)
-        One value for each case. For two systems on the same cases give the differences case by case (a paired
-        bootstrap).
-    minus : array of shape (m,), optional
-        Other cases; the interval is then that of mean(values) − mean(minus).
-    groups : array of shape (n,), optional
-        Values of one group (questions about one document) are drawn together, because they are not independent.
-        Default: each value by itself.
-    n_resamples : int, default 2000
-        How often the data are drawn again.
+    values : array of shape (n,) or (seeds, n)
+        One value for each case: bool, or finite numbers. With a row a seed, the mean over seeds and cases is meant, for
+        new seeds and new cases. For two systems see :func:`difference_interval`.
+    groups : sequence of length n, optional
+        Values of one group (questions about one document) are not independent, and count as one unit. Default: each
+        value by itself.
+    confidence : float, default 0.95
+        Above 0 and below 1.
 
     Returns
     -------
     Interval
-        The mean (or difference of means) and its range.
+        The mean and its range. Below :data:`MIN_UNITS` units the range is all that is possible, but for exact shares.
 
     Raises
     ------
     ValueError
-        With fewer than two values or groups, or values that are not finite.
+        Without values, with values that are not finite, or ``confidence`` out of range.
 
     References
     ----------
-    Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapter 13.
+    Clopper and Pearson, The use of confidence or fiducial limits (1934). The further units: Agresti and Caffo, Simple
+    and effective confidence intervals for proportions and differences of proportions (2000); Bonett and Price, Adjusted
+    Wald confidence interval for a difference of binomial proportions based on paired data (2012). The longer side:
+    Johnson, Modified t tests and confidence intervals for asymmetrical populations (1978).
 
     Examples
     --------
-    >>> from course_utils.measuring import bootstrap_interval
-    >>> print(bootstrap_interval([1, 1, 0, 1, 1, 0, 1, 1, 1, 0]))
-    0.70 (95% interval 0.40 to 0.90)
+    >>> from course_utils.measuring import mean_interval
+    >>> print(mean_interval([1, 1, 0, 1, 1, 0, 1, 1, 1, 0, 1, 1]))
+    0.75 (95% interval 0.43 to 0.95)
+    >>> print(mean_interval([1] * 40, groups=[1, 2, 3, 4] * 10))
+    1.00 (95% interval 0.00 to 1.00; too few to say: 4 independent cases, 12 are needed)
     """
-    samples = [np.asarray(sample, dtype=np.float64) for sample in (values, minus) if sample is not None]
-    for sample in samples:
-        if sample.ndim != 1 or len(sample) < 2 or not np.isfinite(sample).all():
-            raise ValueError(f"An interval takes at least two finite numbers in one row, not shape {sample.shape}.")
-    members = _members(groups, len(samples[0]))
-    # of a group the sum and the size are drawn together
-    totals, sizes = np.bincount(members, weights=samples[0]), np.bincount(members)
-    if len(sizes) < 2:
-        raise ValueError("An interval takes at least two groups: how they differ says how sure their mean is.")
+    by_seed, members = _checked(values, confidence), _members(groups, np.shape(values)[-1])
+    n_units = int(members.max()) + 1
+    if len(by_seed) == 1 and n_units == len(members) and np.isin(by_seed, (0, 1)).all():
+        from scipy.stats import binomtest
 
-    def statistic(drawn: np.ndarray, *others: np.ndarray) -> np.ndarray:
-        means = totals[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)
-        return means - samples[1][others[0]].mean(axis=1) if others else means
+        exact = binomtest(int(by_seed.sum()), n_units).proportion_ci(confidence, "exact")
+        return Interval(float(by_seed.mean()), float(exact.low), float(exact.high), confidence, n_units)
+    ends = _ends(by_seed)
+    return _interval([_of_units(by_seed.mean(axis=0), members, ends), *_of_seeds(by_seed)], ends, n_units, confidence)
 
-    return _bootstrap(statistic, [len(sizes), *map(len, samples[1:])], n_resamples)
+
+def difference_interval(
+    first: np.ndarray,
+    second: np.ndarray,
+    *,
+    paired: bool = True,
+    groups: Sequence | np.ndarray | None = None,
+    confidence: float = 0.95,
+) -> Interval:
+    """Interval of mean(``first``) − mean(``second``): of two systems on the same cases, or of two kinds of cases.
+
+    Parameters
+    ----------
+    first, second : arrays of shape (n,)
+        One value for each case, bool or finite numbers; in the same order if paired. ``first`` may have a row a seed,
+        as for :func:`mean_interval`.
+    paired : bool, default True
+        Whether both are values of the same cases. False: of different ones, n and m of them.
+    groups : sequence of length n, optional
+        As for :func:`mean_interval`; of different cases those of ``first``, then those of ``second``.
+    confidence : float, default 0.95
+        Above 0 and below 1.
+
+    Returns
+    -------
+    Interval
+        The difference and its range; by the method of :func:`mean_interval`, with the same limits.
+
+    Raises
+    ------
+    ValueError
+        As for :func:`mean_interval`, or if paired values differ in number.
+
+    Examples
+    --------
+    >>> from course_utils.measuring import difference_interval
+    >>> before, after = [0, 0, 1, 0] * 5, [1, 0, 1, 1] * 5
+    >>> print(difference_interval(after, before))
+    0.50 (95% interval 0.19 to 0.72)
+    >>> print(difference_interval(before, before))
+    0.00 (95% interval -0.14 to 0.14)
+    """
+    by_seed, others = _checked(first, confidence), _checked(second, confidence)
+    (low, high), (other_low, other_high) = ends = _ends(by_seed), _ends(others)
+    within = low - other_high, high - other_low
+    n, m = by_seed.shape[1], others.shape[1]
+    if not paired:
+        of_first, of_second = (None, None) if groups is None else (groups[:n], groups[n:])
+        units, other_units = _members(of_first, n), _members(of_second, m)
+        one, other = _of_units(by_seed.mean(axis=0), units, ends[0]), _of_units(others[0], other_units, ends[1])
+        fewest = min(int(units.max()), int(other_units.max())) + 1
+        return _interval([one, other.minus(), *_of_seeds(by_seed)], within, fewest, confidence)
+    if n != m:
+        raise ValueError(f"Paired values are of the same cases, and there are {n} and {m}.")
+    differences, members = by_seed - others, _members(groups, n)
+    reach = np.ptp(np.append(by_seed, others)) or math.inf  # a further case may differ as much as any two values
+    part = _of_units(differences.mean(axis=0), members, (-reach, reach) if math.isinf(within[0]) else within)
+    found = _interval([part, *_of_seeds(differences)], within, int(members.max()) + 1, confidence)
+    return replace(found, identical=not differences.any())
 
 
 def spearman_interval(
@@ -102,28 +211,32 @@ def spearman_interval(
     predicted: np.ndarray,
     minus: np.ndarray | None = None,
     *,
-    groups: np.ndarray | None = None,
-    n_resamples: int = 500,
+    groups: Sequence | np.ndarray | None = None,
+    confidence: float = 0.95,
 ) -> Interval:
-    """95 % interval of the rank correlation (−1 to 1) of predictions with scores, from draws of whole groups.
+    """Interval of the rank correlation (−1 to 1) of predictions with scores.
+
+    It is computed again without each group (or without each of 200 parts, where there are more groups), which gives a
+    pseudo-value for each; their mean has the interval of :func:`mean_interval`. Of a single correlation that is done on
+    Fisher's scale as well, and the wider end counts.
 
     Parameters
     ----------
     scores, predicted : arrays of shape (n,)
-        Predictions that are all equal have no order, and count as 0.
+        Finite numbers. Predictions that are all equal have no order, and count as 0.
     minus : array of shape (n,), optional
-        Other predictions; the interval is then that of the difference of the two correlations, both taken on the same
-        resamples.
-    groups : array of shape (n,), optional
-        Rows of one group (sentences of one review) are drawn together, because they are not independent. Default:
-        each row by itself.
-    n_resamples : int, default 500
-        How often the data are drawn again.
+        Other predictions; the interval is then that of the difference of the two correlations.
+    groups : sequence of length n, optional
+        Rows of one group (sentences of one review) are not independent, and count as one unit. Default: each row by
+        itself.
+    confidence : float, default 0.95
+        Above 0 and below 1.
 
     Returns
     -------
     Interval
-        Spearman's correlation (or the difference of two) and its range.
+        Spearman's correlation (or the difference of two) and its range; all that is possible below :data:`MIN_UNITS`
+        units.
 
     Raises
     ------
@@ -132,7 +245,7 @@ def spearman_interval(
 
     References
     ----------
-    The cluster bootstrap of Davison and Hinkley, Bootstrap Methods and their Application (1997), section 3.8.
+    The jackknife's pseudo-values: Tukey, Bias and confidence in not-quite large samples (1958).
 
     Examples
     --------
@@ -142,52 +255,325 @@ def spearman_interval(
     """
     columns = [np.asarray(column, dtype=np.float64) for column in (scores, predicted, minus) if column is not None]
     members = _members(groups, len(columns[0]))
-    sizes = np.bincount(members)
-    if len(sizes) < 2 or not all(column.shape == members.shape and np.isfinite(column).all() for column in columns):
-        raise ValueError("An interval of a rank correlation takes two or more groups of finite numbers.")
-    rows = np.split(np.argsort(members, kind="stable"), np.cumsum(sizes)[:-1])
+    if not all(column.shape == members.shape and np.isfinite(column).all() for column in columns):
+        raise ValueError("An interval of a rank correlation takes finite numbers in rows of equal length.")
+    n_units = int(members.max(initial=-1)) + 1
+    if n_units < 2:
+        raise ValueError("An interval of a rank correlation takes two or more groups.")
 
-    def correlation(drawn: np.ndarray) -> np.ndarray:
-        truth, *predictions = (_ranks(column[drawn]) for column in columns)
-        values = [(truth * ranks).sum(axis=1) for ranks in predictions]
-        return values[0] - values[1] if len(values) > 1 else values[0]
+    def statistic(kept: np.ndarray) -> float:
+        truth, *predictions = (_ranks(column[kept]) for column in columns)
+        first, *second = (float(truth @ ranks) for ranks in predictions)
+        return first - second[0] if second else first
 
-    def statistic(draws: np.ndarray) -> np.ndarray:
-        if groups is None:
-            return correlation(draws)
-        # groups differ in size, so that resamples differ in length
-        return np.concatenate([correlation(np.concatenate([rows[i] for i in draw])[None]) for draw in draws])
+    estimate = statistic(np.ones(len(members), dtype=bool))
+    identical = minus is not None and np.array_equal(columns[1], columns[2])
+    low, high = ends = (-1.0, 1.0) if minus is None else (-2.0, 2.0)
+    if n_units >= MIN_UNITS:
+        parts = np.random.default_rng(0).permutation(n_units) % min(n_units, 200)
+        without = np.array([statistic(parts[members] != part) for part in range(int(parts.max()) + 1)])
+        low, high = _of_pseudo_values(estimate, without, ends, confidence)
+        if minus is None and abs(estimate) < 0.999:  # Fisher's scale has no place for 1
+            on_scale = np.arctanh(without.clip(-0.999, 0.999))
+            on_fishers = _of_pseudo_values(math.atanh(estimate), on_scale, ends, confidence)
+            low, high = min(low, math.tanh(on_fishers[0])), max(high, math.tanh(on_fishers[1]))
+    low, high = max(ends[0], min(low, estimate)), min(ends[1], max(high, estimate))
+    return Interval(estimate, low, high, confidence, n_units, identical)
 
-    return _bootstrap(statistic, [len(sizes)], n_resamples)
+
+def _of_pseudo_values(
+    estimate: float, without: np.ndarray, ends: tuple[float, float], confidence: float
+) -> tuple[float, float]:
+    """Ends of the jackknife's interval, from an estimate and what it is without each part."""
+    n = len(without)
+    return _limits([_of_units(n * estimate - (n - 1) * without, np.arange(n), ends)], confidence)
 
 
-def _members(groups: np.ndarray | None, n: int) -> np.ndarray:
+class GroupDifference(NamedTuple):
+    """How far the mean of some groups lies above that of others, and how often chance does as much.
+
+    Attributes
+    ----------
+    estimate : float
+        Mean over the first groups minus mean over the others, each group counting once.
+    p_value : float
+        Share of all ways to deal out the groups that give a difference at least as large, to either side.
+    n_first, n_others : int
+        Groups on each side.
+
+    Examples
+    --------
+    >>> from course_utils.measuring.intervals import GroupDifference
+    >>> print(GroupDifference(0.2, 0.4, 2, 8))
+    0.20 (2 groups against 8; dealt out anew, as much in 40% of all ways)
+    """
+
+    estimate: float
+    p_value: float
+    n_first: int
+    n_others: int
+
+    @property
+    def too_few(self) -> bool:
+        """Whether even the largest difference would be nothing rare: two of all ways to deal are more than 5 %."""
+        return 2 / math.comb(self.n_first + self.n_others, self.n_first) > 0.05
+
+    @property
+    def sign(self) -> int:
+        """1 above, −1 below, 0 where chance does as much in more than 5 % of all ways."""
+        return 0 if self.p_value > 0.05 else int(np.sign(self.estimate))
+
+    def __str__(self) -> str:
+        words = f"dealt out anew, as much in {self.p_value:.0%} of all ways"
+        words = "too few groups to say" if self.too_few else words
+        return f"{self.estimate:.2f} ({self.n_first} groups against {self.n_others}; {words})"
+
+
+def group_difference(values: np.ndarray, groups: Sequence | np.ndarray, first: Collection) -> GroupDifference:
+    """Compare some groups with the others by dealing out whole groups anew: a permutation test.
+
+    What holds of two groups of posts need not hold of their kind, however many posts they have.
+
+    Parameters
+    ----------
+    values : array of shape (n,)
+        One finite number for each case.
+    groups : sequence of length n
+        The group of each case.
+    first : collection
+        Names of the groups on the first side.
+
+    Returns
+    -------
+    GroupDifference
+        The difference of the two sides' means of groups.
+
+    Raises
+    ------
+    ValueError
+        If one of the sides has no group.
+
+    Examples
+    --------
+    >>> from course_utils.measuring import intervals
+    >>> found = intervals.group_difference([9, 9, 8, 1, 2, 1, 2, 1], list("aabcdefg"), first=["a", "b"])
+    >>> found.n_first, found.n_others, round(found.p_value, 2)
+    (2, 5, 0.1)
+    """
+    import pandas as pd
+    from scipy.stats import permutation_test
+
+    means = pd.Series(np.asarray(values, dtype=np.float64)).groupby(np.asarray(groups)).mean()
+    is_first = means.index.isin(list(first))
+    sides = means[is_first].to_numpy(), means[~is_first].to_numpy()
+    if not len(sides[0]) or not len(sides[1]):
+        raise ValueError(f"first={list(first)} leaves a side without groups; there are {means.index.tolist()}.")
+    if min(map(len, sides)) < 2:  # SciPy deals out sides of two or more
+        all_means = means.to_numpy()
+        flips = 1 if len(sides[0]) == 1 else -1
+        each = flips * (all_means - (all_means.sum() - all_means) / (len(all_means) - 1))
+        estimate = float(sides[0].mean() - sides[1].mean())
+        share = min(np.mean(each >= estimate - 1e-12), np.mean(each <= estimate + 1e-12))
+        return GroupDifference(estimate, float(min(1, 2 * share)), *map(len, sides))
+    found = permutation_test(
+        sides, lambda x, y, axis: x.mean(axis=axis) - y.mean(axis=axis), vectorized=True, rng=np.random.default_rng(0)
+    )
+    return GroupDifference(float(found.statistic), float(found.pvalue), *map(len, sides))
+
+
+def simultaneous(
+    function: Callable[..., Interval], comparisons: Mapping[str, tuple], *, confidence: float = 0.95, **options: Any
+) -> dict[str, Interval]:
+    """Intervals of several differences of which all are right together with the confidence given.
+
+    Of twenty comparisons at 95 % each, one excludes zero where nothing differs. Here the largest differences are held
+    to the strictest interval, and the bar falls with each that passes (Holm's steps).
+
+    Parameters
+    ----------
+    function : callable
+        :func:`difference_interval` or :func:`spearman_interval`.
+    comparisons : mapping of str to tuple
+        For each its arguments: ``(first, second)`` or ``(scores, predicted, minus)``.
+    confidence : float, default 0.95
+        How often no interval is on the wrong side of zero.
+    **options
+        Passed on to each, for example ``groups``.
+
+    Returns
+    -------
+    dict of str to Interval
+        In the order given.
+
+    References
+    ----------
+    Holm, A simple sequentially rejective multiple test procedure (1979).
+
+    Examples
+    --------
+    >>> from course_utils.measuring import difference_interval, intervals
+    >>> before = [0, 0, 0, 1] * 5
+    >>> gains = {"A": ([1, 1, 0, 1] * 5, before), "B": ([0, 0, 1, 1] * 5, before)}
+    >>> found = intervals.simultaneous(difference_interval, gains)
+    >>> {name: interval.sign for name, interval in found.items()}
+    {'A': 1, 'B': 0}
+    """
+    waiting, settled = dict(comparisons), dict[str, Interval]()
+    while waiting:
+        level = 1 - (1 - confidence) / len(waiting)
+        made = {name: function(*arguments, confidence=level, **options) for name, arguments in waiting.items()}
+        settled |= {name: each for name, each in made.items() if each.sign} or made
+        waiting = {name: arguments for name, arguments in waiting.items() if name not in settled}
+    return {name: replace(settled[name], confidence=confidence, among=len(comparisons)) for name in comparisons}
+
+
+class Leader(NamedTuple):
+    """The highest of several means, and whether the others can be told apart from it.
+
+    Attributes
+    ----------
+    name : str
+        Whose mean is highest.
+    mean : float
+        That mean.
+    gaps : dict of str to Interval
+        How far it lies above each other one, highest first; they hold together, though the leader was chosen by them.
+
+    Examples
+    --------
+    >>> from course_utils.measuring import Interval
+    >>> from course_utils.measuring.intervals import Leader
+    >>> Leader("A", 0.9, {"B": Interval(0.1, -0.1, 0.3), "C": Interval(0.4, 0.1, 0.7)}).ties
+    ('B',)
+    """
+
+    name: str
+    mean: float
+    gaps: dict[str, Interval]
+
+    @property
+    def ties(self) -> tuple[str, ...]:
+        """The others that cannot be told apart from the leader."""
+        return tuple(name for name, gap in self.gaps.items() if gap.sign == 0)
+
+
+def leader(
+    values: Mapping[str, np.ndarray], *, groups: Sequence | np.ndarray | None = None, confidence: float = 0.95
+) -> Leader:
+    """Find the highest mean, and say which others might as well be it.
+
+    Parameters
+    ----------
+    values : mapping of str to array of shape (n,)
+        For each contender a value a case, on the same cases. For the lowest give the values times −1.
+    groups : sequence of length n, optional
+        As for :func:`mean_interval`.
+    confidence : float, default 0.95
+        How often nothing is told apart that is equal.
+
+    Returns
+    -------
+    Leader
+        Its gaps are paired. All pairs of contenders count as comparisons, because the leader is chosen by its result.
+
+    Examples
+    --------
+    >>> from course_utils.measuring import intervals
+    >>> found = intervals.leader({"A": [1] * 30, "B": [1] * 29 + [0], "C": [0, 0, 1] * 10})
+    >>> found.name, found.ties
+    ('A', ('B',))
+    """
+    columns = {name: np.asarray(each, dtype=np.float64) for name, each in values.items()}
+    first, *others = sorted(columns, key=lambda name: -columns[name].mean())
+    n_pairs = math.comb(len(columns), 2)
+    level = 1 - (1 - confidence) / max(n_pairs, 1)
+    gaps = {
+        each: difference_interval(columns[first], columns[each], groups=groups, confidence=level) for each in others
+    }
+    gaps = {name: replace(gap, confidence=confidence, among=n_pairs) for name, gap in gaps.items()}
+    return Leader(first, float(columns[first].mean()), gaps)
+
+
+def _checked(values: np.ndarray, confidence: float) -> np.ndarray:
+    """Values in float64 with a row a seed."""
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence={confidence!r} must lie between 0 and 1.")
+    rows = np.atleast_2d(np.asarray(values, dtype=np.float64))
+    if rows.ndim != 2 or not rows.size or not np.isfinite(rows).all():
+        raise ValueError(f"An interval takes finite numbers, one for each case, not shape {np.shape(values)}.")
+    return rows
+
+
+def _members(groups: Sequence | np.ndarray | None, n: int) -> np.ndarray:
     """Number of the group of each of n cases, from 0."""
-    return np.arange(n) if groups is None else np.unique(groups, return_inverse=True)[1]
+    if groups is None:
+        return np.arange(n)
+    if len(groups) != n:
+        raise ValueError(f"groups has {len(groups)} entries for {n} values.")
+    return np.unique(np.asarray(groups), return_inverse=True)[1]
+
+
+def _ends(values: np.ndarray) -> tuple[float, float]:
+    """The ends of the range that values can have, where some touch 0 or 1, or −1 or 1; else there are none."""
+    for low, high in ((0.0, 1.0), (-1.0, 1.0)):
+        if low <= values.min() and values.max() <= high and np.isin((low, high), values).any():
+            return low, high
+    return -math.inf, math.inf
+
+
+def _of_units(values: np.ndarray, members: np.ndarray, ends: tuple[float, float]) -> _Mean:
+    """Mean of values by units, one further unit at each end of their range."""
+    low, high = ends
+    totals, sizes = np.bincount(members, weights=values), np.bincount(members).astype(np.float64)
+    n, estimate = len(sizes), float(values.mean())
+    means, size = totals / sizes, float(sizes.mean())
+    median = np.median(means)
+    reach = np.abs(means - median).max()
+    all_agree = reach < 1e-9 * max(1.0, abs(median))
+    if all_agree and math.isinf(high):
+        return _Mean(estimate, math.inf, 0.0, 1, estimate)  # nothing says how far another unit may lie
+    at_ends = all_agree or np.isin(values, (low, 0.0, high)).all()
+    below, above = ends if at_ends else (max(median - reach, low), min(median + reach, high))
+    deviations = (totals - estimate * sizes) / size
+    tail = (
+        0.0 if at_ends or n < 3 else float((deviations**3).mean() / deviations.std() ** 3) * math.sqrt(n - 1) / (n - 2)
+    )
+    totals, sizes = np.append(totals, [below * size, above * size]), np.append(sizes, [size, size])
+    centre = totals.sum() / sizes.sum()
+    variance = float((((totals - centre * sizes) / size) ** 2).sum()) / ((n + 2) * (n + 1))
+    return _Mean(float(centre), variance, tail * variance**1.5, max(n - 1, 1), estimate)
+
+
+def _of_seeds(by_seed: np.ndarray) -> list[_Mean]:
+    """What new seeds add to the spread of a mean, where there are several."""
+    seeds = len(by_seed)
+    return [_Mean(0.0, float(by_seed.mean(axis=1).var(ddof=1)) / seeds, 0.0, seeds - 1, 0.0)] if seeds > 1 else []
+
+
+def _interval(parts: list[_Mean], ends: tuple[float, float], n_units: int, confidence: float) -> Interval:
+    """Interval of a sum of independent means, within the ends of its range."""
+    estimate = sum(part.estimate for part in parts)
+    low, high = _limits(parts, confidence) if n_units >= MIN_UNITS else (-math.inf, math.inf)
+    low, high = max(low, ends[0]), min(high, ends[1])
+    return Interval(estimate, min(low, estimate), max(high, estimate), confidence, n_units)
+
+
+def _limits(parts: list[_Mean], confidence: float) -> tuple[float, float]:
+    """Ends of the interval of a sum of independent means, each with the t of its own degrees of freedom."""
+    from scipy.stats import t
+
+    centre, variance = sum(part.centre for part in parts), sum(part.variance for part in parts)
+    if variance == 0 or math.isinf(variance):
+        return centre - variance, centre + variance
+    square = sum(float(t.ppf(0.5 + confidence / 2, part.freedom)) ** 2 * part.variance for part in parts)
+    tail = sum(part.third_moment for part in parts) / variance * (2 * square / variance + 1) / 6
+    return centre - math.sqrt(square) + min(tail, 0), centre + math.sqrt(square) + max(tail, 0)
 
 
 def _ranks(values: np.ndarray) -> np.ndarray:
-    """Centred ranks of each row, scaled to length 1: their dot product is Spearman's correlation."""
+    """Centred ranks, scaled to length 1: their dot product is Spearman's correlation."""
     from scipy.stats import rankdata
 
-    ranks = rankdata(values, axis=1) - (values.shape[1] + 1) / 2
-    lengths = np.linalg.norm(ranks, axis=1, keepdims=True)
-    return ranks / np.where(lengths == 0, 1, lengths)  # equal values have no order: a correlation of 0
-
-
-def _bootstrap(statistic: Callable[..., np.ndarray], n_units: Sequence[int], n_resamples: int) -> Interval:
-    """Percentile bootstrap: draw the units of one or several samples again, each sample on its own.
-
-    ``statistic`` takes for each sample the positions of its units, an int array of shape (resamples, units of the
-    sample), and returns one value a resample.
-    """
-    from scipy.stats import quantile
-
-    generator = np.random.default_rng(0)
-    values = []
-    for start in range(0, n_resamples, _BATCH):
-        n_rows = min(_BATCH, n_resamples - start)
-        values.append(statistic(*(generator.integers(n, size=(n_rows, n)) for n in n_units)))
-    low, high = quantile(np.concatenate(values), np.array([(1 - 0.95) / 2, 1 - (1 - 0.95) / 2]))
-    estimate = statistic(*(np.arange(n)[None] for n in n_units))[0]
-    return Interval(float(estimate), float(low), float(high))
+    ranks = rankdata(values) - (len(values) + 1) / 2
+    length = np.linalg.norm(ranks)
+    return ranks / (length or 1)  # equal values have no order: a correlation of 0

@@ -39,7 +39,7 @@ from course_utils.data import load_corpus
 from course_utils.embedding import DEFAULT_MODEL, find_model, load_embedder
 from course_utils.embedding.instruct import HEAD, GatedHead, load_instruct_model
 from course_utils.embedding.weights import packaged_weights
-from course_utils.measuring import bootstrap_interval, knn_accuracy, knn_overlap, nearest_neighbors
+from course_utils.measuring import knn_accuracy, knn_overlap, mean_interval, nearest_neighbors
 from course_utils.measuring.metrics import cosine_spearman, gain, shift
 
 K = 10
@@ -148,7 +148,7 @@ def words_alone(posts: pd.DataFrame) -> dict:
     for factor in ("sentiment", "tone"):
         words = make_pipeline(TfidfVectorizer(sublinear_tf=True), LogisticRegression(C=10, max_iter=2000))
         guess = cross_val_predict(words, posts["text"], posts[factor], groups=posts["topic"], cv=LeaveOneGroupOut())
-        interval = bootstrap_interval((guess == posts[factor]).to_numpy())
+        interval = mean_interval((guess == posts[factor]).to_numpy())
         found[factor] = {"accuracy": interval.estimate, "low": interval.low, "high": interval.high}
         found[factor]["chance"] = 1 / posts[factor].nunique()
     return found
