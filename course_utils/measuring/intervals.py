@@ -361,7 +361,7 @@ def group_difference(values: np.ndarray, groups: Sequence | np.ndarray, first: C
     >>> from course_utils.measuring import intervals
     >>> found = intervals.group_difference([9, 9, 8, 1, 2, 1, 2, 1], list("aabcdefg"), first=["a", "b"])
     >>> found.n_first, found.n_others, round(found.p_value, 2)
-    (2, 5, 0.1)
+    (2, 5, 0.05)
     """
     names, members = np.unique(np.asarray(groups), return_inverse=True)
     means = np.bincount(members, weights=np.asarray(values, dtype=np.float64)) / np.bincount(members)
