@@ -176,5 +176,5 @@ def map_quality(vectors: np.ndarray, points: np.ndarray, k: int = 10) -> dict[st
     return {
         "trustworthiness": float(trustworthiness(unit, points, n_neighbors=k)),
         "continuity": float(trustworthiness(points, unit, n_neighbors=k)),
-        "knn_overlap": float(knn_overlap(unit, points, k).mean()),
+        "knn_overlap": float(knn_overlap(unit, points, k, metric=("cosine", "euclidean")).mean()),
     }

@@ -17,7 +17,7 @@ import pandas as pd
 from course_utils.embedding import DEFAULT_MODEL, ModelUnavailableError, UnknownModelError, load_embedder, variants
 from course_utils.measuring import metrics
 from course_utils.measuring.baselines import FOUR_BITS, four_bit_encoder, random_vectors, word_weights
-from course_utils.measuring.intervals import Interval, bootstrap_interval, spearman_interval
+from course_utils.measuring.intervals import Interval, difference_interval, mean_interval, spearman_interval
 
 
 class Encoder(NamedTuple):
@@ -168,7 +168,7 @@ class Retrieval:
         For each query the positions of its relevant documents.
     units : sequence of n values, optional
         For each query what it has in common with others that are not independent of it, such as the document they are
-        about. The bootstrap draws whole units. Default: each query is a unit.
+        about: one case in all, for an interval. Default: each query is a unit.
 
     Examples
     --------
@@ -260,9 +260,9 @@ def evaluate(contenders: Iterable[Contender], tasks: Iterable[Task]) -> pd.DataF
     Returns
     -------
     DataFrame
-        With the columns ``model``, ``task``, ``metric``, ``case`` (position in the task), ``unit`` (what the bootstrap
-        draws), ``value``, ``target`` (the human score of a similarity, else NaN) and ``why``. A contender that cannot
-        be had is one row without a value whose ``why`` says what is missing.
+        With the columns ``model``, ``task``, ``metric``, ``case`` (position in the task), ``unit`` (cases of one are
+        not independent), ``value``, ``target`` (the human score of a similarity, else NaN) and ``why``. A contender
+        that cannot be had is one row without a value whose ``why`` says what is missing.
 
     Raises
     ------
@@ -327,7 +327,7 @@ def with_different_names(contenders: Iterable[Contender]) -> list[Contender]:
 
 
 def summarize(cases: pd.DataFrame) -> pd.DataFrame:
-    """Estimate each measure with its 95 % bootstrap interval.
+    """Estimate each measure with its 95 % interval.
 
     Parameters
     ----------
@@ -345,8 +345,8 @@ def summarize(cases: pd.DataFrame) -> pd.DataFrame:
     >>> task = Retrieval("fruit", ["a pear", "apples"], ["green pear", "red apple"], [[0], [1]])
     >>> cases = benchmark.evaluate([Contender("words", "tf-idf")], [task])
     >>> benchmark.summarize(cases)[["metric", "estimate", "low", "high"]].head(1)
-            metric  estimate  low  high
-    0  recall_at_1       0.5  0.0   1.0
+            metric  estimate       low      high
+    0  recall_at_1       0.5  0.012579  0.987421
     """
     rows = []
     for keys, group in cases[cases["why"] == ""].groupby(["model", "task", "metric"], sort=False):
@@ -358,7 +358,7 @@ def summarize(cases: pd.DataFrame) -> pd.DataFrame:
 
 
 def difference(cases: pd.DataFrame, first: str, second: str, task: str, metric: str) -> Interval:
-    """Interval of (``first`` − ``second``) in one measure: a paired bootstrap over the cases both were asked.
+    """Interval of (``first`` − ``second``) in one measure, paired by the cases both were asked.
 
     Parameters
     ----------
@@ -404,6 +404,8 @@ def difference(cases: pd.DataFrame, first: str, second: str, task: str, metric: 
 def _interval(metric: str, rows: pd.DataFrame, minus: pd.Series | None = None) -> Interval:
     """Interval of a measure of one model, or of how far it is above another on the same cases."""
     if metric == "cosine_spearman":
-        return spearman_interval(rows["target"], rows["value"], minus, n_resamples=2000)
-    values = rows["value"] if minus is None else rows["value"] - minus
-    return bootstrap_interval(values, groups=pd.factorize(rows["unit"])[0])
+        return spearman_interval(rows["target"], rows["value"], minus)
+    units = pd.factorize(rows["unit"])[0]
+    if minus is None:
+        return mean_interval(rows["value"], groups=units)
+    return difference_interval(rows["value"], minus, groups=units)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from course_utils.measuring.intervals import Interval, bootstrap_interval
+from course_utils.measuring.intervals import Interval, difference_interval
 
 
 def normalize(vectors: np.ndarray) -> np.ndarray:
@@ -77,35 +77,37 @@ def nearest_neighbors(vectors: np.ndarray, k: int = 10, *, metric: str = "cosine
     return NearestNeighbors(n_neighbors=k, metric=metric).fit(vectors).kneighbors(return_distance=False)
 
 
-def knn_overlap(vectors: np.ndarray, points: np.ndarray, k: int = 10, *, metric: str = "euclidean") -> np.ndarray:
-    """Share of each row's ``k`` nearest neighbours (cosine) that are also its neighbours in another space.
+def knn_overlap(first: np.ndarray, second: np.ndarray, k: int = 10, *, metric: str | tuple[str, str]) -> np.ndarray:
+    """Share of each row's ``k`` nearest neighbours in one space that are its neighbours in another one too.
 
     Parameters
     ----------
-    vectors : array of shape (n, dim)
-        Rows are compared by direction (cosine).
-    points : array of shape (n, other dim)
-        The same rows elsewhere: positions on a map (``metric="euclidean"``), or other vectors of the same texts, such
-        as those under an instruction (``metric="cosine"``).
+    first, second : arrays of shape (n, dim) and (n, other dim)
+        The same rows in two places: vectors of the same texts by two models or under two instructions, their positions
+        on a map.
     k : int, default 10
         Neighbours, 1 to n − 1.
-    metric : str, default "euclidean"
-        How ``points`` are compared.
+    metric : str or tuple of two str
+        How rows are compared, as for :func:`nearest_neighbors`: ``"cosine"`` for two spaces of vectors,
+        ``"euclidean"`` for two maps, ``("cosine", "euclidean")`` for vectors and their map.
 
     Returns
     -------
     ndarray of float64, shape (n,)
-        Points placed at random keep k / (n − 1) of the neighbours on average.
+        1 for a space and itself. Points placed at random keep k / (n − 1) of the neighbours on average.
 
     Examples
     --------
     >>> import numpy as np
     >>> from course_utils.measuring import knn_overlap
     >>> corners = np.array([[1.0, 0], [1, 0.1], [0.1, 1], [0, 1]])
-    >>> knn_overlap(corners, corners[[0, 1, 3, 2]], k=1)
+    >>> knn_overlap(corners, corners[[0, 1, 3, 2]], k=1, metric=("cosine", "euclidean"))
     array([1., 1., 1., 1.])
     """
-    rows = zip(nearest_neighbors(vectors, k), nearest_neighbors(points, k, metric=metric), strict=True)
+    of_first, of_second = (metric, metric) if isinstance(metric, str) else metric
+    rows = zip(
+        nearest_neighbors(first, k, metric=of_first), nearest_neighbors(second, k, metric=of_second), strict=True
+    )
     return np.array([len(set(before) & set(after)) / k for before, after in rows])
 
 
@@ -165,7 +167,7 @@ def cosine_spearman(vectors1: np.ndarray, vectors2: np.ndarray, scores: np.ndarr
     return float(spearmanr(cosines, scores).statistic)
 
 
-# --- retrieval and classification, one value a case, so that bootstrap_interval takes them ----------------------
+# --- retrieval and classification, one value a case, so that mean_interval takes them ---------------------------
 
 
 def _hits(similarity: np.ndarray, relevant: Sequence[Iterable[int]]) -> tuple[np.ndarray, np.ndarray]:
@@ -317,34 +319,32 @@ def shift(vectors: np.ndarray, others: np.ndarray) -> np.ndarray:
 
 
 def gain(without: np.ndarray, instructed: np.ndarray) -> Interval:
-    """Mean of (instructed − without) over the same texts, with a paired bootstrap interval.
+    """Mean of (instructed − without) over the same texts, with its interval.
 
-    The bootstrap draws texts again, not their neighbours, so an interval says how much depends on which texts of this
+    The texts count as the units, not their neighbours, so an interval says how much depends on which texts of this
     collection are asked about.
 
     Parameters
     ----------
     without, instructed : arrays of shape (n,)
-        A value for each text: of :func:`knn_accuracy` or :func:`silhouette`.
+        A value for each text, such as those of :func:`knn_accuracy`.
 
     Returns
     -------
     Interval
-        The mean difference and its 95 % range.
+        Of :func:`~course_utils.measuring.difference_interval`.
 
     Raises
     ------
     ValueError
-        If the two have different shapes.
+        If the two differ in length.
 
     Examples
     --------
     >>> import numpy as np
     >>> from course_utils.measuring import metrics
-    >>> print(metrics.gain(np.array([0.5, 0.4, 0.6]), np.array([0.6, 0.5, 0.7])))
-    0.10 (95% interval 0.10 to 0.10)
+    >>> without = np.linspace(0.2, 0.6, 20)
+    >>> print(metrics.gain(without, without[::-1] + 0.1))
+    0.10 (95% interval -0.02 to 0.22)
     """
-    without, instructed = np.asarray(without, dtype=np.float64), np.asarray(instructed, dtype=np.float64)
-    if without.shape != instructed.shape:
-        raise ValueError(f"without has shape {without.shape} and instructed {instructed.shape}: give the same texts.")
-    return bootstrap_interval(instructed - without)
+    return difference_interval(instructed, without)

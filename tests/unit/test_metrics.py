@@ -7,8 +7,6 @@ from scipy import stats
 from sklearn.metrics.pairwise import cosine_similarity, euclidean_distances
 
 from course_utils.measuring import (
-    Interval,
-    bootstrap_interval,
     knn_accuracy,
     knn_overlap,
     mrr_at_10,
@@ -16,7 +14,6 @@ from course_utils.measuring import (
     nearest_neighbors,
     normalize,
     recall_at_k,
-    spearman_interval,
 )
 from course_utils.measuring.metrics import cosine_spearman, gain, shift
 
@@ -79,27 +76,34 @@ def test_knn_accuracy_by_hand():
 
 
 def test_knn_overlap_by_hand():
+    on_map = ("cosine", "euclidean")
     swapped = QUARTER[[0, 1, 5, 3, 4, 2]]
     # on the map the neighbours of the rows are: 0 → 1, 5; 1 → 0, 5; 2 → 4, 3; 3 → 5, 4; 4 → 2, 3; 5 → 1, 0
-    assert knn_overlap(QUARTER, swapped, k=2).tolist() == [0.5, 0.5, 0, 0.5, 0.5, 0]
+    assert knn_overlap(QUARTER, swapped, k=2, metric=on_map).tolist() == [0.5, 0.5, 0, 0.5, 0.5, 0]
     line = np.column_stack([1 + ANGLES, 1 + ANGLES])  # one direction, but as far apart as the angles
-    assert knn_overlap(QUARTER, line, k=2).tolist() == [1] * 6
+    assert knn_overlap(QUARTER, line, k=2, metric=on_map).tolist() == [1] * 6
+    lengths = np.array([[1], [50], [1], [3], [0.1], [7]])
+    assert knn_overlap(QUARTER, swapped * lengths, k=2, metric="cosine").tolist() == [0.5, 0.5, 0, 0.5, 0.5, 0]
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean", "manhattan"])
+def test_knn_overlap_compares_both_spaces_in_the_way_stated(metric):
+    other = RANDOM.normal(size=(60, 2))
+    neighbours = [nearest_neighbors(each, metric=metric) for each in (CLOUD, other)]
+    expected = [len({*one} & {*two}) / 10 for one, two in zip(*neighbours, strict=True)]
+    assert knn_overlap(CLOUD, other, metric=metric).tolist() == expected
+    assert knn_overlap(other, CLOUD, metric=metric).tolist() == expected
+    with pytest.raises(TypeError, match="metric"):  # what is compared with what is always said
+        knn_overlap(CLOUD, other)
 
 
 def test_knn_overlap_of_a_perfect_and_of_a_random_map():
-    unit = normalize(CLOUD)
-    assert (knn_overlap(CLOUD, unit) == 1).all()
-    first_two = knn_overlap(CLOUD, unit[:, :2], k=10).mean()
-    by_chance = np.mean([knn_overlap(CLOUD, unit[RANDOM.permutation(60)], k=10).mean() for _ in range(20)])
+    unit, on_map = normalize(CLOUD), ("cosine", "euclidean")
+    assert (knn_overlap(CLOUD, unit, metric=on_map) == 1).all()
+    first_two = knn_overlap(CLOUD, unit[:, :2], metric=on_map).mean()
+    by_chance = np.mean([knn_overlap(CLOUD, unit[RANDOM.permutation(60)], metric=on_map).mean() for _ in range(20)])
     assert by_chance == pytest.approx(10 / 59, abs=0.02)
     assert by_chance + 0.05 < first_two < 0.8
-
-
-def test_overlap_of_two_spaces_of_vectors():
-    swapped = QUARTER[[0, 1, 5, 3, 4, 2]]
-    lengths = np.array([[1], [50], [1], [3], [0.1], [7]])
-    assert (knn_overlap(QUARTER, QUARTER * lengths, k=2, metric="cosine") == 1).all()
-    assert knn_overlap(QUARTER, swapped * lengths, k=2, metric="cosine").tolist() == [0.5, 0.5, 0, 0.5, 0.5, 0]
 
 
 # --- what an instruction does -------------------------------------------------------------------------------------
@@ -113,11 +117,12 @@ def test_shift_by_hand():
 
 def test_gain_is_paired():
     without = RANDOM.uniform(size=200)
-    change = gain(without, without + 0.1)
-    assert (change.estimate, change.low, change.high) == pytest.approx((0.1, 0.1, 0.1))
-    unpaired = gain(without, RANDOM.permutation(without) + 0.1)
-    assert unpaired.estimate == pytest.approx(0.1) and unpaired.low < 0.08 < 0.12 < unpaired.high
-    with pytest.raises(ValueError, match="give the same texts"):
+    paired, unpaired = gain(without, without + 0.1), gain(without, RANDOM.permutation(without) + 0.1)
+    assert paired.estimate == pytest.approx(0.1) and unpaired.estimate == pytest.approx(0.1)
+    assert 0.08 < paired.low < paired.high < 0.12
+    assert unpaired.low < 0.08 < 0.12 < unpaired.high
+    assert gain(without, without).identical and not paired.identical
+    with pytest.raises(ValueError, match="of the same cases, and there are 199 and 200"):
         gain(without, without[:-1])
 
 
@@ -137,98 +142,6 @@ def test_cosine_spearman_equals_scipy_on_the_cosines():
     others, scores = RANDOM.normal(size=CLOUD.shape), RANDOM.integers(0, 5, size=60)
     expected = stats.spearmanr(np.diag(cosine_similarity(CLOUD, others)), scores).statistic
     assert cosine_spearman(CLOUD, others, scores) == pytest.approx(expected)
-
-
-# --- intervals ----------------------------------------------------------------------------------------------------
-
-
-def test_an_interval_of_a_large_sample_is_that_of_theory():
-    values = RANDOM.normal(3, 2, size=2000)
-    interval = bootstrap_interval(values)
-    assert interval.estimate == pytest.approx(values.mean())
-    low, high = stats.norm.interval(0.95, values.mean(), values.std() / np.sqrt(2000))
-    assert (interval.low, interval.high) == pytest.approx((low, high), abs=0.01)
-    assert interval.confidence == 0.95
-
-
-@pytest.mark.parametrize("n", [5, 300])
-def test_an_interval_is_scipys_for_the_same_draws(n):
-    generator = np.random.default_rng(n)
-    first, second, scores = generator.normal(size=(3, n))
-    options = {"method": "percentile", "batch": 200, "n_resamples": 2000, "vectorized": True}
-
-    def gap(a, b, axis=-1):
-        return np.mean(a, axis=axis) - np.mean(b, axis=axis)
-
-    theirs = stats.bootstrap((first, second[: n - 1]), gap, rng=np.random.default_rng(0), **options)
-    ours = bootstrap_interval(first, minus=second[: n - 1])
-    assert (ours.low, ours.high) == pytest.approx(tuple(theirs.confidence_interval), abs=1e-12)
-
-    def correlation(a, b):
-        return stats.spearmanr(a, b).statistic
-
-    options |= {"vectorized": False, "n_resamples": 300, "paired": True, "rng": np.random.default_rng(0)}
-    if n > 5:  # of five rows all may be drawn alike, which SciPy has no value for
-        theirs = stats.bootstrap((scores, first), correlation, **options)
-        ours = spearman_interval(scores, first, n_resamples=300)
-        assert (ours.low, ours.high) == pytest.approx(tuple(theirs.confidence_interval), abs=1e-12)
-
-
-def test_values_of_one_group_are_drawn_together():
-    single = np.random.default_rng(2).normal(size=100)
-    alone = bootstrap_interval(single)
-    copied = bootstrap_interval(np.repeat(single, 3), groups=np.repeat(np.arange(100), 3))
-    # three copies are no more evidence than one
-    assert (copied.low, copied.high) == pytest.approx((alone.low, alone.high))
-    uneven = bootstrap_interval([1, 1, 1, 0], groups=["x", "x", "x", "y"])
-    assert (uneven.estimate, uneven.low, uneven.high) == (0.75, 0, 1)
-    with pytest.raises(ValueError, match="at least two groups"):
-        bootstrap_interval([1, 0, 1], groups=["x", "x", "x"])
-
-
-def test_an_interval_of_a_difference_is_that_of_theory():
-    first, second = RANDOM.normal(1, 1, size=1500), RANDOM.normal(0, 3, size=700)
-    interval = bootstrap_interval(first, second)
-    error = np.sqrt(first.var() / 1500 + second.var() / 700)
-    assert interval.estimate == pytest.approx(first.mean() - second.mean())
-    low, high = stats.norm.interval(0.95, interval.estimate, error)
-    assert (interval.low, interval.high) == pytest.approx((low, high), abs=0.03)
-
-
-def test_intervals_cover_the_true_mean_as_often_as_they_say():
-    generator = np.random.default_rng(1)
-    intervals = [bootstrap_interval(generator.normal(size=40), n_resamples=500) for _ in range(200)]
-    assert 0.88 <= np.mean([interval.low <= 0 <= interval.high for interval in intervals]) <= 0.99
-    pairs = [(generator.normal(1, 1, size=40), generator.normal(0, 2, size=30)) for _ in range(200)]
-    intervals = [bootstrap_interval(*pair, n_resamples=500) for pair in pairs]
-    assert 0.88 <= np.mean([interval.low <= 1 <= interval.high for interval in intervals]) <= 0.99
-
-
-def test_an_interval_of_a_skewed_sample_is_skewed():
-    # the mean of ten draws is the number of tens: 0 in 35 % of cases, above 3 in 1.3 %, above 2 in 7 %
-    assert bootstrap_interval([0] * 9 + [10]) == Interval(1, 0, 3)
-
-
-def test_the_same_data_have_the_same_interval():
-    values = RANDOM.normal(size=30)
-    assert bootstrap_interval(values) == bootstrap_interval(values)
-
-
-def test_intervals_of_extreme_samples():
-    assert bootstrap_interval([2, 2, 2]) == Interval(2, 2, 2)
-    assert bootstrap_interval(np.array([True, False])) == Interval(0.5, 0, 1)
-
-
-@pytest.mark.parametrize("values", [[], [1], [1, np.nan], [1, np.inf], [[1, 2], [3, 4]]])
-def test_what_has_no_interval(values):
-    with pytest.raises(ValueError, match="at least two finite numbers"):
-        bootstrap_interval(values)
-    with pytest.raises(ValueError, match="at least two finite numbers"):
-        bootstrap_interval([1, 2, 3], values)
-
-
-def test_an_interval_in_words():
-    assert str(Interval(0.5, -0.25, 1.0)) == "0.50 (95% interval -0.25 to 1.00)"
 
 
 # --- retrieval and classification ---------------------------------------------------------------------------------
@@ -302,40 +215,3 @@ def test_retrieval_measures_equal_independent_libraries():
 def test_retrieval_measures_say_what_does_not_fit(similarity, relevant, k, words):
     with pytest.raises(ValueError, match=words):
         recall_at_k(similarity, relevant, k)
-
-
-def test_spearman_interval_is_scipys_correlation_with_groups_drawn_together():
-    generator = np.random.default_rng(0)
-    groups = np.repeat(np.arange(40), 10)
-    scores = generator.normal(size=40)[groups] + 0.1 * generator.normal(size=400)  # alike within a group
-    predicted = scores + generator.normal(size=40)[groups]
-    alone, together = (spearman_interval(scores, predicted, groups=each) for each in (None, groups))
-    expected = stats.spearmanr(scores, predicted).statistic
-    assert alone.estimate == pytest.approx(expected) and together.estimate == pytest.approx(expected)
-    assert alone.low < expected < alone.high
-    # 400 rows of which 40 are independent: taking them for 400 would make the interval far too narrow
-    assert together.high - together.low > 2 * (alone.high - alone.low)
-
-
-def test_spearman_interval_of_a_difference_is_paired_and_a_constant_has_no_order():
-    generator = np.random.default_rng(1)
-    scores = generator.normal(size=200)
-    good, same = scores + generator.normal(size=200), np.ones(200)
-    nothing = spearman_interval(scores, good, minus=good)
-    assert (nothing.estimate, nothing.low, nothing.high) == (0, 0, 0)
-    against_none = spearman_interval(scores, good, minus=same)
-    assert against_none.estimate == pytest.approx(stats.spearmanr(scores, good).statistic)
-    assert spearman_interval(scores, same).estimate == 0
-    for wrong in ({"groups": np.ones(200)}, {"groups": [1, 2]}, {"minus": np.full(200, np.nan)}, {"minus": same[:5]}):
-        with pytest.raises(ValueError, match="two or more groups of finite numbers"):
-            spearman_interval(scores, good, **wrong)
-
-
-def test_a_95_percent_spearman_interval_holds_the_truth_about_95_times_of_100():
-    """For normal variables with correlation 0.6 the true rank correlation is 6/π asin(0.3)."""
-    truth, held = 6 / np.pi * np.arcsin(0.3), []
-    for seed in range(150):
-        x, noise = np.random.default_rng(seed).normal(size=(2, 100))
-        found = spearman_interval(x, 0.6 * x + 0.8 * noise, n_resamples=200)
-        held.append(found.low <= truth <= found.high)
-    assert 0.88 <= np.mean(held) <= 0.99
