@@ -19,7 +19,16 @@ from course_utils.app.embed import TEXT_COLUMNS, Encoding, add_vectors
 from course_utils.data import Task, load_corpus, load_tasks
 from course_utils.drawing import map_quality, project_aligned
 from course_utils.embedding import Embedder, EmbeddingOptions
-from course_utils.measuring import bootstrap_interval, knn_accuracy, knn_overlap, nearest_neighbors, normalize
+from course_utils.measuring import (
+    Interval,
+    difference_interval,
+    intervals,
+    knn_accuracy,
+    knn_overlap,
+    mean_interval,
+    nearest_neighbors,
+    normalize,
+)
 from course_utils.teaching import say
 
 FORMAT = "text-embeddings-course task maps 1"
@@ -122,7 +131,7 @@ def describe(spaces: dict[str, np.ndarray], frame: pd.DataFrame, tasks: Sequence
     """Place, compare and measure: everything that the page shows, as one JSON object.
 
     Neighbours and measures are taken in the vectors; of the maps only their own quality is stated. Intervals are
-    bootstrap intervals over the texts. Each task is compared with the first.
+    over the texts. Each task is compared with the first, and what is said of all of them holds together.
     """
     labels = [column for column in frame.columns if column != "text"]
     maps = project_aligned(spaces)
@@ -131,11 +140,19 @@ def describe(spaces: dict[str, np.ndarray], frame: pd.DataFrame, tasks: Sequence
     accuracies = {
         (label, name): knn_accuracy(vectors, frame[label], K) for label in labels for name, vectors in spaces.items()
     }
+    gains = intervals.simultaneous(
+        difference_interval,
+        {
+            f"{label} {task.name}": (accuracies[label, task.name], accuracies[label, first])
+            for label in labels
+            for task in tasks[1:]
+        },
+    )
     described = []
     for task in tasks:
         new = 1 - knn_overlap(spaces[first], spaces[task.name], K, metric="cosine")
         quality = map_quality(spaces[task.name], maps[task.name], K)
-        measures: dict[str, dict[str, Any]] = {"map": quality, "new_neighbours": _interval(new)}
+        measures: dict[str, dict[str, Any]] = {"map": quality, "new_neighbours": _numbers(mean_interval(new))}
         effect = []
         if task.name != first:
             effect.append(f"{new.mean():.0%} of each text's {K} nearest neighbours are others than under {first}.")
@@ -143,14 +160,16 @@ def describe(spaces: dict[str, np.ndarray], frame: pd.DataFrame, tasks: Sequence
             own = accuracies[label, task.name]
             counts = frame[label].value_counts()
             chance = float((counts * (counts - 1)).sum() / (len(frame) * (len(frame) - 1)))
-            measures[f"same_{label}"] = _interval(own) | {"chance": chance}
+            measures[f"same_{label}"] = _numbers(mean_interval(own)) | {"chance": chance}
             quantity = f"share of neighbours with the same {label}"
             if task.name == first:
                 effect.append(f"The {quantity} is {own.mean():.2f}; chance would give {chance:.2f}.")
             else:
-                difference = bootstrap_interval(own - accuracies[label, first])
-                measures[f"same_{label}"]["minus_first"] = _interval(own - accuracies[label, first])
-                effect.append(say.comparison(task.name, first, difference, quantity).replace("**", ""))
+                difference = gains[f"{label} {task.name}"]
+                measures[f"same_{label}"]["minus_first"] = _numbers(difference)
+                same = np.allclose(spaces[task.name], spaces[first], atol=1e-6)
+                said = say.comparison(task.name, first, difference, quantity, same_vectors=same)
+                effect.append(said.replace("**", ""))
         described.append(asdict(task) | {"measures": measures, "effect": effect})
     points = []
     for i, row in enumerate(frame.to_dict("records")):
@@ -167,9 +186,10 @@ def describe(spaces: dict[str, np.ndarray], frame: pd.DataFrame, tasks: Sequence
     return {"format": FORMAT, **about, "k": K, "chance": chance, "labels": labels, "tasks": described, "points": points}
 
 
-def _interval(values: np.ndarray) -> dict[str, float]:
-    interval = bootstrap_interval(values)
-    return {name: round(float(getattr(interval, name)), 4) for name in ("estimate", "low", "high")}
+def _numbers(interval: Interval) -> dict[str, float | None]:
+    """Estimate and range; JSON has no word for infinity, so a range without ends is None."""
+    numbers = {name: float(getattr(interval, name)) for name in ("estimate", "low", "high")}
+    return {name: round(value, 4) if np.isfinite(value) else None for name, value in numbers.items()}
 
 
 def write_page(data: dict[str, Any], out: Path) -> Path:

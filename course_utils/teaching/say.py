@@ -1,12 +1,14 @@
 """Sentences that follow the numbers.
 
 What a run shows is said by code, so that the words stay true with another model, sample or seed: a difference is called
-one only if its interval excludes zero.
+one only if its interval excludes zero, and a first is named with how close the next one is.
 """
 
 from typing import Any
 
-from course_utils.measuring import Interval
+import pandas as pd
+
+from course_utils.measuring import Interval, intervals
 
 
 def sentence(text: str) -> Any:
@@ -33,7 +35,7 @@ def sentence(text: str) -> Any:
     return Markdown(text)
 
 
-def comparison(first: str, second: str, difference: Interval, quantity: str) -> str:
+def comparison(first: str, second: str, difference: Interval, quantity: str, *, same_vectors: bool = False) -> str:
     """Say whether the first has more of a quantity than the second, as one sentence.
 
     Parameters
@@ -44,6 +46,8 @@ def comparison(first: str, second: str, difference: Interval, quantity: str) -> 
         Interval of (first − second), in units of ``quantity``.
     quantity : str
         What is measured.
+    same_vectors : bool, default False
+        Whether both have the same vectors, so that nothing can differ.
 
     Returns
     -------
@@ -55,14 +59,123 @@ def comparison(first: str, second: str, difference: Interval, quantity: str) -> 
     >>> from course_utils.measuring import Interval
     >>> from course_utils.teaching import say
     >>> say.comparison("A", "B", Interval(0.2, 0.1, 0.3), "recall")
-    '**A** has a higher recall than **B**, by 0.20 (95% interval of the difference: +0.10 to +0.30).'
+    '**A** has a higher recall than **B**: difference 0.20 (95% interval 0.10 to 0.30).'
+    >>> say.comparison("A", "B", Interval(0.2, -0.1, 0.3), "recall")
+    '**A** and **B** cannot be told apart in recall on this sample: difference 0.20 (95% interval -0.10 to 0.30).'
     """
-    share, low, high = difference.confidence, difference.low, difference.high
-    interval = f"({share:.0%} interval of the difference: {low:+.2f} to {high:+.2f})"
-    if low > 0 or high < 0:
-        word, size = "higher" if low > 0 else "lower", abs(difference.estimate)
-        return f"**{first}** has a {word} {quantity} than **{second}**, by {size:.2f} {interval}."
-    return f"**{first}** and **{second}** cannot be told apart in {quantity} on this sample {interval}."
+    both = f"**{first}** and **{second}** are identical in {quantity}"
+    if same_vectors:
+        return f"{both} by design: the same vectors."
+    if difference.identical:
+        cases = "every case" if difference.n is None else f"all {difference.n} cases"
+        return f"{both} here, in {cases}: difference {_finite(difference)}."
+    return groups(first, second, difference, quantity)
+
+
+def groups(first: str, others: str, difference: Interval | intervals.GroupDifference, quantity: str) -> str:
+    """Say whether some groups have more of a quantity than the others, as one sentence.
+
+    Parameters
+    ----------
+    first, others : str
+        What the groups on each side are called.
+    difference : GroupDifference
+        Of :func:`~course_utils.measuring.intervals.group_difference`.
+    quantity : str
+        What is measured.
+
+    Returns
+    -------
+    str
+        Markdown. "Higher" or "lower" stands there only if whole groups, dealt out anew, seldom differ as much.
+
+    Examples
+    --------
+    >>> from course_utils.measuring.intervals import GroupDifference
+    >>> from course_utils.teaching import say
+    >>> say.groups("A", "B", GroupDifference(0.2, 0.4, 2, 8), "mood").partition(":")[0]
+    '**A** and **B** cannot be told apart in mood on this sample'
+    """
+    if difference.too_few:
+        statement = f"Whether **{first}** or **{others}** has the higher {quantity} cannot be said"
+    elif difference.sign == 0:
+        statement = f"**{first}** and **{others}** cannot be told apart in {quantity} on this sample"
+    else:
+        word = "higher" if difference.sign > 0 else "lower"
+        statement = f"**{first}** has a {word} {quantity} than **{others}**"
+    return f"{statement}: difference {_finite(difference)}."
+
+
+def leader(found: intervals.Leader, quantity: str) -> str:
+    """Say who has the highest value, and who cannot be told apart from it, as one sentence.
+
+    Parameters
+    ----------
+    found : Leader
+        Of :func:`~course_utils.measuring.intervals.leader`.
+    quantity : str
+        What is measured.
+
+    Returns
+    -------
+    str
+        Markdown. Without the word "here" only if all others can be told apart.
+
+    Examples
+    --------
+    >>> from course_utils.measuring import intervals
+    >>> from course_utils.teaching import say
+    >>> found = intervals.leader({"A": [1] * 30, "B": [1] * 29 + [0], "C": [0, 0, 1] * 10})
+    >>> say.leader(found, "recall").partition(";")[0]
+    '**A** has the highest recall here, 1.00, but **B** cannot be told apart from it'
+    """
+    start = f"**{found.name}** has the highest {quantity}"
+    if not found.gaps:
+        return f"{start}, {found.mean:.2f}: there is no other."
+    second, gap = next(iter(found.gaps.items()))
+    behind = f"the next, **{second}**, is behind by {_finite(gap)}."
+    if gap.too_few:
+        return f"{start} here, {found.mean:.2f}, and whether that holds cannot be said: {behind}"
+    if not found.ties:
+        return f"{start}, {found.mean:.2f}, told apart from all others: {behind}"
+    named = [f"**{name}**" for name in found.ties[:3]] + [f"{len(found.ties) - 3} more"] * (len(found.ties) > 3)
+    ties = " and ".join([", ".join(named[:-1]), named[-1]] if named[1:] else named)
+    return f"{start} here, {found.mean:.2f}, but {ties} cannot be told apart from it; {behind}"
+
+
+def top(values: pd.Series, quantity: str, *, lowest: bool = False) -> str:
+    """Say which of a few values is the highest, and how close the next one is, where no cases give an interval.
+
+    Parameters
+    ----------
+    values : Series
+        Two or more numbers by name.
+    quantity : str
+        What they are.
+    lowest : bool, default False
+        Whether the lowest is meant.
+
+    Returns
+    -------
+    str
+        Markdown.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from course_utils.teaching import say
+    >>> print(say.top(pd.Series({"A": 0.5073, "B": 0.5075}), "trustworthiness"))
+    Of these, **B** has the highest trustworthiness, 0.5075, and **A** the next, 0.5073 (no interval: another sample may
+    order them differently).
+    """
+    (first, one), (second, two), *_ = values.sort_values(ascending=lowest).items()
+    start = f"Of these, **{first}** has the {'lowest' if lowest else 'highest'} {quantity}, {one:.4g}"
+    return f"{start}, and **{second}** the next, {two:.4g} (no interval: another sample may order them differently)."
+
+
+def _finite(difference: Interval | intervals.GroupDifference) -> str:
+    """A difference in words; a range is endless where nothing in the values says how far another case may lie."""
+    return str(difference).replace("-inf to inf", "without ends")
 
 
 def choose(value: float, *steps: tuple[float, str], otherwise: str) -> str:

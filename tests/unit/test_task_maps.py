@@ -1,6 +1,7 @@
 """`course embed --tasks` and `course demo`: the data of the page, what it says, and what the command refuses."""
 
 import json
+import math
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,7 @@ from course_utils.app import cli, task_maps
 from course_utils.data import Task, load_corpus, load_tasks
 from course_utils.drawing import map_quality
 from course_utils.embedding import load_embedder
-from course_utils.measuring import knn_accuracy, nearest_neighbors, normalize
+from course_utils.measuring import Interval, knn_accuracy, nearest_neighbors, normalize
 
 FOUR = ["default", "sentiment", "topic", "toxicity"]
 
@@ -111,7 +112,10 @@ def test_what_is_said_follows_the_numbers(data):
     assert same["estimate"] > 0.9 and same["low"] <= same["estimate"] <= same["high"]
     assert same["chance"] == pytest.approx(29 / 59, abs=1e-6)
     assert same["minus_first"]["low"] > 0
-    assert by_a["effect"][1].startswith("by_a has a higher share of neighbours with the same a than default, by 0.")
+    assert by_a["effect"][1].startswith(
+        "by_a has a higher share of neighbours with the same a than default: difference"
+    )
+    assert "2 together" in by_a["effect"][1]  # two labels, so two comparisons
     other = by_a["measures"]["same_b"]["minus_first"]
     word = "a higher" if other["low"] > 0 else "a lower" if other["high"] < 0 else "cannot be told apart"
     assert word in by_a["effect"][2] and "share of neighbours with the same b" in by_a["effect"][2]
@@ -120,7 +124,8 @@ def test_what_is_said_follows_the_numbers(data):
         f"{by_a['measures']['new_neighbours']['estimate']:.0%} of each text's 10 nearest neighbours are others than "
         "under default."
     )
-    assert default["measures"]["new_neighbours"] == {"estimate": 0, "low": 0, "high": 0}
+    unchanged = default["measures"]["new_neighbours"]
+    assert unchanged["estimate"] == unchanged["low"] == 0 < unchanged["high"]
     assert "chance would give 0.49" in default["effect"][0] and len(default["effect"]) == 2
 
 
@@ -130,6 +135,17 @@ def test_shares_are_those_of_the_neighbours(data):
     assert data["tasks"][1]["measures"]["same_a"]["estimate"] == pytest.approx((a[near] == a[:, None]).mean(), abs=1e-3)
     assert [point["category"] for point in data["points"]] == list(a)
     assert data["labels"] == ["a", "b"] and data["chance"] == pytest.approx(10 / 59)
+
+
+def test_an_instruction_that_leaves_the_vectors_is_no_result():
+    space = normalize(np.random.default_rng(0).normal(size=(60, 6)))
+    data = described({"default": space, "ignored": space.copy()})
+    assert data["tasks"][1]["effect"][1].endswith("with the same a by design: the same vectors.")
+
+
+def test_a_range_without_ends_is_null():
+    assert task_maps._numbers(Interval(0.5, -math.inf, math.inf)) == {"estimate": 0.5, "low": None, "high": None}
+    json.dumps(task_maps._numbers(Interval(np.float64(0.5), 0.25, 1)), allow_nan=False)
 
 
 def test_texts_without_labels_are_described_too():

@@ -297,8 +297,9 @@ function explain(t) {
         const {estimate, low, high} = tasks[t].measures["same_" + label], bar = $("bars").children[l];
         bar.querySelector(".fill").style.width = 100 * estimate + "%";
         const whisker = bar.querySelector(".whisker");
+        whisker.hidden = low === null;  // a range without ends
         [whisker.style.left, whisker.style.width] = [100 * low + "%", 100 * (high - low) + "%"];
-        bar.querySelector(".value").textContent = percent(estimate);
+        bar.querySelector(".value").textContent = percent(estimate) + (low === null ? " (too few to say)" : "");
     });
 }
 
