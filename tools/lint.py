@@ -5,12 +5,14 @@ A lesson can be run with another model, sample or seed, so a measured number or 
 than PCA") belongs in a code cell, where `course_utils.teaching.say` words it from the values. Flagged, in Markdown and
 in figure titles, are decimals, percentages, "3 of 10", "3 times as", "twice as" and comparisons. Whole
 numbers alone are let through: nearly always we set them ourselves. A line whose statement holds whatever a
-run gives (a definition, a published figure) ends with ``<!-- fixed: why -->``.
+run gives (a definition, a published figure) ends with ``<!-- fixed: why -->``. What code says of a best or a first is
+read by `lint_order`.
 """
 
 import re
 
 from lesson import code_cells, first_line, has_solution, minutes, question, sections, solved, tags
+from lint_order import unmeasured_orders
 from nbformat import NotebookNode
 
 CORE_MINUTES = 60
@@ -78,6 +80,10 @@ def cell_problems(cell: NotebookNode) -> list[str]:
 def source_problems(lesson: dict, cells: list[NotebookNode]) -> list[str]:
     """What is wrong with a lesson's source and its entry in the manifest."""
     problems = [f"cell {first_line(cell)}: {problem}" for cell in cells for problem in cell_problems(cell)]
+    code = code_cells(cells)
+    for number, said in unmeasured_orders(solved(cell.source) for cell in code):
+        where, said = first_line(code[number]), " ".join(said.split())[:80]
+        problems.append(f"cell {where}: {said} … says what was picked by its value: use say.leader or say.top")
     written, planned = sections(cells), lesson["section"]
     titles = [title for title, _ in written]
     if titles != [part["title"] for part in planned]:

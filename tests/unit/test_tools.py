@@ -16,6 +16,7 @@ import build  # noqa: E402
 import lint  # noqa: E402
 from execute import PLOTLY, clean, save_pictures  # noqa: E402
 from figures import SCALE, find_chromium  # noqa: E402
+from lint_order import unmeasured_orders  # noqa: E402
 
 MANIFEST = """
 [[lesson]]
@@ -166,6 +167,7 @@ def test_check_notices_what_is_stale_or_not_executed(course, capsys):
         ('[markdown] tags=["deep"]', "[markdown]", "lacks the tag 'deep'"),
         ("Twice is enough.", "word " * 3000, "2 minutes in the manifest, 17"),
         ("Twice is enough.", "UMAP is better than PCA.", "depends on the run"),
+        ("math.sqrt(16)", 'say.sentence(f"The best is {table.idxmax()}.")', "use say.leader or say.top"),
         ("math.sqrt(16)", 'go.Figure(layout={"x": 1}).update_layout(title="Kept 93%")', "the figure title"),
     ],
 )
@@ -219,6 +221,55 @@ def test_other_prose_is_let_through(line):
 def test_titles_may_hold_computed_numbers():
     assert lint.lint_titles('fig.suptitle(f"Kept {share:.1%}")') == []
     assert lint.lint_titles('ax.set_title("Kept 0.93")')
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ['say.sentence(f"The best is {table.idxmax()}.")'],
+        ["say.sentence(max(scores, key=scores.get))"],
+        ["say.sentence(str(sorted(scores)[0]))"],
+        ['say.sentence(table.sort_values("score").index[0])'],
+        ["best = names[np.argmax(scores)]", "words = f'The best is {best}.'", "say.sentence(words)"],
+        ["one, two = scores.nlargest(2).index", "say.comparison(one, two, gap, 'recall')"],
+        ["said = []\nfor name in ranked.nsmallest(3).index:\n    said.append(f'- {name}')", "say.sentence(said[0])"],
+        ["table['best'] = scores.idxmax()", "say.sentence(table.to_string())"],
+        ["say.sentence(', '.join(say.comparison(name, 'B', gap, 'x') for name in scores.nlargest(2).index))"],
+        ["def best():\n    found = scores.idxmax()\n    return found", "say.sentence(best())"],
+        ["told = 'A wins'\nif scores.idxmax() == 'A':\n    told = 'B wins'", "say.sentence(told)"],
+        ["told = 'A wins' if scores.idxmax() == 'A' else 'B wins'", "say.sentence(told)"],
+        ["for gap in gaps:\n    say.sentence(told)\n    told = gap.idxmin()"],
+        ["if (first := scores.argmin()):\n    pass", "say.sentence(first)"],
+        ["best: str = scores.idxmin()", "say.choose(best, otherwise='')"],
+        ["say.sentence(table.idxmax())  # fixed:"],
+    ],
+)
+def test_an_order_that_nothing_measured_is_found(cells):
+    assert unmeasured_orders(cells)
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ["found = intervals.leader(values)", "say.sentence(say.leader(found, 'recall'))"],
+        ["say.sentence(say.top(scores.sort_values(), 'recall'))"],
+        ["right = similarity.argmax(axis=1) == own", "say.sentence(f'{right.mean():.2f}')"],
+        ["best = scores.idxmax()", "print(best)", "best = 'another'", "say.sentence(best)"],
+        ["scores.nlargest(2)", "say.sentence(f'{scores.mean():.2f}')"],
+        ["def best(scores):\n    return scores.idxmax()", "say.sentence('Write the function above.')"],
+        ["def shown(best):\n    return best", "best = scores.idxmax()", "say.sentence(shown('A'))"],
+        ["alpha = alphas[np.argmin(errors)]  # fixed: a setting, chosen on the validation part", "say.sentence(alpha)"],
+        ["say.sentence(  # fixed: an order by name\n    f'{table.sort_values(0)}'\n)"],
+        ["say.sentence(max(values))", "say.sentence(f'{sorted(names)}')"],
+    ],
+)
+def test_what_is_measured_or_no_order_is_let_through(cells):
+    assert unmeasured_orders(cells) == []
+
+
+def test_an_order_is_reported_once_with_its_cell():
+    cells = ["best = scores.idxmax()", "for _ in range(2):\n    say.sentence(best)"]
+    assert unmeasured_orders(cells) == [(1, "say.sentence(best)")]
 
 
 def test_long_cells_are_noted():
