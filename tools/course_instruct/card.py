@@ -44,7 +44,7 @@ them.
 All on sources, texts and wordings that it never saw. **kNN** is the share of a text's {k} nearest neighbours
 (cosine) with its own label; but for the topic, labels are balanced. **Silhouette** (cosine) goes from −1 to 1.
 *Right* is the mean over {wordings} held-out wordings of the factor's instruction, with the gain over none and
-its paired 95 % bootstrap interval, for the seed that ships; *seeds* are the gains of all seeds. The other
+its paired 95 % interval, for the seed that ships; *seeds* are the gains of all seeds. The other
 columns are gains too: *lesson*, the wording of the lessons; *wrong*, the mean over instructions for the other
 factors; *irrelevant*, such as translate or count; *in front*, plain MiniLM with the words in front of each
 text. *Spread* is the difference between the best and the worst wording.
