@@ -1,8 +1,11 @@
 """Checkers for lesson 5. Each tries the student's function on small cases and names the first thing that is off."""
 
+from collections.abc import Callable, Iterable
+
 import numpy as np
 
-from course_utils.teaching.checks.asserts import call, number, require
+from course_utils.teaching.checks.asserts import call, items, number, require, word
+from course_utils.teaching.checks.compare import about, close
 
 
 def _softmax(logits: np.ndarray, axis: int = 1) -> np.ndarray:
@@ -10,117 +13,258 @@ def _softmax(logits: np.ndarray, axis: int = 1) -> np.ndarray:
     return odds / odds.sum(axis=axis, keepdims=True)
 
 
+def _loss(probabilities: np.ndarray) -> float:
+    return -np.log(np.diag(probabilities)).mean()
+
+
+# what else an answer may return for similarities s and temperature t, by the message that names it
+_LOSSES: dict[str, Callable[[np.ndarray, float], float]] = {
+    "The sign is off: a loss is small when the right pair is likely, so take minus the logarithm.": (
+        lambda s, t: -_loss(_softmax(s / t))
+    ),
+    "That is the sum over the questions. Take the mean.": lambda s, t: len(s) * _loss(_softmax(s / t)),
+    "That is the loss of the worst question. Take the mean over all.": (
+        lambda s, t: -np.log(np.diag(_softmax(s / t))).min()
+    ),
+    "You take the median of the questions. Take the mean.": lambda s, t: -np.median(np.log(np.diag(_softmax(s / t)))),
+    "The temperature is not used. Divide the similarities by it before the exponential.": lambda s, t: _loss(
+        _softmax(s)
+    ),
+    "You multiply by the temperature. Divide by it: a small one makes differences large.": (
+        lambda s, t: _loss(_softmax(s * t))
+    ),
+    "You let the questions compete for each answer (columns). Let the answers compete for each question (rows).": (
+        lambda s, t: _loss(_softmax(s / t, axis=0))
+    ),
+    "You average over rows and columns. Here only the answers compete for each question (rows).": (
+        lambda s, t: (_loss(_softmax(s / t, axis=0)) + _loss(_softmax(s / t))) / 2
+    ),
+    "All pairs share one denominator. Each question has its own: the sum over its row.": (
+        lambda s, t: _loss(np.exp(s / t) / np.exp(s / t).sum())
+    ),
+    "The right answer is missing from the sum in the denominator: it runs over all answers, the right one too.": (
+        lambda s, t: (np.log(np.where(np.eye(len(s)), 0, np.exp(s / t)).sum(axis=1)) - np.diag(s) / t).mean()
+    ),
+    "The denominator is missing: that is the mean of the right similarities alone.": lambda s, t: (
+        -np.diag(s / t).mean()
+    ),
+    "That is the mean probability of the right pair. The loss is minus its logarithm.": (
+        lambda s, t: np.diag(_softmax(s / t)).mean()
+    ),
+    "Take the logarithm of each probability first, then the mean of the logarithms.": (
+        lambda s, t: -np.log(np.diag(_softmax(s / t)).mean())
+    ),
+    "You average over all pairs. The loss counts the right ones only, on the diagonal.": (
+        lambda s, t: -np.log(_softmax(s / t)).mean()
+    ),
+    "That is a logarithm to another base. Take the natural one, np.log (base 2).": (
+        lambda s, t: _loss(_softmax(s / t)) / np.log(2)
+    ),
+    "That is a logarithm to another base. Take the natural one, np.log (base 10).": (
+        lambda s, t: _loss(_softmax(s / t)) / np.log(10)
+    ),
+    "The temperature is missing from the right pair, or from the others. Divide the whole matrix by it.": (
+        lambda s, t: (np.log(np.exp(s / t).sum(axis=1)) - np.diag(s)).mean()
+    ),
+}
+
+
 def check_info_nce(function) -> None:
     """A function of an (n, n) array and a temperature."""
-    similarity = np.array([[0.8, 0.1, 0.3], [0.2, 0.5, 0.6], [0.0, 0.4, 0.7]])
-    temperature = 0.2
-    value = number(call(function, similarity.copy(), temperature), "info_nce")
-    p = _softmax(similarity / temperature)
-    right = -np.log(np.diag(p)).mean()
-    others = np.where(np.eye(3, dtype=bool), 0, np.exp(similarity / temperature)).sum(axis=1)
+    generator = np.random.default_rng(7)
+    three = np.array([[0.8, 0.1, 0.3], [0.2, 0.5, 0.6], [0.0, 0.4, 0.7]])
+    cases = (
+        (three, 0.2),
+        (generator.uniform(-0.5, 0.9, size=(6, 6)), 0.3),
+        (generator.normal(0, 0.3, size=(2, 2)), 1.5),
+    )
+    value = [number(call(function, *case), "info_nce") for case in cases]
+    right = [_loss(_softmax(similarity / temperature)) for similarity, temperature in cases]
+    mistakes = {message: [loss(*case) for case in cases] for message, loss in _LOSSES.items()}
+    close(value, right, mistakes, _first_off("the loss of a test matrix is", value, right))
+    small = np.array([[0.8, -0.7, -0.75], [-0.9, 0.65, 0.6], [-0.8, 0.7, 0.72]])
+    with about(
+        "With a temperature of 0.001 the exponential overflows. Subtract each row's maximum first; the probabilities "
+        "do not change."
+    ):
+        value = [number(call(function, small, 0.001), "info_nce")]
+        close(value, [_loss(_softmax(small / 0.001))], {}, f"Your function says {value[0]:g}.")
 
-    def is_(wrong: float) -> bool:
-        return bool(np.isclose(value, wrong, rtol=1e-6))
 
-    require(
-        not is_(-right), "The sign is off: a loss is small when the right pair is likely, so take minus the logarithm."
-    )
-    require(not is_(3 * right), "That is the sum over the questions. Take the mean.")
-    require(
-        not is_(-np.log(np.diag(_softmax(similarity))).mean()),
-        "The temperature is not used. Divide the similarities by it before the exponential.",
-    )
-    require(
-        not is_(-np.log(np.diag(_softmax(similarity * temperature))).mean()),
-        "You multiply by the temperature. Divide by it: a small one makes differences large.",
-    )
-    require(
-        not is_(-np.log(np.diag(_softmax(similarity / temperature, axis=0))).mean()),
-        "You let the questions compete for each answer (columns). Let the answers compete for each question (rows).",
-    )
-    require(
-        not is_((np.log(others) - np.diag(similarity) / temperature).mean()),
-        "The right answer is missing from the sum in the denominator: it runs over all answers, the right one too.",
-    )
-    require(
-        not is_(np.diag(p).mean()), "That is the mean probability of the right pair. The loss is minus its logarithm."
-    )
-    require(is_(right), f"For a test matrix the loss is {right:.4f}; your function says {value:.4f}.")
-    small = number(call(function, similarity + 10, 0.01), "info_nce")
-    require(
-        np.isfinite(small),
-        "With a temperature of 0.01 and large similarities the exponential overflows. Subtract each row's maximum "
-        "first; the probabilities do not change.",
-    )
+def _first_off(what: str, value: list[float], right: list[float]) -> str:
+    """Word the first of several numbers that is not the right one."""
+    pairs = zip(value, right, strict=True)
+    given, wanted = next((pair for pair in pairs if not np.isclose(*pair)), (value[0], right[0]))
+    return f"{what[0].upper()}{what[1:]} {wanted:.4f}; your function says {given:.4f}."
+
+
+def _halves(similarity: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return np.diag(similarity), similarity[~np.eye(len(similarity), dtype=bool)]
+
+
+# what else an answer may take for the margin or the spread of all cosines s, the right ones r and the wrong ones w
+_MARGINS: dict[str, Callable[[np.ndarray, np.ndarray, np.ndarray], float]] = {
+    "The wrong answers' mean still holds the diagonal. Leave it out: similarity[~np.eye(n, dtype=bool)].": (
+        lambda s, r, w: r.mean() - s.mean()
+    ),
+    "The margin is right minus wrong, not the other way round.": lambda s, r, w: w.mean() - r.mean(),
+    "Where the wrong cosines are larger the margin is below zero: do not take its size.": (
+        lambda s, r, w: abs(r.mean() - w.mean())
+    ),
+    "That is the mean of the right cosines. Subtract that of the wrong ones.": lambda s, r, w: r.mean(),
+    "You subtract sums. Take the mean of each kind.": lambda s, r, w: r.sum() - w.sum(),
+    "You subtract medians. Take the mean of each kind.": lambda s, r, w: np.median(r) - np.median(w),
+    "You compare with the largest wrong cosine of each row. Take the mean of all wrong ones.": (
+        lambda s, r, w: np.mean(r - w.reshape(len(r), -1).max(axis=1))
+    ),
+    "The margin comes first, then the separation.": lambda s, r, w: (
+        (r.mean() - w.mean()) / np.sqrt((r.var() + w.var()) / 2)
+    ),
+}
+_SPREADS: dict[str, Callable[[np.ndarray, np.ndarray, np.ndarray], float]] = {
+    "Take the mean of the two variances, not their sum.": lambda s, r, w: np.sqrt(r.var() + w.var()),
+    "The root is missing: divide by the root of the mean variance.": lambda s, r, w: (r.var() + w.var()) / 2,
+    "The half belongs under the root: average the variances, then take the root.": (
+        lambda s, r, w: np.sqrt(r.var() + w.var()) / 2
+    ),
+    "Average the variances, then take the root; not the standard deviations.": lambda s, r, w: (r.std() + w.std()) / 2,
+    "You take the root of the mean of two standard deviations. Average their squares, the variances.": (
+        lambda s, r, w: np.sqrt((r.std() + w.std()) / 2)
+    ),
+    "Take the spread within each kind, not that of all cosines together.": lambda s, r, w: s.std(),
+    "The spread of the wrong cosines still holds the diagonal. Leave it out.": (
+        lambda s, r, w: np.sqrt((r.var() + s.var()) / 2)
+    ),
+    "That is the spread of the right cosines only. The wrong ones have theirs.": lambda s, r, w: r.std(),
+    "That is the spread of the wrong cosines only. The right ones have theirs.": lambda s, r, w: w.std(),
+    "You weight the variances by how many cosines there are of a kind. Take their plain mean.": (
+        lambda s, r, w: np.sqrt((len(r) * r.var() + len(w) * w.var()) / s.size)
+    ),
+    "Divide the margin by the spread; you multiply.": lambda s, r, w: 1 / np.sqrt((r.var() + w.var()) / 2),
+    "That is the margin again. Divide it by the spread.": lambda s, r, w: 1.0,
+}
 
 
 def check_margin_and_separation(function) -> None:
     """A function of an (n, n) array with the right pairs on the diagonal."""
-    generator = np.random.default_rng(4)
-    similarity = generator.normal(0.1, 0.1, size=(12, 12)) + 0.5 * np.diag(generator.uniform(0.5, 1, size=12))
-    answer = call(function, similarity.copy())
-    require(
-        isinstance(answer, (tuple, list, np.ndarray)) and len(answer) == 2,
-        "Return two numbers, the margin and then the separation: `return margin, separation`.",
-    )
-    margin, separation = (number(value, "margin_and_separation") for value in answer)
-    right, wrong = np.diag(similarity), similarity[~np.eye(12, dtype=bool)]
-    expected = right.mean() - wrong.mean()
-    spread = np.sqrt((right.var() + wrong.var()) / 2)
-    require(
-        not np.isclose(margin, right.mean() - similarity.mean()),
-        "The wrong answers' mean still holds the diagonal. Leave it out: similarity[~np.eye(n, dtype=bool)].",
-    )
-    require(not np.isclose(margin, -expected), "The margin is right minus wrong, not the other way round.")
-    require(
-        np.isclose(margin, expected), f"The margin of a test matrix is {expected:.4f}; your function says {margin:.4f}."
-    )
-    for other, message in (
-        (np.sqrt(right.var() + wrong.var()), "Take the mean of the two variances, not their sum."),
-        ((right.var() + wrong.var()) / 2, "The root is missing: divide by the root of the mean variance."),
-        ((right.std() + wrong.std()) / 2, "Average the variances, then take the root; not the standard deviations."),
-        (similarity.std(), "Take the spread within each kind, not that of all cosines together."),
-    ):
-        require(not np.isclose(separation, expected / other), message)
-    require(not np.isclose(separation, expected * spread), "Divide the margin by the spread; you multiply.")
-    unbiased = np.sqrt((right.var(ddof=1) + wrong.var(ddof=1)) / 2)
-    require(
-        np.isclose(separation, expected / spread) or np.isclose(separation, expected / unbiased),
-        f"The separation of a test matrix is {expected / spread:.4f}; your function says {separation:.4f}.",
-    )
+    name, generator = "margin_and_separation", np.random.default_rng(4)
+    cases = [
+        generator.normal(0.1, 0.1, size=(n, n)) + lift * np.diag(generator.uniform(0.5, 1, size=n))
+        for n, lift in ((12, 0.5), (5, 0.9), (7, -0.4))
+    ]
+    answers = []
+    for similarity in cases:
+        pair = items(call(function, similarity), name, "two numbers, the margin and then the separation")
+        require(len(pair) == 2, f"{name} should return two numbers: `return margin, separation`.")
+        answers.append([number(each, name) for each in pair])
+    margins, separations = map(list, zip(*answers, strict=True))
+    halves = [(similarity, *_halves(similarity)) for similarity in cases]
+    right = [r.mean() - w.mean() for _, r, w in halves]
+    mistakes = {message: [margin(*case) for case in halves] for message, margin in _MARGINS.items()}
+    close(margins, right, mistakes, _first_off("the margin of a test matrix is", margins, right))
+    # of n or of n - 1: both are called the variance
+    both = [
+        [m / np.sqrt((r.var(ddof=ddof) + w.var(ddof=ddof)) / 2) for m, (_, r, w) in zip(right, halves, strict=True)]
+        for ddof in (0, 1)
+    ]
+    if not np.allclose(separations, both[1]):
+        wrong = {
+            message: [m / spread(*case) for m, case in zip(right, halves, strict=True)]
+            for message, spread in _SPREADS.items()
+        }
+        wrong["The separation has the sign of the margin: do not take its size."] = [abs(each) for each in both[0]]
+        otherwise = _first_off("the separation of a test matrix is", separations, both[0])
+        close(separations, both[0], wrong, otherwise)
+
+
+def _answers(n: int, won: int, lost: int) -> tuple[np.ndarray, np.ndarray]:
+    """Which of n questions two systems answer, where the second wins some and loses some."""
+    before = np.repeat([0.0, 1.0, 0.0, 1.0], [won, lost, (n - won - lost) // 2, n - won - lost - (n - won - lost) // 2])
+    after = before.copy()
+    after[: won + lost] = 1 - before[: won + lost]
+    order = np.random.default_rng(n).permutation(n)
+    return before[order], after[order]
+
+
+# n, won, lost; what is to be said, and what is off with an answer that says something else
+_CHANGES = (
+    ((80, 0, 0), "cannot tell", "Both systems gave the same answers, so nothing can be told."),
+    (
+        (400, 10, 0),
+        "better",
+        "Ten more questions are right and none is lost. If you draw from the two systems separately, that drowns in "
+        "how hard the questions are: draw questions, take the difference of each, and the mean of each draw.",
+    ),
+    ((400, 0, 10), "worse", "Ten questions were lost and none was won: the whole interval is below zero."),
+    (
+        (400, 42, 38),
+        "cannot tell",
+        "42 questions were won and 38 lost. The mean is above zero, but the interval holds zero.",
+    ),
+    (
+        (30, 5, 2),
+        "cannot tell",
+        "Of 30 questions 5 were won and 2 lost. The mean is large, but so few questions make a wide interval.",
+    ),
+    (
+        (1200, 24, 4),
+        "better",
+        "Of 1200 questions 24 were won and 4 lost. The mean is small, but so is its interval: no fixed limit will do.",
+    ),
+    (
+        (600, 90, 75),
+        "cannot tell",
+        "90 questions were won and 75 lost: 15 more, but so many changes make a wide interval. No fixed limit will do.",
+    ),
+    (
+        (1200, 280, 200),
+        "better",
+        "280 questions were won and 200 lost: that many more are outside the interval. No fixed limit will do.",
+    ),
+)
+# n, won, lost: in the first ones an interval of 95 % just holds zero and one of 90 % does not; in the others one of
+# 95 % just does not and one of 98 % does. A few draws of a right answer may fall on the other side, most do not
+_HELD = ((150, 42, 27), (200, 52, 35), (260, 64, 45), (320, 78, 57), (400, 100, 76))
+_CLEAR = ((150, 44, 26), (200, 54, 34), (260, 64, 42), (320, 81, 56), (400, 107, 78))
+
+
+def _mostly(votes: Iterable[bool], needed: int = 3) -> bool:
+    """Whether so many votes are for it before as many are against it; no more are asked for."""
+    counts = [0, 0]
+    for vote in votes:
+        counts[vote] += 1
+        if max(counts) == needed:
+            break
+    return counts[True] > counts[False]
 
 
 def check_is_it_real(function) -> None:
     """A function of two arrays of 0 and 1, question by question."""
-    generator = np.random.default_rng(2)
-    hard = (generator.random(400) < 0.5).astype(float)
-    gained = hard.copy()
-    gained[np.flatnonzero(hard == 0)[:10]] = 1  # ten more right, none lost: real when paired, noise when not
-    swapped = hard.copy()
-    swapped[np.flatnonzero(hard == 0)[:42]] = 1
-    swapped[np.flatnonzero(hard == 1)[:38]] = 0  # four more right out of eighty changes
-    allowed = ("better", "worse", "cannot tell")
-    cases = (
-        (hard, hard, "cannot tell", "Both systems gave the same answers, so nothing can be told."),
-        (
-            hard,
-            gained,
-            "better",
-            "Ten more questions are right and none is lost. If you draw from the two systems separately, that drowns "
-            "in how hard the questions are: draw questions, and take the difference of each.",
-        ),
-        (gained, hard, "worse", "Ten questions were lost and none was won: the whole interval is below zero."),
-        (
-            hard,
-            swapped,
-            "cannot tell",
-            "42 questions were won and 38 lost. The mean is above zero, but the interval holds zero.",
-        ),
-    )
-    for before, after, expected, message in cases:
-        answer = call(function, before.copy(), after.copy())
-        require(answer in allowed, f"Return one of {', '.join(map(repr, allowed))}, not {answer!r}.")
+
+    def said(before: np.ndarray, after: np.ndarray) -> str:
+        return word(call(function, before, after), "is_it_real", ("better", "worse", "cannot tell"))
+
+    for (n, won, lost), expected, message in _CHANGES:
+        answer = said(*_answers(n, won, lost))
+        turned = {"better": "worse", "worse": "better"}.get(expected)
+        require(
+            answer != turned, f"The sign is turned round: after minus before. {won} questions were won, {lost} lost."
+        )
         require(answer == expected, f"{message} Your function says {answer!r}.")
+    for turn, expected in ((1, "better"), (-1, "worse")):
+        held = (said(*_answers(*case)[::turn]) == "cannot tell" for case in _HELD)
+        clear = (said(*_answers(*case)[::turn]) == expected for case in _CLEAR)
+        side = "below" if turn > 0 else "above"
+        require(
+            _mostly(held),
+            f"Your interval is too narrow: leave out 2.5 % on each side, not more. You say {expected!r} where it still "
+            f"reaches {side} zero.",
+        )
+        require(
+            _mostly(clear),
+            f"Your interval is too wide: leave out 2.5 % on each side, not less. You do not say {expected!r} where "
+            f"less than 2 % of all draws are {side} zero.",
+        )
 
 
 def check_kept_epoch(function) -> None:
@@ -133,8 +277,15 @@ def check_kept_epoch(function) -> None:
             "Training stops after three epochs without gain, before the 0.9 that would have come.",
         ),
         ([0.5, 0.6, 0.7, 0.65, 0.64, 0.8], 3, 5, "Two bad epochs are not three: the patience of 3 is not used up."),
+        ([0.8, 0.5, 0.6, 0.7, 0.9], 3, 0, "Compare each epoch with the best so far, not with the one before it."),
         ([0.6, 0.5, 0.55, 0.58], 2, 0, "Nothing was better than epoch 0, so epoch 0 is kept."),
         ([0.5, 0.7, 0.7, 0.7], 5, 1, "Equal is not better: the first epoch with the best recall is kept."),
+        (
+            [0.5, 0.7, 0.7, 0.7, 0.9],
+            2,
+            1,
+            "An epoch that only equals the best has brought nothing: the patience runs out.",
+        ),
         ([0.1, 0.2, 0.3], 2, 2, "Every epoch was better, and the list ends: the last one is kept."),
         (
             [0.5, 0.4, 0.6, 0.5, 0.7, 0.6, 0.6],
@@ -142,27 +293,46 @@ def check_kept_epoch(function) -> None:
             4,
             "The patience counts epochs since the best one, and begins again with each gain.",
         ),
+        ([0.3, 0.2, 0.9], 1, 0, "With a patience of 1 the first epoch without gain ends the training."),
+        ([0.5, 0.5001, 0.4, 0.4], 2, 1, "However small a gain is, it is one."),
+        ([0.4], 1, 0, "One epoch alone is kept."),
     )
-    for recalls, patience, expected, message in cases:
-        value = number(call(function, list(recalls), patience), "kept_epoch")
-        shown = f"kept_epoch({recalls}, {patience})"
-        require(
-            value == expected or value not in recalls or value in range(len(recalls)),
-            f"Return the number of the epoch, not its recall. {shown} should be {expected}.",
-        )
-        require(value == expected, f"{message} {shown} should be {expected}, and is {value:g}.")
+    value = [number(call(function, recalls, patience), "kept_epoch") for recalls, patience, *_ in cases]
+    right = [kept for _, _, kept, _ in cases]
+    stopped = [min(kept + patience, len(recalls) - 1) for recalls, patience, kept, _ in cases]
+    mistakes = {
+        "Return the number of the epoch, not its recall.": [recalls[kept] for recalls, _, kept, _ in cases],
+        "That is the largest recall of all. Return the number of an epoch.": [max(recalls) for recalls, *_ in cases],
+        "The epochs are counted from 0.": [kept + 1 for kept in right],
+        "That is the epoch at which training stops. Return the best one.": stopped,
+        "That is the last epoch of the list. Return the best one before training stops.": [
+            len(recalls) - 1 for recalls, *_ in cases
+        ],
+    }
+    off = next((i for i in range(len(cases)) if value[i] != right[i]), 0)
+    recalls, patience, kept, message = cases[off]
+    close(
+        value, right, mistakes, f"{message} kept_epoch({recalls}, {patience}) should be {kept}, and is {value[off]:g}."
+    )
+
+
+def _tempted(n: int, rows: int) -> np.ndarray:
+    """A healthy matrix in which some rows have their largest value in the last column."""
+    similarity = np.random.default_rng(n).uniform(0, 0.2, size=(n, n)) + 0.6 * np.eye(n)
+    similarity[:rows, -1] = 1.0
+    return similarity
 
 
 def check_read_heatmap(function) -> None:
     """A function of an (n, n) array with the right pairs on the diagonal."""
-    generator = np.random.default_rng(8)
-    base = generator.uniform(0, 0.2, size=(10, 10))
-    healthy = base + 0.6 * np.eye(10)
-    low = base + 0.25 * np.eye(10)
-    few = healthy.copy()
-    few[:4, 9] = 1.0  # four of ten rows are tempted by one answer: still healthy by our rule
-    collapsed = 0.93 + 0.1 * base + 0.03 * np.eye(10)
-    allowed = ("collapsed", "mismatched", "healthy")
+    healthy, off = _tempted(10, 0), ~np.eye(4, dtype=bool)
+    low = healthy - 0.35 * np.eye(10)
+    collapsed = 0.9 + healthy / 20
+    torn = np.full((6, 6), 0.96)
+    torn[4, 1] = 0.2
+    far = np.where(np.eye(3), 0.5, -0.95)
+    mixed = np.where(np.random.default_rng(1).random((8, 8)) < 0.6, 0.97, 0.1) + 0.02 * np.eye(8)
+    np.fill_diagonal(mixed, 0.99)
     cases = (
         (healthy, "healthy", "A bright diagonal on a dark ground is healthy."),
         (low, "healthy", "How high the diagonal is does not count, only whether it is the largest of its row."),
@@ -173,15 +343,40 @@ def check_read_heatmap(function) -> None:
             "collapsed",
             "Look for a collapse first: it comes before the question of order.",
         ),
-        (few, "healthy", "Six of ten rows have their largest value on the diagonal, which is not fewer than half."),
-        (np.eye(10) * 0 + 0.85 + healthy * 0.06, "healthy", "The mean off the diagonal is below nine tenths here."),
+        (_tempted(10, 4), "healthy", "Six of ten rows have their largest value on the diagonal: not fewer than half."),
+        (_tempted(9, 7), "mismatched", "Look for the largest value of each row, not of each column."),
+        (_tempted(9, 7).T, "healthy", "Look for the largest value of each row, not of each column."),
+        (_tempted(6, 3), "healthy", "Three of six rows have their largest value on the diagonal: not fewer than half."),
+        (_tempted(5, 3), "mismatched", "Two of five rows have their largest value on the diagonal: fewer than half."),
+        (
+            _tempted(5, 2),
+            "healthy",
+            "Three of five rows have their largest value on the diagonal: not fewer than half.",
+        ),
+        (0.85 + healthy * 0.06, "healthy", "The mean off the diagonal is below nine tenths here."),
+        (
+            np.where(off, 0.92, 0.3),
+            "collapsed",
+            "The mean off the diagonal is above nine tenths: leave the diagonal out.",
+        ),
+        (
+            np.where(off, 0.88, 1.0),
+            "healthy",
+            "The mean off the diagonal is below nine tenths: leave the diagonal out.",
+        ),
+        (
+            mixed,
+            "healthy",
+            "The mean off the diagonal is below nine tenths, though most values are above. Take the mean.",
+        ),
+        (torn, "collapsed", "The mean off the diagonal is above nine tenths, though one value is low. Take the mean."),
+        (np.array([[1.0, 0.9], [0.9, 1.0]]), "healthy", "A mean of exactly nine tenths is not above nine tenths."),
+        (far, "healthy", "Cosines below zero are far below nine tenths, however large their size."),
     )
     for similarity, expected, message in cases:
-        answer = call(function, similarity.copy())
-        require(
-            isinstance(answer, str) and answer in allowed,
-            f"Return one of {', '.join(map(repr, allowed))}, not {answer!r}.",
-        )
+        answer = word(call(function, similarity), "read_heatmap", ("collapsed", "mismatched", "healthy"))
+        if answer == "collapsed" and "nine tenths" not in message:
+            message = f"The mean off the diagonal is {_halves(similarity)[1].mean():.2f} here, not above nine tenths."
         require(answer == expected, f"{message} The answer is {expected!r}; your function says {answer!r}.")
 
 
