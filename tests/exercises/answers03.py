@@ -273,6 +273,10 @@ def by_direction(vectors, points, labels, group):
     return max(others_of(labels, group), key=lambda other: centres[other] @ centres[group])
 
 
+def by_centres(vectors, points, labels, group):
+    return on_the_map(points, vectors, labels, group)
+
+
 def from_zero(vectors, points, labels, group):
     labels, best, highest = np.asarray(labels), group, 0
     for other in others_of(labels, group):
@@ -377,6 +381,10 @@ WRONG = {
         ),
         (
             lambda template, instruction, text: prompt_by_case(template, instruction, text.strip()),
+            "nothing may be stripped",
+        ),
+        (
+            lambda template, instruction, text: prompt_by_case(template, instruction.strip(), text),
             "nothing may be stripped",
         ),
         (
@@ -529,6 +537,7 @@ WRONG = {
         (by(lambda cosines: abs(cosines).mean()), "with the signs"),
         (by(lambda cosines: abs(cosines.mean())), "with their signs"),
         (by_direction, "divide by no length"),
+        (by_centres, "divide by no length"),
         (from_zero, "closest to itself"),
         (by(np.mean, labels_of=lambda labels: labels), "Labels may come as a plain list"),
         (lambda vectors, points, labels, group: ["dogs"], "should return a string"),

@@ -11,7 +11,7 @@ from course_utils.teaching.checks.asserts import NotYet, call, items, number, re
 from course_utils.teaching.checks.compare import about, close, flat
 
 _TEMPLATE = "Instruct: {instruction}\nQuery:"
-_STRIPPED = "Blanks and line breaks at the ends belong to a template or a text: nothing may be stripped from them."
+_STRIPPED = "Blanks and line breaks belong to a template, an instruction and a text: nothing may be stripped or added."
 _GLUED = "Between 'Query:' and the text stands something that the template does not have. Add the text right behind it."
 _OWN_LINE = "With an empty template the instruction stands on a line of its own."
 # template, instruction and text; what the model reads; what else an answer may give, and what is off then
@@ -32,17 +32,11 @@ _PROMPTS: tuple[tuple[tuple[str, str, str], str, dict[str, str]], ...] = (
         },
     ),
     (
-        ("Text for {instruction}: ", "finding birds", "  Two hens.\n"),
-        "Text for finding birds:   Two hens.\n",
+        ("Text for {instruction}: ", " finding birds", "  Two hens.\n"),
+        "Text for  finding birds:   Two hens.\n",
         {
-            **{
-                f"Text for finding birds:{before}Two hens.{after}": _STRIPPED
-                for before in ("", " ", "  ", "   ")
-                for after in ("", "\n")
-                if (before, after) != ("   ", "\n")
-            },
-            "Instruct: finding birds\nQuery:  Two hens.\n": "Use the template that is passed in: here it begins with "
-            "'Text for'.",
+            "Instruct:  finding birds\nQuery:  Two hens.\n": "Use the template that is passed in: here it begins with "
+            "'Text for'."
         },
     ),
     (
@@ -51,7 +45,6 @@ _PROMPTS: tuple[tuple[tuple[str, str, str], str, dict[str, str]], ...] = (
         {
             "Instruct: \nQuery:A hen.\n": "Without an instruction the model reads the text alone: no template either.",
             "\nA hen.\n": "Without an instruction there is no line for it either: the text alone.",
-            "A hen.": _STRIPPED,
         },
     ),
     (
@@ -61,7 +54,6 @@ _PROMPTS: tuple[tuple[tuple[str, str, str], str, dict[str, str]], ...] = (
             " A hen.": "With an empty template the instruction gets lost. Put it in front, on a line of its own.",
             "Name the animal A hen.": _OWN_LINE,
             "Name the animal  A hen.": _OWN_LINE,
-            "Name the animal\nA hen.": _STRIPPED,
             " A hen.\nName the animal": "The instruction stands in front, also where the template is empty.",
             "Instruct: Name the animal\nQuery: A hen.": "The template is empty here: this model was never taught words "
             "like 'Instruct:' and 'Query:'.",
@@ -79,10 +71,12 @@ def check_build_prompt(function) -> None:
     """A function of a template, an instruction and a text."""
     for (template, instruction, text), right, mistakes in _PROMPTS:
         answer = word(call(function, template, instruction, text), "build_prompt")
+        blanks = "".join(answer.split()) == "".join(right.split())
         require(
             answer == right,
             mistakes.get(answer)
-            or f"For the template {template!r}, the instruction {instruction!r} and the text {text!r} the model should "
+            or (_STRIPPED + " " if blanks else "")
+            + f"For the template {template!r}, the instruction {instruction!r} and the text {text!r} the model should "
             f"read {right!r}, not {answer!r:.80}.",
         )
     with about("Curly brackets in an instruction or a text are ordinary characters."):
@@ -242,7 +236,7 @@ _MAP: dict[str, tuple[list[float], list[float], str]] = {
     ),
     "hats": ([50, 50], [4, 8], "You compare the least similar texts of two groups. Take the mean over all pairs."),
     "fish": (
-        [-65, 75],
+        [-55, 65],
         [-8, 8],
         "The mean vector of 'fish' points to 'cats', but its texts point to both sides of them. Take the mean of the "
         "cosines of all pairs, and divide by no length.",

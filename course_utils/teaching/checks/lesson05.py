@@ -323,17 +323,18 @@ def _tempted(n: int, rows: int) -> np.ndarray:
     return similarity
 
 
-def check_read_heatmap(function) -> None:
-    """A function of an (n, n) array with the right pairs on the diagonal."""
+def _heatmaps() -> tuple[tuple[np.ndarray, str, str], ...]:
+    """Similarities, what is to be said of them, and what is off with an answer that says something else."""
     healthy, off = _tempted(10, 0), ~np.eye(4, dtype=bool)
     low = healthy - 0.35 * np.eye(10)
     collapsed = 0.9 + healthy / 20
+    halved = np.triu(np.full((5, 5), 0.99)) + np.tril(np.full((5, 5), 0.7), -1) + 0.01 * np.eye(5)
     torn = np.full((6, 6), 0.96)
     torn[4, 1] = 0.2
     far = np.where(np.eye(3), 0.5, -0.95)
     mixed = np.where(np.random.default_rng(1).random((8, 8)) < 0.6, 0.97, 0.1) + 0.02 * np.eye(8)
     np.fill_diagonal(mixed, 0.99)
-    cases = (
+    return (
         (healthy, "healthy", "A bright diagonal on a dark ground is healthy."),
         (low, "healthy", "How high the diagonal is does not count, only whether it is the largest of its row."),
         (np.roll(healthy, 3, axis=1), "mismatched", "Every row has its largest value beside the diagonal."),
@@ -369,11 +370,17 @@ def check_read_heatmap(function) -> None:
             "healthy",
             "The mean off the diagonal is below nine tenths, though most values are above. Take the mean.",
         ),
+        (halved, "healthy", "The mean off the diagonal is below nine tenths: it counts both sides of the diagonal."),
+        (halved.T, "healthy", "The mean off the diagonal is below nine tenths: it counts both sides of the diagonal."),
         (torn, "collapsed", "The mean off the diagonal is above nine tenths, though one value is low. Take the mean."),
         (np.array([[1.0, 0.9], [0.9, 1.0]]), "healthy", "A mean of exactly nine tenths is not above nine tenths."),
         (far, "healthy", "Cosines below zero are far below nine tenths, however large their size."),
     )
-    for similarity, expected, message in cases:
+
+
+def check_read_heatmap(function) -> None:
+    """A function of an (n, n) array with the right pairs on the diagonal."""
+    for similarity, expected, message in _heatmaps():
         answer = word(call(function, similarity), "read_heatmap", ("collapsed", "mismatched", "healthy"))
         if answer == "collapsed" and "nine tenths" not in message:
             message = f"The mean off the diagonal is {_halves(similarity)[1].mean():.2f} here, not above nine tenths."
