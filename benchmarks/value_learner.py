@@ -20,7 +20,7 @@ from sklearn.model_selection import GridSearchCV, GroupShuffleSplit
 from course_utils.data import load_corpus
 from course_utils.embedding import EmbeddingCache, load_embedder
 from course_utils.learning import ALPHAS, EmbeddingValueLearner
-from course_utils.learning.ridge import fit_ridge
+from course_utils.learning.ridge import RidgeModel
 
 FULL = {"sentences": 3708, "rounds": 7, "updates": 100, "ranked": 10_000, "growth": [1000, 2000, 4000, 8000]}
 QUICK = {"sentences": 300, "rounds": 2, "updates": 10, "ranked": 200, "growth": [100, 200]}
@@ -32,7 +32,7 @@ def choosing_alpha(sizes: dict, embedder, reviews) -> tuple[list[dict], str]:
     train, held = next(GroupShuffleSplit(1, test_size=0.2, random_state=0).split(X, y, reviews["review"]))
     calls = {
         "`GridSearchCV(Ridge(), cv=5)`": lambda X, y: GridSearchCV(Ridge(), {"alpha": ALPHAS}, cv=5).fit(X, y),
-        "leave-one-out, as `train` does it": lambda X, y: fit_ridge(X, y, ALPHAS),
+        "leave-one-out, as `train` does it": lambda X, y: RidgeModel.fit(X, y, ALPHAS, np.arange(len(y))),
     }
     alternate(calls, 1, X[train], y[train])  # to warm up
     seconds, fitted = alternate(calls, sizes["rounds"], X[train], y[train])

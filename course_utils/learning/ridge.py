@@ -1,32 +1,168 @@
 """Ridge regression on arrays: choosing alpha, measuring on rows held out, intervals, and learning row by row.
 
-scikit-learn fits and searches. What it does not offer stands here: a model that goes on learning exactly, one row at a
-time, and that says what each row it learned from does to a prediction. Texts and embedders are not known here.
+Rows come in groups (sentences of one review, copies of one text), and whatever is measured is measured on groups that
+were left out whole: what scikit-learn's ``RidgeCV`` does in closed form for single rows, :class:`RidgePath` does for
+groups. A model goes on learning exactly, one row at a time, and says what each row it learned from does to a
+prediction. Texts and embedders are not known here.
 """
 
 import logging
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from numbers import Real
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 from scipy.stats import spearmanr
-from sklearn.linear_model import RidgeCV
+from sklearn.cluster import DBSCAN
 from sklearn.metrics import mean_squared_error, r2_score
 
 logger = logging.getLogger(__name__)
 
-#: What leave-one-out chooses from when no alpha is given: from hardly any shrinking to nearly all.
+#: What is chosen from when no alpha is given: from hardly any shrinking to nearly all.
 ALPHAS = tuple(10.0 ** np.arange(-3, 3.5, 0.5))
 
 #: What :func:`held_out_scores` gives.
 MEASURES = ("train_mse", "train_r2", "val_mse", "val_r2", "val_spearman", "mean_val_mse")
 
 
+class RidgePath:
+    """Ridge regression on the same rows with any alpha, and its errors on groups left out: from one decomposition.
+
+    Parameters
+    ----------
+    X : ndarray of float64, shape (n, n_columns)
+        The rows.
+    groups : ndarray of int, shape (n,)
+        Numbers of the groups, from 0, two or more.
+
+    Attributes
+    ----------
+    n_groups : int
+        How many groups there are.
+    shares : ndarray of float64, shape (n,)
+        What each row counts: each group the same, however many rows it has, because the next text comes from a group
+        that nobody has seen, and not more likely from a large one. They add up to 1.
+
+    Raises
+    ------
+    ValueError
+        With fewer than two groups.
+
+    Notes
+    -----
+    With the intercept as a column that is not held back, predictions are H y, and the errors on a group g of a model
+    that never saw it are (I − H_gg)⁻¹ (y − H y)_g exactly. For a group with more rows than columns the inverse is taken
+    on the other side (Woodbury).
+
+    References
+    ----------
+    Hastie, Tibshirani and Friedman, The Elements of Statistical Learning (2009), section 7.10, for single rows.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from course_utils.learning.ridge import RidgePath
+    >>> path = RidgePath(np.array([[0.0], [1.0], [2.0], [3.0]]), np.array([0, 0, 1, 1]))
+    >>> path.errors(np.array([0.0, 1.0, 2.0, 4.0]), 1e-9).round(3)
+    array([2., 1., 0., 1.])
+    """
+
+    def __init__(self, X: np.ndarray, groups: np.ndarray):
+        sizes = np.bincount(groups)
+        self.n_groups, self.shares = len(sizes), 1 / sizes[groups] / len(sizes)
+        if self.n_groups < 2:
+            raise ValueError(f"A model or fold would have {self.n_groups} group (or text) to learn from; it takes two.")
+        self._mean = X.mean(axis=0)
+        self._left, self._singular, self._right = np.linalg.svd(X - self._mean, full_matrices=False)
+        starts, order = np.cumsum(sizes) - sizes, np.argsort(groups, kind="stable")
+        # the rows of all groups of one size, an array of shape (groups, size), are solved for together
+        self._batches = [order[starts[sizes == size][:, None] + np.arange(size)] for size in np.unique(sizes)]
+
+    def errors(self, y: np.ndarray, alpha: float) -> np.ndarray:
+        """Compute actual minus predicted for each row, by the model that learned all groups but the row's.
+
+        Parameters
+        ----------
+        y : ndarray of float64, shape (n,) or (n, k)
+            The scores, or k columns of them.
+        alpha : float
+            Above 0; infinity for guessing the mean.
+
+        Returns
+        -------
+        ndarray of float64, shape of y
+            In the units of the scores.
+        """
+        kept = self._singular**2 / (self._singular**2 + alpha)
+        root = np.hstack([np.full((len(y), 1), len(y) ** -0.5), self._left * np.sqrt(kept)])  # H is root @ root.T
+        columns = y.reshape(len(y), -1)
+        errors = columns - root @ (root.T @ columns)
+        for rows in self._batches:
+            part, inside = root[rows], errors[rows]
+            turned = part.swapaxes(1, 2)
+            if rows.shape[1] <= root.shape[1]:
+                errors[rows] = np.linalg.solve(np.eye(rows.shape[1]) - part @ turned, inside)
+            else:
+                errors[rows] += part @ np.linalg.solve(np.eye(root.shape[1]) - turned @ part, turned @ inside)
+        return errors.reshape(y.shape)
+
+    def mean_squared(self, y: np.ndarray, alpha: float) -> np.ndarray:
+        """Compute the mean squared error on groups left out, each group counting once.
+
+        Parameters
+        ----------
+        y, alpha
+            See :meth:`errors`.
+
+        Returns
+        -------
+        ndarray of float64, shape () or (k,)
+            In squared units of the scores.
+        """
+        return self.shares @ self.errors(y, alpha) ** 2
+
+    def best_alpha(self, y: np.ndarray, alphas: Sequence[float]) -> float:
+        """Choose the alpha with the smallest mean squared error on groups left out.
+
+        Parameters
+        ----------
+        y : ndarray of float64, shape (n,)
+            The scores.
+        alphas : sequence of float
+            What to choose from; the first of several that are as good.
+
+        Returns
+        -------
+        float
+            One of them.
+        """
+        return float(min(alphas, key=lambda alpha: self.mean_squared(y, alpha)))
+
+    def solution(self, y: np.ndarray, alpha: float) -> tuple[np.ndarray, float]:
+        """Compute the weights and the intercept that all rows give.
+
+        Parameters
+        ----------
+        y, alpha
+            See :meth:`errors`.
+
+        Returns
+        -------
+        coef : ndarray of float64, shape (n_columns,)
+            A prediction is ``row @ coef + intercept``.
+        intercept : float
+            In the units of the scores.
+        """
+        coef = (self._singular / (self._singular**2 + alpha) * (self._left.T @ (y - y.mean()))) @ self._right
+        return coef, float(y.mean() - self._mean @ coef)
+
+
 class RidgeModel:
-    """A ridge regression that can go on learning and knows its leave-one-out errors.
+    """A ridge regression that can go on learning and knows its errors on groups left out.
 
     Parameters
     ----------
@@ -43,8 +179,12 @@ class RidgeModel:
         A prediction is ``row @ coef_ + intercept_``.
     n_samples_ : int
         Rows learned.
+    n_groups_ : int
+        Groups that :meth:`fit` learned.
     loo_errors_ : ndarray of float64, shape (n,)
-        Sizes of the leave-one-out errors of :meth:`fit`, smallest first.
+        Sizes of the leave-one-group-out errors of :meth:`fit`, smallest first.
+    loo_levels_ : ndarray of float64, shape (n,)
+        For each, the confidence up to which it is half the width of an interval.
     intervals_stale_ : bool
         Whether rows came by :meth:`update` since ``loo_errors_`` were computed.
 
@@ -53,22 +193,22 @@ class RidgeModel:
     >>> import numpy as np
     >>> from course_utils.learning.ridge import RidgeModel
     >>> X, y = np.array([[0.0], [1.0], [2.0]]), np.array([1.0, 3.0, 5.0])
-    >>> model = RidgeModel.fit(X[:2], y[:2], [1e-9])
+    >>> model = RidgeModel.fit(X[:2], y[:2], [1e-9], groups=np.arange(2))
     >>> model.update(X[2], y[2])
     >>> model.predict(np.array([[3.0]])).round(3)
     array([7.])
     """
 
     def __init__(self, n_columns: int, alpha: float):
-        self.alpha_, self.n_samples_, self.intervals_stale_ = alpha, 0, False
+        self.alpha_, self.n_samples_, self.n_groups_, self.intervals_stale_ = alpha, 0, 0, False
         self._mean, self._moment, self.coef_ = np.zeros(n_columns), np.zeros(n_columns), np.zeros(n_columns)
         self._score_mean, self.intercept_ = 0.0, 0.0
         self._inverse: np.ndarray = np.eye(n_columns) / alpha
-        self.loo_errors_: np.ndarray = np.empty(0)
+        self.loo_errors_, self.loo_levels_ = np.empty(0), np.empty(0)
 
     @classmethod
-    def fit(cls, X: np.ndarray, y: np.ndarray, alphas: Sequence[float]) -> "RidgeModel":
-        """Learn all rows at once, with the alpha that leave-one-out finds best.
+    def fit(cls, X: np.ndarray, y: np.ndarray, alphas: Sequence[float], groups: np.ndarray) -> "RidgeModel":
+        """Learn all rows at once, with the alpha that leaving out one group after the other finds best.
 
         Parameters
         ----------
@@ -78,6 +218,8 @@ class RidgeModel:
             Their scores.
         alphas : sequence of float
             What to choose from. A warning is logged when the best of several is the smallest or the largest.
+        groups : ndarray of int, shape (n,)
+            See :class:`RidgePath`.
 
         Returns
         -------
@@ -87,17 +229,20 @@ class RidgeModel:
         Raises
         ------
         ValueError
-            With fewer than two rows.
+            With fewer than two groups.
         """
-        ridge = fit_ridge(X, y, alphas)
-        warn_at_edge(ridge.alpha_, alphas)
-        model = cls(X.shape[1], float(ridge.alpha_))
+        path = RidgePath(X, groups)
+        alpha = path.best_alpha(y, alphas)
+        warn_at_edge(alpha, alphas)
+        model, n_groups = cls(X.shape[1], alpha), path.n_groups
         model._mean, model._score_mean, model.n_samples_ = X.mean(axis=0), float(y.mean()), len(y)
         centred = X - model._mean
         model._moment = centred.T @ (y - model._score_mean)
-        model._inverse = np.linalg.inv(centred.T @ centred + model.alpha_ * np.eye(X.shape[1]))
-        model.coef_, model.intercept_ = ridge.coef_, float(ridge.intercept_)
-        model.loo_errors_ = np.sort(np.sqrt(ridge.cv_results_[:, list(alphas).index(ridge.alpha_)]))
+        model._inverse = np.linalg.inv(centred.T @ centred + alpha * np.eye(X.shape[1]))
+        model.coef_, model.intercept_ = path.solution(y, alpha)
+        errors = np.abs(path.errors(y, alpha))
+        order, model.n_groups_ = np.argsort(errors), n_groups
+        model.loo_errors_, model.loo_levels_ = errors[order], np.cumsum(path.shares[order]) * n_groups / (n_groups + 1)
         return model
 
     def update(self, row: np.ndarray, score: float) -> None:
@@ -143,31 +288,47 @@ class RidgeModel:
         return X @ self.coef_ + self.intercept_
 
     def half_width(self, confidence: float) -> float:
-        """Half the width of intervals around predictions, from the leave-one-out errors.
+        """Half the width of intervals around predictions, from the errors on groups left out.
 
         Parameters
         ----------
         confidence : float
-            Share of new rows, above 0 and below 1, whose score shall lie in its interval.
+            How often, above 0 and below 1, a row of a new group shall have its score in its interval.
 
         Returns
         -------
         float
-            In the units of the scores; infinite with too few rows for the confidence (fewer than 9 for 0.9).
+            In the units of the scores; infinite, and logged, with too few groups for the confidence (9 for 0.9).
 
         Raises
         ------
         ValueError
-            If ``confidence`` is out of range, or there are no leave-one-out errors.
+            If ``confidence`` is out of range, or there are no errors.
+
+        Notes
+        -----
+        Of G groups each counts 1 / (G + 1), and so does the next one, whose errors may be of any size: the width is the
+        smallest that errors of the share ``confidence`` stay within. Groups of one row give the usual conformal
+        quantile, the ⌈(G + 1) · confidence⌉-th smallest error.
+
+        References
+        ----------
+        Lee, Barber and Willett, Distribution-free inference with hierarchical data (2023), section 3; with errors of
+        models that left the group out in place of a second sample, as in Barber, Candès, Ramdas and Tibshirani,
+        Predictive inference with the jackknife+ (2021), section 1.1, which holds for methods as stable as ridge.
         """
         if not 0 < confidence < 1:
             raise ValueError(f"confidence={confidence!r} must lie between 0 and 1.")
         if not len(self.loo_errors_):
-            raise ValueError("There are no leave-one-out errors yet to make intervals from: call train().")
+            raise ValueError("There are no errors on groups left out yet to make intervals from: call train().")
         if self.intervals_stale_:
             logger.warning("The intervals know nothing of the examples since the last training; train() renews them.")
-        position = math.ceil((len(self.loo_errors_) + 1) * confidence)  # counted from 1; behind the last is infinity
-        return float(np.append(self.loo_errors_, math.inf)[position - 1])
+        position = int(np.searchsorted(self.loo_levels_, confidence - 1e-9))  # sums of many shares are rounded
+        if position < len(self.loo_errors_):
+            return float(self.loo_errors_[position])
+        message = "Too few to say: intervals that hold %g of the scores take %d independent groups, and there are %d."
+        logger.warning(message, confidence, math.ceil(confidence / (1 - confidence) - 1e-9), self.n_groups_)
+        return math.inf
 
     def effects(self, X: np.ndarray, y: np.ndarray, row: np.ndarray) -> np.ndarray:
         """What each row learned from adds to the prediction for another row: exact, in closed form, alpha kept.
@@ -192,42 +353,8 @@ class RidgeModel:
         return pull * (y - X @ self.coef_ - self.intercept_) / np.maximum(1 - leverage, 1e-12)
 
 
-def fit_ridge(X: np.ndarray, y: np.ndarray, alphas: Sequence[float]) -> RidgeCV:
-    """Fit scikit-learn's ridge with the alpha of the smallest mean squared leave-one-out error.
-
-    Parameters
-    ----------
-    X : ndarray of float64, shape (n, dim)
-        The rows.
-    y : ndarray of float64, shape (n,)
-        Their scores.
-    alphas : sequence of float
-        What to choose from.
-
-    Returns
-    -------
-    RidgeCV
-        Fitted; its ``cv_results_`` are squared leave-one-out errors, one column an alpha.
-
-    Raises
-    ------
-    ValueError
-        With fewer than two rows.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from course_utils.learning.ridge import fit_ridge
-    >>> fit_ridge(np.array([[0.0], [1.0], [2.0]]), np.array([1.0, 3.0, 5.0]), [0.1, 10.0]).coef_.round(1)
-    array([1.9])
-    """
-    if len(y) < 2:
-        raise ValueError(f"A model or fold would have {len(y)} example to learn from; it takes two or more.")
-    return RidgeCV(alphas, store_cv_results=True, gcv_mode="svd").fit(X, y)
-
-
 def held_out_scores(
-    X: np.ndarray, y: np.ndarray, split: tuple[np.ndarray, np.ndarray], alphas: Sequence[float]
+    X: np.ndarray, y: np.ndarray, groups: np.ndarray, split: tuple[np.ndarray, np.ndarray], alphas: Sequence[float]
 ) -> dict[str, float]:
     """Measure how well ridge that learned some rows predicts others.
 
@@ -237,10 +364,12 @@ def held_out_scores(
         The rows.
     y : ndarray of float64, shape (n,)
         Their scores.
+    groups : ndarray of int, shape (n,)
+        Numbers of their groups; none should be on both sides.
     split : (ndarray of int, ndarray of int)
         Positions of the rows to learn and of those held out.
     alphas : sequence of float
-        What leave-one-out over the rows to learn chooses from.
+        What to choose from, by leaving out groups of the rows to learn.
 
     Returns
     -------
@@ -253,13 +382,15 @@ def held_out_scores(
     >>> import numpy as np
     >>> from course_utils.learning.ridge import held_out_scores
     >>> X = np.arange(10.0)[:, None]
-    >>> scores = held_out_scores(X, 2 * X[:, 0], (np.arange(7), np.arange(7, 10)), [1e-9, 1.0])
+    >>> split = (np.arange(7), np.arange(7, 10))
+    >>> scores = held_out_scores(X, 2 * X[:, 0], np.arange(10), split, [1e-9, 1.0])
     >>> round(scores["val_mse"], 6), round(scores["val_r2"], 6), scores["mean_val_mse"]
     (0.0, 1.0, 102.66...)
     """
     train, held = split
-    ridge = fit_ridge(X[train], y[train], alphas)
-    learned, predicted = ridge.predict(X[train]), ridge.predict(X[held])
+    path = RidgePath(X[train], np.unique(groups[train], return_inverse=True)[1])
+    coef, intercept = path.solution(y[train], path.best_alpha(y[train], alphas))
+    learned, predicted = X[train] @ coef + intercept, X[held] @ coef + intercept
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # NaN says that a value is not defined, for one row or equal scores
         return {
@@ -272,39 +403,112 @@ def held_out_scores(
         }
 
 
-def group_numbers(groups: Sequence, at_least: int) -> np.ndarray:
-    """Number the groups of examples, because an array of texts takes the room of the longest for each of them.
+def shuffle_p_value(
+    X: np.ndarray, y: np.ndarray, groups: np.ndarray, alphas: Sequence[float], n_shuffles: int = 199
+) -> float:
+    """Test whether rows say anything about scores of other groups: how often do shuffled scores look as good?
 
     Parameters
     ----------
-    groups : sequence of length n
-        Any values; missing ones are a group.
-    at_least : int
-        How many different groups a split needs.
+    X : ndarray of float64, shape (n, n_columns)
+        The rows.
+    y : ndarray of float64, shape (n,)
+        Their scores, not all equal.
+    groups : ndarray of int, shape (n,)
+        Numbers of their groups, from 0.
+    alphas : sequence of float
+        What each shuffle, too, chooses from.
+    n_shuffles : int, default 199
+        How often the scores are shuffled.
+
+    Returns
+    -------
+    float
+        Above 0, up to 1. Where there is nothing to learn, it is 0.05 or less in at most 5 % of all data sets.
+
+    Notes
+    -----
+    Compared is the mean squared error on groups left out, as a share of what guessing the mean gets. The scores of
+    whole groups change places, because those of one group may be alike; a group that is larger than the one whose
+    scores it gets takes some of them again, and a smaller one takes as many as it has rows.
+
+    References
+    ----------
+    Good, Permutation, Parametric and Bootstrap Tests of Hypotheses (2005), chapter 3.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from course_utils.learning.ridge import shuffle_p_value
+    >>> X = np.arange(20.0)[:, None]
+    >>> shuffle_p_value(X, 3 * X[:, 0], np.arange(20), [0.1, 1.0])
+    0.005
+    """
+    order, generator = np.argsort(groups, kind="stable"), np.random.default_rng(0)
+    X, y, groups, sizes = X[order], y[order], groups[order], np.bincount(groups)
+    starts = np.cumsum(sizes) - sizes
+    place, columns = np.arange(len(y)) - starts[groups], [y]
+    for _ in range(n_shuffles):
+        mixed = y[np.lexsort([generator.random(len(y)), groups])]  # within each group
+        source = generator.permutation(len(sizes))[groups]
+        columns.append(mixed[starts[source] + place % sizes[source]])
+    path, scores = RidgePath(X, groups), np.column_stack(columns)
+    errors = np.min([path.mean_squared(scores, alpha) for alpha in alphas], axis=0)
+    guessing = path.mean_squared(scores, math.inf)
+    return float(np.mean(errors * guessing[0] <= errors[0] * guessing * (1 + 1e-9)))
+
+
+def joined_groups(*groupings: Iterable) -> np.ndarray:
+    """Make one grouping of several: rows that share a value in any of them are of one group, and so is who shares on.
+
+    Parameters
+    ----------
+    *groupings : sequences of length n
+        Any values that can be hashed; one that is missing is shared with no other row.
+
+    Returns
+    -------
+    ndarray of int32, shape (n,)
+        Numbers from 0 in the order in which the groups come.
+
+    Examples
+    --------
+    >>> from course_utils.learning.ridge import joined_groups
+    >>> joined_groups(["a", "b", "a", "c", None], [1, 2, 3, 2, None])
+    array([0, 1, 0, 1, 2], dtype=int32)
+    """
+    numbers = np.array([pd.factorize(pd.Series(list(each), dtype=object))[0] for each in groupings])
+    k, n = numbers.shape
+    numbers = np.where(numbers < 0, n + np.arange(n), numbers)
+    # each value is a node of a graph, as is each row
+    ends = np.tile(np.arange(n), k), (numbers + n + 2 * n * np.arange(k)[:, None]).ravel()
+    graph = coo_array((np.ones(k * n), ends), shape=(n + 2 * n * k,) * 2)
+    return connected_components(graph, directed=False)[1][:n]
+
+
+def equal_rows(X: np.ndarray) -> np.ndarray:
+    """Number the rows so that equal ones have one number; they may differ by what arithmetic in float32 does.
+
+    Parameters
+    ----------
+    X : ndarray of float64, shape (n, n_columns)
+        The rows, of a length of about 1.
 
     Returns
     -------
     ndarray of int64, shape (n,)
-        Numbers from 0 in the order in which the groups come.
-
-    Raises
-    ------
-    ValueError
-        If there are fewer groups.
+        Numbers from 0.
 
     Examples
     --------
-    >>> from course_utils.learning.ridge import group_numbers
-    >>> group_numbers(["a", "b", "a"], 2)
+    >>> import numpy as np
+    >>> from course_utils.learning.ridge import equal_rows
+    >>> equal_rows(np.array([[0.6, 0.8], [1.0, 0.0], [0.6, 0.8 + 1e-7]]))
     array([0, 1, 0])
     """
-    numbers, distinct = pd.factorize(pd.Series(list(groups), dtype=object), use_na_sentinel=False)
-    if len(distinct) < at_least:
-        raise ValueError(
-            f"{at_least} parts cannot be made of {len(distinct)} different groups (or texts). Add examples, or "
-            "give a smaller cv_folds."
-        )
-    return numbers
+    # eight random directions tell apart as well as all columns do, and a tree can search them
+    directions = np.random.default_rng(0).normal(size=(X.shape[1], 8))
+    return DBSCAN(eps=1e-5, min_samples=1).fit_predict(X @ directions)
 
 
 def checked_alpha(alpha: float, name: str) -> float:

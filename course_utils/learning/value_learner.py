@@ -8,29 +8,32 @@ puts to the test against simpler guesses and against people.
 import json
 import logging
 import math
+import string
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from numbers import Real
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import pandas as pd
 from sklearn.base import RegressorMixin
 from sklearn.exceptions import NotFittedError
-from sklearn.linear_model import Ridge
-from sklearn.model_selection import GridSearchCV, GroupKFold, GroupShuffleSplit
+from sklearn.model_selection import GroupKFold, GroupShuffleSplit
 
 from course_utils.data import TensorFileError, read_tensors, read_texts, write_tensors
 from course_utils.embedding import Embedder, EmbeddingCache, ModelUnavailableError, UnknownModelError
 from course_utils.learning import ridge
 from course_utils.learning.text_embedder import TextEmbedder
+from course_utils.measuring import intervals
 
 logger = logging.getLogger(__name__)
 
-_FORMAT, _VERSION = "text-embeddings-course value learner", 1
+_FORMAT, _VERSION = "text-embeddings-course value learner", 2
+_MARKS = string.punctuation + " ”’»。、؟।"
 # attributes of the model that are the learner's as well
-_LEARNED = ("alpha_", "coef_", "intercept_", "loo_errors_", "n_samples_", "intervals_stale_")
+_LEARNED = ("alpha_", "coef_", "intercept_", "loo_errors_", "n_samples_", "n_groups_", "intervals_stale_")
 
 
 class RankingExample(NamedTuple):
@@ -44,6 +47,9 @@ class RankingExample(NamedTuple):
         In whatever unit; larger is better.
     metadata : dict or None
         Anything that JSON can hold. It is only kept.
+    group : str, number or None
+        What the text belongs to (a review, a writer): examples of one group are learned from and held out together.
+        None: nothing but its own copies.
 
     Examples
     --------
@@ -55,6 +61,7 @@ class RankingExample(NamedTuple):
     text: str
     score: float
     metadata: dict | None = None
+    group: str | float | None = None
 
 
 class Explanation(NamedTuple):
@@ -96,7 +103,7 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
         See :class:`TextEmbedder`.
     ridge_alpha : float, optional
         How strongly weights are held back, above 0. Default: the one of :data:`ALPHAS` with the smallest mean squared
-        error by leave-one-out.
+        error on groups left out one after the other, each group counting once.
 
     Attributes
     ----------
@@ -109,17 +116,21 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
     coef_, intercept_ : ndarray of float64, shape (dim,), and float
         score = vector @ coef_ + intercept_.
     loo_errors_ : ndarray of float64, shape (n,)
-        Sizes of the leave-one-out errors of the last training, smallest first.
+        Sizes of the errors of the last training, each by a model that left the example's group out; smallest first.
     n_samples_ : int
         How many of the examples are in the model; those added later wait for the next training.
+    n_groups_ : int
+        How many groups the last training saw.
     intervals_stale_ : bool
         Whether examples came by :meth:`partial_fit` since ``loo_errors_`` were computed.
 
     Notes
     -----
-    A text may occur with several scores (people disagree): each is an example, and the model goes between them; such
-    copies are never on two sides of a split. Texts must not be empty and scores must be finite numbers; otherwise
-    nothing of that call is added. Examples stay when training fails.
+    Examples of one group, as :class:`RankingExample`, :meth:`train` or :meth:`fit` were told, are never on two sides:
+    of a split, of what chooses alpha, of what makes intervals. Copies of a text are always of one group: the same text
+    but for case, blanks and marks at the end, or the same vector. So a text may occur with several scores (people
+    disagree): each is an example, and the model goes between them. Texts must not be empty and scores must be finite
+    numbers; otherwise nothing of that call is added. Examples stay when training fails.
 
     Examples
     --------
@@ -133,6 +144,8 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
 
     ridge_alpha: float | None = None
     training_examples: list[RankingExample] = field(default_factory=list, init=False)
+    # an alpha that was found, and what it was chosen from: where it is measured it has to be chosen again
+    _searched: dict[float | None, Sequence[float]] = field(default_factory=dict, init=False)
 
     def __dir__(self) -> list[str]:
         return [*super().__dir__(), *_LEARNED]
@@ -161,7 +174,7 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
         """The vectors on disk, which all notebooks share unless ``cache_dir`` was given; ``.clear()`` empties it."""
         return self._open().cache
 
-    def add_training_example(self, text: str, score: float, metadata: dict | None = None) -> None:
+    def add_training_example(self, text: str, score: float, metadata: dict | None = None, group: Any = None) -> None:
         """Add one example; the model learns it at the next training.
 
         Parameters
@@ -172,16 +185,18 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
             A finite number.
         metadata : dict, optional
             Anything that JSON can hold. It is only kept.
+        group : str or number, optional
+            What the text belongs to; see :class:`RankingExample`.
 
         Raises
         ------
         TypeError, ValueError
             If the text or the score is not usable.
         """
-        self.training_examples.append(_checked(RankingExample(text, score, metadata)))
+        self.training_examples.append(_checked(RankingExample(text, score, metadata, group)))
 
     def add_training_examples(
-        self, examples: Iterable | str | Path, *, text_column: str = "text", score_column: str = "score"
+        self, examples: Any, *, text_column: str = "text", score_column: str = "score", group_column: str | None = None
     ) -> int:
         """Add several examples: all or none.
 
@@ -191,6 +206,8 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
             The examples. Rows of a file that have no text are left out.
         text_column, score_column : str, default "text" and "score"
             Columns of the table or file.
+        group_column : str, optional
+            The column that says what each text belongs to.
 
         Returns
         -------
@@ -202,14 +219,16 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
         TypeError, ValueError
             If an example is not usable; the message says which one.
         """
+        columns = [name for name in (text_column, score_column, group_column) if name is not None]
         if isinstance(examples, (str, Path)):
-            table = read_texts(examples, text_column=text_column, label_column=score_column)
-            return self.add_training_examples(table, score_column="label")
+            examples = read_texts(examples, text_column=text_column, label_column=columns[1:])
+            examples = examples.rename(columns={"text": text_column})
         if isinstance(examples, pd.DataFrame):
-            missing = [name for name in (text_column, score_column) if name not in examples]
+            missing = [name for name in columns if name not in examples]
             if missing:
                 raise ValueError(f"The table lacks the column {missing[0]!r}; it has {list(examples.columns)}.")
-            examples = map(RankingExample, examples[text_column], examples[score_column])
+            rows = examples[columns].itertuples(index=False)
+            examples = (RankingExample(row[0], row[1], None, *row[2:]) for row in rows)
         new = [_checked(example, f"examples[{i}]: ") for i, example in enumerate(examples)]
         self.training_examples += new
         return len(new)
@@ -228,8 +247,8 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
         cv_folds : int, default 5
             Number of cross-validation folds, 2 or more; 0 for none.
         groups : sequence of length n, optional
-            Examples with the same value (sentences of one review) are never on two sides of a split. Default: each
-            text is a group of its own.
+            What each example belongs to (the review of a sentence), in place of the groups that the examples have; kept
+            with them. Default: those. Copies of a text are of one group in any case.
         random_state : int, default 0
             Seed of the splits.
 
@@ -239,30 +258,36 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
             Mean squared errors ``train_mse``, ``val_mse``, ``cv_mse_mean`` and ``cv_mse_std`` (of the folds, in squared
             units of the score), ``train_r2`` and ``val_r2``, the rank correlation ``val_spearman``, and
             ``mean_val_mse``: what guessing the mean of the training part gets. All are of a model that saw the training
-            part only, alpha included; NaN where not asked for or not defined. ``alpha`` is that of the final model.
+            part only, alpha included, also where :meth:`optimize_hyperparameters` chose it; NaN where not asked for or
+            not defined. ``p_value`` is of all examples: how often they look as good when the scores of whole groups
+            change places (:func:`~course_utils.learning.ridge.shuffle_p_value`), so that 0.05 or less says that
+            something was learned; NaN with fewer than :data:`~course_utils.measuring.intervals.MIN_UNITS` groups, too
+            few to say. ``alpha`` is that of the final model.
 
         Raises
         ------
         ValueError
-            With fewer than two examples, scores that are all equal, fewer groups than folds, or not one value of
-            ``groups`` for each example.
+            With fewer than two examples, scores that are all equal, one group only, fewer groups than folds, or not one
+            value of ``groups`` for each example.
         """
-        (X, y), alphas = self._arrays(self.training_examples), self._alphas()
-        at_least = max(cv_folds, 2 if validation_split else 0)
-        numbers = ridge.group_numbers(self.training_texts if groups is None else groups, at_least)
+        alphas, examples = self._alphas(), self._grouped(groups)
+        X, y, numbers = self._arrays(examples, cv_folds)
+        choice = self._searched.get(self.ridge_alpha, alphas)
         measured = dict.fromkeys(ridge.MEASURES, math.nan)
         if validation_split:
             hold_out = GroupShuffleSplit(1, test_size=validation_split, random_state=random_state)
-            measured = ridge.held_out_scores(X, y, next(hold_out.split(X, y, numbers)), alphas)
+            measured = ridge.held_out_scores(X, y, numbers, next(hold_out.split(X, y, numbers)), choice)
         folds = GroupKFold(cv_folds, shuffle=True, random_state=random_state).split(X, y, numbers) if cv_folds else ()
-        errors = [ridge.held_out_scores(X, y, fold, alphas)["val_mse"] for fold in folds] or [math.nan]
+        errors = [ridge.held_out_scores(X, y, numbers, fold, choice)["val_mse"] for fold in folds] or [math.nan]
         measured |= {"cv_mse_mean": float(np.mean(errors)), "cv_mse_std": float(np.std(errors))}
-        self.model_ = ridge.RidgeModel.fit(X, y, alphas)
+        few = numbers.max() + 1 < intervals.MIN_UNITS
+        measured["p_value"] = math.nan if few else ridge.shuffle_p_value(X, y, numbers, choice)
+        self.model_, self.training_examples = ridge.RidgeModel.fit(X, y, alphas, numbers), examples
         logger.debug("trained on %d examples: %s", len(y), measured)
         return measured | {"alpha": self.alpha_}
 
     # a transformer does without scores, a regressor cannot
-    def fit(self, X: Iterable[str], y: Iterable[float]) -> "EmbeddingValueLearner":  # type: ignore[override]
+    def fit(self, X: Iterable[str], y: Iterable[float], groups: Iterable | None = None) -> Self:  # type: ignore[override]
         """Learn these texts and scores in place of all examples so far; as scikit-learn's estimators do it.
 
         Parameters
@@ -271,6 +296,8 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
             The texts.
         y : iterable of float, length n
             Their scores.
+        groups : iterable of length n, optional
+            What each belongs to; see :class:`RankingExample`.
 
         Returns
         -------
@@ -282,9 +309,9 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
         TypeError, ValueError
             As :meth:`add_training_examples` and :meth:`train`; then all examples so far stay.
         """
-        examples = _paired(X, y)
-        rows, scores = self._arrays(examples)
-        self.model_ = ridge.RidgeModel.fit(rows, scores, self._alphas())
+        examples = _paired(X, y, groups)
+        rows, scores, numbers = self._arrays(examples)
+        self.model_ = ridge.RidgeModel.fit(rows, scores, self._alphas(), numbers)
         self.training_examples = examples
         return self
 
@@ -292,6 +319,9 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
         self, alpha_range: Sequence[float] = (0.01, 0.1, 1, 10, 100), cv_folds: int = 5, groups: Sequence | None = None
     ) -> dict[str, Any]:
         """Choose alpha by cross-validation, set ``ridge_alpha`` to the best and learn all examples with it.
+
+        The best alpha has seen all examples. What :meth:`train` measures afterwards is therefore of alphas chosen anew
+        from the same range, each by the training part only.
 
         Parameters
         ----------
@@ -303,21 +333,23 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
         Returns
         -------
         dict
-            ``best_alpha``, ``best_mse`` (mean over the folds) and ``results``, alpha to mean squared error. A warning
-            is logged when the best is the first or last of ``alpha_range``: then the true best may lie outside.
+            ``best_alpha``, ``best_mse`` (mean over the folds; as the smallest of several it flatters) and ``results``,
+            alpha to mean squared error. A warning is logged when the best is the first or last of ``alpha_range``: then
+            the true best may lie outside.
         """
         alphas = sorted({ridge.checked_alpha(alpha, "alpha_range") for alpha in alpha_range})
-        X, y = self._arrays(self.training_examples)
-        folds = GroupKFold(cv_folds, shuffle=True, random_state=0)
-        search = GridSearchCV(Ridge(), {"alpha": alphas}, scoring="neg_mean_squared_error", cv=folds, refit=False)
-        search.fit(X, y, groups=ridge.group_numbers(self.training_texts if groups is None else groups, cv_folds))
-        results = dict(zip(alphas, (-search.cv_results_["mean_test_score"]).tolist(), strict=True))
-        best = self.ridge_alpha = search.best_params_["alpha"]
+        examples = self._grouped(groups)
+        X, y, numbers = self._arrays(examples, cv_folds)
+        # to leave out folds one after the other is to leave out groups, which are larger
+        path = ridge.RidgePath(X, np.random.default_rng(0).permutation(numbers.max() + 1)[numbers] % cv_folds)
+        results = {alpha: float(path.mean_squared(y, alpha)) for alpha in alphas}
+        best = self.ridge_alpha = min(results, key=results.__getitem__)
         ridge.warn_at_edge(best, alphas)
-        self.model_ = ridge.RidgeModel.fit(X, y, [best])
+        self._searched = {best: alphas}
+        self.model_, self.training_examples = ridge.RidgeModel.fit(X, y, [best], numbers), examples
         return {"best_alpha": best, "best_mse": results[best], "results": results}
 
-    def partial_fit(self, texts: str | Sequence[str], scores: float | Sequence[float]) -> "EmbeddingValueLearner":
+    def partial_fit(self, texts: str | Sequence[str], scores: float | Sequence[float], groups: Any = None) -> Self:
         """Learn more examples exactly, at the alpha in use: the model is what batch training on all would give.
 
         One example costs a rank-one update of a (dim, dim) matrix, however many were seen before, after those that
@@ -329,6 +361,8 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
             The texts, or one.
         scores : sequence of float, or float
             As many scores.
+        groups : sequence, optional
+            What each text belongs to, for the next training.
 
         Returns
         -------
@@ -340,7 +374,7 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
         NotFittedError
             If there is no alpha yet: train first, or give ``ridge_alpha``.
         """
-        new = _paired(texts, scores)
+        new = _paired(texts, scores, groups)
         model: ridge.RidgeModel | None = getattr(self, "model_", None)
         if model is None and self.ridge_alpha is None:
             raise NotFittedError("partial_fit keeps alpha, and there is none yet: call train(), or give ridge_alpha=.")
@@ -359,14 +393,29 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
     def _alphas(self) -> Sequence[float]:
         return ridge.ALPHAS if self.ridge_alpha is None else [ridge.checked_alpha(self.ridge_alpha, "ridge_alpha")]
 
-    def _arrays(self, examples: list[RankingExample]) -> tuple[np.ndarray, np.ndarray]:
+    def _grouped(self, groups: Sequence | None) -> list[RankingExample]:
+        if groups is None:
+            return self.training_examples
+        if len(groups) != len(self.training_examples):
+            raise ValueError(f"groups holds {len(groups)} values for {len(self.training_examples)} examples.")
+        return [old._replace(group=_label(group)) for old, group in zip(self.training_examples, groups, strict=True)]
+
+    def _arrays(self, examples: list[RankingExample], n_parts: int = 2) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Vectors, scores and numbers of the groups; at least as many groups as parts, and two."""
         scores = np.array([example.score for example in examples])
         if len(scores) < 2:
             count = "one example" if len(scores) else "no example"
             raise ValueError(f"There is {count} to learn from; add at least two, better 50.")
         if np.ptp(scores) == 0:
             raise ValueError(f"All {len(scores)} scores are {scores[0]:g}: there is nothing to tell apart. Add others.")
-        return self._features([example.text for example in examples]), scores
+        texts, given = [example.text for example in examples], [example.group for example in examples]
+        X = self._features(texts)
+        groups = ridge.joined_groups(given, map(_without_form, texts), ridge.equal_rows(X))
+        n_parts, n_groups = max(n_parts, 2), groups.max() + 1
+        if n_groups < n_parts:
+            copies = "copies of a text are one. Add examples, or lower cv_folds."
+            raise ValueError(f"{n_parts} parts cannot be made of {n_groups} different groups; {copies}")
+        return X, scores, groups
 
     def _features(self, texts: Sequence[str], model: ridge.RidgeModel | None = None) -> np.ndarray:
         """What ridge sees, in float64; checked, because :meth:`transform` may be somebody else's."""
@@ -397,14 +446,11 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
         scores : ndarray of float64, shape (n,), or float for one text
             The predicted scores.
         limits : ndarray of float64, shape (n, 2), or (2,) for one text
-            Only with ``return_interval``. All intervals have the same width, because it comes from all leave-one-out
-            errors together: the coverage holds on average over texts like those learned from, not for each kind of
-            text. Too few examples for the confidence (fewer than 9 for 0.9) give infinite limits.
-
-        References
-        ----------
-        The jackknife of Barber, Candès, Ramdas and Tibshirani, Predictive inference with the jackknife+ (2021),
-        section 1.1, with the correction for n of conformal prediction; it holds for methods as stable as ridge.
+            Only with ``return_interval``. The promise: of texts of new groups like those learned from, one of each, at
+            least the share ``confidence`` has its score inside, on average over trainings. All have the same width,
+            because it comes from all errors on groups left out together; for a single kind of text nothing is promised.
+            Too few groups for the confidence (fewer than 4 for 0.8, 9 for 0.9, 19 for 0.95) give infinite limits, and
+            the log says how many it takes. Source: :meth:`~course_utils.learning.ridge.RidgeModel.half_width`.
         """
         scores = self.model_.predict(self._features([X] if isinstance(X, str) else X, self.model_))
         if not return_interval:
@@ -513,6 +559,7 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
             "fingerprint": embedder.fingerprint,
             "parameters": {key: getattr(self, key) for key in ("instruction", "embedding_dim", "ridge_alpha")},
             "learned": {name: value for name, value in learned.items() if not isinstance(value, np.ndarray)},
+            "searched": self._searched.get(self.ridge_alpha),
         }
         # as a tensor: the header of the format has a limit that texts could reach
         tensors = {"examples": np.frombuffer(json.dumps(self.training_examples).encode(), dtype=np.uint8)}
@@ -566,7 +613,10 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
             )
         learner.training_examples = [RankingExample(*row) for row in json.loads(tensors.pop("examples").tobytes())]
         learner.model_ = ridge.RidgeModel(len(tensors["coef_"]), about["learned"]["alpha_"])
-        vars(learner.model_).update(about["learned"] | tensors)
+        n = len(tensors["loo_errors_"])  # files of version 1 know of no groups
+        single = {"n_groups_": n, "loo_levels_": np.arange(1, n + 1) / (n + 1)}
+        vars(learner.model_).update(single | about["learned"] | tensors)
+        learner._searched = {learner.ridge_alpha: about.get("searched") or learner._alphas()}
         return learner
 
 
@@ -613,7 +663,7 @@ def _checked(example: Any, where: str = "") -> RankingExample:
     if not isinstance(example, RankingExample):
         found = type(example).__name__
         raise TypeError(f"examples must be a list of RankingExample, a table or a path; found {found}.")
-    text, score, metadata = example
+    text, score, metadata, group = example
     if not isinstance(text, str):
         raise TypeError(f"{where}text is a {type(text).__name__} and not a string.")
     if not text.strip():
@@ -626,14 +676,30 @@ def _checked(example: Any, where: str = "") -> RankingExample:
         raise TypeError(f"{where}score is a {type(score).__name__} and not a number (for yes and no, give 1 and 0).")
     if not math.isfinite(score):
         raise ValueError(f"{where}score={score!r} is not finite. Leave examples without a score out.")
-    return RankingExample(text, float(score), metadata)
+    return RankingExample(text, float(score), metadata, _label(group))
 
 
-def _paired(texts, scores) -> list[RankingExample]:
+def _label(group: Any) -> Any:
+    """A group as JSON can hold it; None where it is missing."""
+    if pd.isna(group) is True:
+        return None
+    plain = group.item() if isinstance(group, np.generic) else group
+    return plain if isinstance(plain, (str, int, float)) else str(plain)
+
+
+def _without_form(text: str) -> str:
+    """What copies of a text have in common: the same whatever the case, the blanks and the marks at its end."""
+    plain = " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    return plain.rstrip(_MARKS) or plain
+
+
+def _paired(texts, scores, groups=None) -> list[RankingExample]:
     texts, scores = ([texts], [scores]) if isinstance(texts, str) else (list(texts), list(scores))
-    if len(texts) != len(scores):
-        raise ValueError(f"There are {len(texts)} texts and {len(scores)} scores.")
-    return [_checked(example, f"texts[{i}]: ") for i, example in enumerate(map(RankingExample, texts, scores))]
+    groups = [None] * len(texts) if groups is None else list(groups)
+    if not len(texts) == len(scores) == len(groups):
+        raise ValueError(f"There are {len(texts)} texts and {len(scores)} scores, and {len(groups)} groups.")
+    examples = map(RankingExample, texts, scores, [None] * len(texts), groups)
+    return [_checked(example, f"texts[{i}]: ") for i, example in enumerate(examples)]
 
 
 def _strongest(table: pd.DataFrame, column: str, k: int) -> pd.DataFrame:

@@ -11,7 +11,7 @@ from safetensors.numpy import save_file
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import Ridge
-from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.validation import check_is_fitted
 
@@ -26,6 +26,7 @@ from course_utils.learning import (
     ridge,
     text_embedder,
 )
+from course_utils.measuring import intervals
 
 
 def texts_and_scores(n, seed=0, noise=0.3, start=0):
@@ -142,7 +143,7 @@ def test_examples_come_singly_as_a_list_a_table_or_a_file(tmp_path):
     learner = EmbeddingValueLearner(fake_embedder())
     learner.add_training_example("one", 1, {"by": "me"})
     assert learner.add_training_examples([RankingExample("two", 2.5)]) == 1
-    assert learner.training_examples == [("one", 1, {"by": "me"}), ("two", 2.5, None)]
+    assert learner.training_examples == [("one", 1, {"by": "me"}, None), ("two", 2.5, None, None)]
     table = pd.DataFrame({"what": ["three", "four"], "how much": [3, np.float32(4)]})
     assert learner.add_training_examples(table, text_column="what", score_column="how much") == 2
     (tmp_path / "mine.csv").write_text("text,score\nfive,5\nsix,6.5\n,9\n", encoding="utf-8")
@@ -217,7 +218,7 @@ def test_too_few_examples_and_constant_scores_are_said_and_kept(recwarn):
     assert np.isnan(result["val_r2"]) and np.isnan(result["val_spearman"]) and np.isfinite(result["cv_mse_mean"])
     assert not recwarn.list
     assert learner.predict(["a", "c"]).shape == (2,)
-    with pytest.raises(ValueError, match="would have 1 example to learn from"):
+    with pytest.raises(ValueError, match=r"would have 1 group .or text. to learn from"):
         learner.train(validation_split=0.6, cv_folds=0)
 
 
@@ -246,8 +247,9 @@ def test_two_scores_for_one_text_are_two_examples_and_never_split(learner):
     scores = np.random.default_rng(3).normal(size=20)
     copies = EmbeddingValueLearner(fake_embedder(dim=64, max_seq_length=99), ridge_alpha=1e-3)
     copies.add_training_examples(list(map(RankingExample, texts * 2, [*scores, *scores])))
-    honest, leaking = copies.train(), copies.train(groups=range(40))
-    assert leaking["cv_mse_mean"] < 0.5 * honest["cv_mse_mean"]
+    honest = copies.train()
+    assert honest["cv_mse_mean"] > 0.7 * np.var(scores) and copies.n_groups_ == 20
+    assert copies.train(groups=range(40)) == honest
 
 
 # --- training ----------------------------------------------------------------------------------------------------
@@ -269,23 +271,117 @@ def test_training_is_ridge_and_its_measures_are_of_texts_not_seen(learner):
     assert noise.train()["val_r2"] < 0.2
 
 
-def test_groups_are_never_split(learner, monkeypatch):
-    seen = []
-    groups = np.repeat(range(12), 5)
+@pytest.fixture
+def seen(learner, monkeypatch):
+    """For each time that something is learned, the groups of the rows learned from, and those left out together."""
+    parts, groups = [], np.repeat(range(12), 5)
     X = learner.transform(learner.training_texts)
-    rows = {tuple(row): group for row, group in zip(X.round(5).tolist(), groups, strict=True)}
-    fit_ridge = ridge.fit_ridge
+    rows = {tuple(row): int(group) for row, group in zip(X.round(5).tolist(), groups, strict=True)}
 
-    def spy(part, scores, alphas):
-        seen.append({rows[tuple(row)] for row in part.astype(np.float32).round(5).tolist()})
-        return fit_ridge(part, scores, alphas)
+    class Spy(ridge.RidgePath):
+        def __init__(self, part, numbers):
+            found = [rows[tuple(row)] for row in part.astype(np.float32).round(5).tolist()]
+            left_out = {number: {g for g, n in zip(found, numbers, strict=True) if n == number} for number in numbers}
+            parts.append((set(found), sorted(map(sorted, left_out.values()))))
+            super().__init__(part, numbers)
 
-    monkeypatch.setattr(ridge, "fit_ridge", spy)
+    monkeypatch.setattr(ridge, "RidgePath", Spy)
+    return parts
+
+
+def test_groups_are_never_split_nor_left_out_in_parts(learner, seen):
+    groups = np.repeat(range(12), 5)
     learner.train(groups=groups)
-    assert [len(part) for part in seen[:-1]] == [9, *[len(set(part)) for part in seen[1:-1]]]
-    assert sorted(group for part in seen[1:-1] for group in set(range(12)) - part) == list(range(12))
-    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+    validation, *folds, test, everything = seen
+    assert len(validation[0]) == 9 and len(folds) == 5 and test[0] == everything[0] == set(range(12))
+    assert sorted(group for learned, _ in folds for group in set(range(12)) - learned) == list(range(12))
+    for learned, left_out in seen:
+        assert left_out == [[group] for group in sorted(learned)]
+    assert learner.n_groups_ == 12
+    with pytest.raises(ValueError, match="groups holds 59 values for 60 examples"):
         learner.train(groups=groups[:-1])
+
+
+def test_groups_stay_with_their_examples(learner, seen, tmp_path):
+    groups = np.repeat(range(12), 5)
+    learner.train(groups=groups)
+    again, names = learner.train(), [example.group for example in learner.training_examples]
+    assert names == groups.tolist() and all(type(name) is int for name in names)
+    examples = learner.training_examples
+    assert clone(learner).fit(learner.training_texts, learner.training_scores, groups).training_examples == examples
+    learner.optimize_hyperparameters()
+    assert [sorted(sum(left_out, [])) for _, left_out in seen[-2:]] == [list(range(12))] * 2
+    learner.ridge_alpha = None
+    learner.train()
+    loaded = EmbeddingValueLearner.load_model(learner.save_model(tmp_path / "m.safetensors"), embedder=fake_embedder())
+    assert loaded.training_examples == examples and loaded.n_groups_ == 12 and loaded.train() == again
+    # examples that come later are of no group, unless one is named; intervals wait for the next training
+    learner.partial_fit(["text 70", "text 71", "text 72"], [1, 2, 3], ["new", "new", 3])
+    learner.partial_fit("text 73", 4)
+    learner.add_training_example("text 74", 5, group=11)
+    assert learner.intervals_stale_ and learner.n_groups_ == 12
+    assert [example.group for example in learner.training_examples[60:]] == ["new", "new", 3, None, 11]
+
+
+def test_groups_of_a_table_a_file_and_of_odd_kinds(tmp_path):
+    table = pd.DataFrame(
+        {"text": ["one", "two", "three", "four"], "score": [1, 2, 3, 4.5], "by": ["a", None, "a", "b"]}
+    )
+    table.to_csv(tmp_path / "mine.csv", index=False)
+    for source in (table, tmp_path / "mine.csv"):
+        learner = EmbeddingValueLearner(fake_embedder(), ridge_alpha=1)
+        assert learner.add_training_examples(source, group_column="by") == 4
+        assert [example.group for example in learner.training_examples] == ["a", None, "a", "b"]
+        assert [example.metadata for example in learner.training_examples] == [None] * 4
+    learner.train(cv_folds=0)
+    assert learner.n_groups_ == 3
+    with pytest.raises(ValueError, match="lacks the column 'who'"):
+        learner.add_training_examples(table, group_column="who")
+    learner.train(cv_folds=0, groups=[np.int64(3), ("a", 1), ("a", 1), pd.NA])
+    assert [example.group for example in learner.training_examples] == [3, "('a', 1)", "('a', 1)", None]
+    learner.save_model(tmp_path / "m.safetensors")
+    with pytest.raises(ValueError, match="2 parts cannot be made of 1 different groups; copies of a text are one"):
+        learner.train(cv_folds=0, groups=["all"] * 4)
+    with pytest.raises(ValueError, match="3 texts and 3 scores, and 2 groups"):
+        learner.fit(["a", "b", "c"], [1, 2, 3], ["x", "y"])
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "copies"),
+    [
+        ("The film was good.", "the film  was GOOD", True),
+        ("The film was good!", "The film was good …", True),
+        ("“Good!”", "“good", True),
+        ("Straße", "STRASSE.", True),
+        ("ｆｕｌｌ　width", "full width", True),
+        ("caf\u00e9", "cafe\u0301", True),
+        ("well-read", "well read", False),
+        ("good", "not good", False),
+        ("?!", "...", False),
+        ("same16characters, then A", "same16characters, then B", True),  # equal vectors: the fake model stops there
+    ],
+)
+def test_copies_and_near_copies_are_one_group(first, second, copies):
+    learner = EmbeddingValueLearner(fake_embedder(), ridge_alpha=1)
+    learner.fit([first, second, "something else", "and more"], [1, 2, 3, 4])
+    assert learner.n_groups_ == (3 if copies else 4)
+    # copies join the groups that they are in
+    learner.fit([first, second, "something else", "and more"], [1, 2, 3, 4], groups=["a", "b", "a", None])
+    assert learner.n_groups_ == (2 if copies else 3)
+
+
+def test_random_scores_of_near_copies_are_not_learned():
+    """Each text four times with its random score, in other forms: a split through them looked like R² = 1."""
+    found = []
+    for seed in range(12):
+        texts = [f"Idea {i} of {seed}" for i in range(40)]
+        scores = np.random.default_rng(seed).normal(size=40)
+        forms = [form for text in texts for form in (text, text.lower(), f"{text}.", text.replace(" ", "  "))]
+        learner = EmbeddingValueLearner(fake_embedder(dim=64, max_seq_length=99))
+        learner.fit(forms, np.repeat(scores, 4))
+        found.append(learner.train()["val_r2"])
+        assert learner.n_groups_ == 40
+    assert np.mean(found) < 0.05 and np.max(found) < 0.5
 
 
 def test_alpha_by_leave_one_out_is_the_one_that_refitting_finds(learner):
@@ -313,6 +409,34 @@ def test_a_warning_at_the_edge_of_the_grid(learner, caplog):
     assert found["best_alpha"] == learner.ridge_alpha == learner.alpha_ == 3 and not caplog.records
     assert found["best_mse"] == found["results"][3] == min(found["results"].values())
     assert np.abs(learner.coef_ - batch(learner, 3).coef_).max() < 1e-8
+
+
+def test_an_alpha_that_was_searched_for_is_chosen_anew_for_what_is_measured(tmp_path):
+    """With the alpha that all examples chose, the examples held out would have had a say."""
+    texts, scores = texts_and_scores(30, noise=3)
+    searched = EmbeddingValueLearner(fake_embedder()).fit(texts, scores)
+    alphas = [0.01, 1.0, 3.0, 10.0, 1000.0]
+    best = searched.optimize_hyperparameters(alphas)["best_alpha"]
+    fixed = EmbeddingValueLearner(fake_embedder(), ridge_alpha=best).fit(texts, scores)
+    measured, naive = searched.train(), fixed.train()
+    assert measured["alpha"] == naive["alpha"] == best
+    groups, X = np.arange(30), searched.transform(texts).astype(float)
+    folds = GroupKFold(5, shuffle=True, random_state=0).split(X, scores, groups)
+    nested = [ridge.held_out_scores(X, scores, groups, fold, alphas)["val_mse"] for fold in folds]
+    assert measured["cv_mse_mean"] == pytest.approx(np.mean(nested)) != naive["cv_mse_mean"]
+    path = searched.save_model(tmp_path / "m.safetensors")
+    assert EmbeddingValueLearner.load_model(path, embedder=fake_embedder()).train() == measured
+    searched.ridge_alpha = 2.0  # set by hand: nothing was searched for
+    assert searched.train() == EmbeddingValueLearner(fake_embedder(), ridge_alpha=2.0).fit(texts, scores).train()
+
+
+def test_whether_anything_was_learned_is_tested_by_shuffling_or_not_said(learner):
+    assert learner.train()["p_value"] == 0.005
+    noise = EmbeddingValueLearner(fake_embedder())
+    noise.fit(learner.training_texts, np.random.default_rng(1).permutation(learner.training_scores))
+    assert noise.train()["p_value"] > 0.05
+    assert np.isnan(learner.train(groups=np.arange(60) % (intervals.MIN_UNITS - 1))["p_value"])
+    assert np.isfinite(learner.train(groups=np.arange(60) % intervals.MIN_UNITS)["p_value"])
 
 
 @pytest.mark.parametrize("wrong", [0, -1, np.nan, np.inf, "1", True])
@@ -372,7 +496,7 @@ def test_updates_from_nothing_keep_alpha_and_take_up_what_was_waiting():
     assert learner.training_texts == ["waiting", "text 0"] and learner.n_samples_ == 2
     learner.partial_fit(texts[1:], scores[1:])
     assert np.abs(learner.coef_ - batch(learner, 2).coef_).max() < 1e-10
-    with pytest.raises(ValueError, match="no leave-one-out errors yet"):
+    with pytest.raises(ValueError, match="no errors on groups left out yet"):
         learner.predict("text 0", return_interval=True)
 
 
@@ -545,6 +669,20 @@ def test_a_loaded_model_predicts_explains_and_goes_on_learning(saved, learner):
     assert loaded.train()["alpha"] == learner.train()["alpha"]
 
 
+def test_a_file_of_an_older_version_still_loads(saved, learner, tmp_path):
+    """Files of version 1 know neither groups nor what alpha was chosen from."""
+    tensors, about = read_tensors(saved)
+    del tensors["loo_levels_"], about["learned"]["n_groups_"], about["searched"]
+    rows = [list(example)[:3] for example in learner.training_examples]
+    tensors["examples"] = np.frombuffer(json.dumps(rows).encode(), dtype=np.uint8)
+    write_tensors(tmp_path / "old.safetensors", tensors, about | {"version": 1})
+    loaded = EmbeddingValueLearner.load_model(tmp_path / "old.safetensors", embedder=fake_embedder())
+    for confidence in (0.5, 0.9, 0.99):
+        assert loaded.model_.half_width(confidence) == learner.model_.half_width(confidence)
+    assert loaded.n_groups_ == 61 and loaded.training_examples == learner.training_examples
+    assert loaded.partial_fit("more", 2).train() == learner.partial_fit("more", 2).train()
+
+
 def test_a_model_of_a_named_encoder_loads_by_itself_in_a_new_process(tmp_path):
     learner = EmbeddingValueLearner("all-MiniLM-L6-v2", cache_dir=tmp_path / "cache", embedding_dim=64)
     learner.fit(["good", "bad", "fine", "awful"], [2, -2, 1, -3])
@@ -579,7 +717,7 @@ def test_a_file_that_is_no_sound_model_is_refused(damage, saved, tmp_path):
         write_tensors(saved, {"vectors": np.ones(3)}, {"format": "text-embeddings-course vectors 1"})
         message = "not a saved value learner"
     elif damage == "newer":
-        about = {"format": "text-embeddings-course value learner", "version": 2}
+        about = {"format": "text-embeddings-course value learner", "version": 3}
         write_tensors(saved, {"a": np.ones(1)}, about)
         message = "newer version of the course. Update"
     else:
