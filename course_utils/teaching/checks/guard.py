@@ -6,7 +6,8 @@ at it.
 
 What cannot be interrupted from inside a process: a single call into C that never lets go of the interpreter, such as
 ``sum(range(10**12))``, and ``os._exit()``. The kernel has to be restarted then. A call into C that does let go of it
-(``time.sleep``, a large matrix product) gets its message in time, and ends on its own, out of sight.
+(``time.sleep``, a large matrix product) gets its message in time, and ends on its own, out of sight; a loop around a
+bare ``except:`` around another loop gets its message, too, but only a restart ends it.
 """
 
 import builtins
@@ -29,7 +30,7 @@ SECONDS = 5.0  # for one call of a student's function; the test cases take milli
 CHARACTERS = 2_000  # shown of what is printed during one check
 _ITEMS = 100_000  # read of one answer
 _EXIT = "Your function calls exit(), which would end the notebook. End it with `return …`."
-_PLAIN = (bool, int, float, complex, str, bytes)
+_LETTERS = 500  # of each string in it
 
 
 class NotYet(Exception):
@@ -129,9 +130,10 @@ def run(function: Callable, *arguments: Any) -> Any:
         if not in_time:
             _stop(thread)
     if not in_time:
+        still = " It could not be stopped and still runs: restart the kernel soon." if thread.is_alive() else ""
         raise NotYet(
             f"Your function had not returned after {SECONDS:g} seconds. Does a loop in it never end? If it was only "
-            "importing something large, run this cell again."
+            f"importing something large, run this cell again.{still}"
         )
     if isinstance(outcome[0], NotYet):
         raise outcome[0]
@@ -139,7 +141,7 @@ def run(function: Callable, *arguments: Any) -> Any:
 
 
 def _stop(thread: Thread) -> None:
-    """End a thread from outside, as often as it takes: a bare ``except:`` would swallow a single attempt."""
+    """End a thread from outside, as often as it takes: ``except:`` in a loop may swallow an attempt."""
 
     def insist() -> None:
         pause = 0.01
@@ -211,10 +213,14 @@ def plain(value: Any) -> Any:
     >>> plain(str(x) for x in (1, 2))
     ['1', '2']
     """
-    if value is None or type(value) in _PLAIN or isinstance(value, np.number | np.bool):
+    if value is None or type(value) in (bool, float, complex, bytes) or isinstance(value, np.number | np.bool):
         return value
-    if isinstance(value, str | int | float):  # of a class of their own: np.str_, an Enum
-        return next(kind(value) for kind in (str, int, float) if isinstance(value, kind))
+    if isinstance(value, str):
+        return str(value)[:_LETTERS]
+    if isinstance(value, int):
+        return int(value) if int(value).bit_length() <= 64 else _stand_in(value, "huge int")
+    if isinstance(value, float):
+        return float(value)
     if isinstance(value, type) or callable(value):
         return _stand_in(value)
     if hasattr(value, "detach"):  # a tensor that gradients flow through
@@ -233,8 +239,8 @@ def plain(value: Any) -> Any:
     return float(value) if hasattr(value, "__float__") else _stand_in(value)
 
 
-def _stand_in(value: Any) -> object:
-    return type(type(value).__name__, (), {})()
+def _stand_in(value: Any, name: str = "") -> object:
+    return type(name or type(value).__name__, (), {})()
 
 
 def shown(value: Any, most: int = 80) -> str:
@@ -250,7 +256,7 @@ def shown(value: Any, most: int = 80) -> str:
     Returns
     -------
     str
-        Its ``repr``, on one line, or the name of its type where it has none.
+        Its ``repr``, on one line.
 
     Examples
     --------
@@ -258,8 +264,5 @@ def shown(value: Any, most: int = 80) -> str:
     >>> shown([1, 2, 3], 7)
     '[1, 2,…'
     """
-    try:
-        text = " ".join((value if isinstance(value, str) else repr(value)).split())
-    except ValueError:  # more digits than Python writes
-        text = type(value).__name__
+    text = " ".join((value if isinstance(value, str) else repr(value)).split())
     return text if len(text) <= most else text[: most - 1] + "…"

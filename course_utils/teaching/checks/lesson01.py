@@ -2,142 +2,213 @@
 
 import numpy as np
 
-from course_utils.teaching.checks.asserts import NotYet, call, require
+from course_utils.teaching.checks.asserts import array, call, number, positions, require
+from course_utils.teaching.checks.compare import close
 
 
-def _array(value, shape: tuple, name: str) -> np.ndarray:
-    try:
-        array = np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise NotYet(f"{name} should return numbers, not {type(value).__name__}.") from None
-    require(array.shape == shape, f"{name} should return shape {shape}, not {array.shape}.")
-    return array
-
-
-def _indices(value, k: int, name: str) -> list[int]:
-    array = np.asarray(value)
-    require(array.ndim == 1, f"{name} should return a flat list of indices, not something of shape {array.shape}.")
-    require(len(array) == k, f"{name} should return k = {k} indices, not {len(array)}.")
-    require(
-        np.issubdtype(array.dtype, np.integer),
-        f"{name} should return positions (whole numbers), not {array.dtype} values such as similarities.",
-    )
-    return array.tolist()
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
 
 
 def check_cosine_similarity(function) -> None:
     """A function of two vectors."""
-    east, north = np.array([1.0, 0.0]), np.array([0.0, 2.0])
-    value = float(_array(call(function, 3 * east, north + east), (), "cosine_similarity"))
-    require(abs(value - 3.0) > 1e-6, "That is the dot product. Divide it by the lengths of both vectors.")
-    right = 1 / np.sqrt(5)
-    require(
-        abs(value - 1.0) > 1e-6 and abs(value - 3 / np.sqrt(5)) > 1e-6,
-        "Only one of the two lengths was divided out. The cosine does not change when either vector is made longer.",
-    )
-    require(abs(value - (1 - right)) > 1e-6, "That is the cosine distance, 1 − cosine. Return the similarity.")
-    require(
-        abs(value - 3 / 10**0.5 / 18**0.5) > 1e-6,
-        "Divide by the lengths, not by the sums of squares: a root is missing.",
-    )
-    require(
-        abs(value - right) < 1e-6, f"For (3, 0) and (1, 2) the cosine is {right:.4f}; your function says {value:.4f}."
-    )
-    opposite = float(call(function, east, -2 * east))
-    require(abs(opposite + 1) < 1e-6, f"Opposite directions have cosine −1; your function says {opposite:.4f}.")
+    generator = np.random.default_rng(1)
+    for dim, towards in ((3, 1.0), (7, -1.0), (2, 0.5), (40, 0.2)):
+        a = 2 * generator.normal(size=dim)
+        b = towards * a + 1.5 * generator.normal(size=dim)
+        dot, lengths, squares = a @ b, np.linalg.norm(a) * np.linalg.norm(b), (a @ a) * (b @ b)
+        right = dot / lengths
+        value = number(call(function, a, b), "cosine_similarity")
+        once = "Only one of the two lengths was divided out. The cosine does not change when either vector is longer."
+        mistakes = {
+            "That is the dot product. Divide it by the lengths of both vectors.": dot,
+            once: dot / np.linalg.norm(a),
+            once + " ": dot / np.linalg.norm(b),
+            "That is the cosine distance, 1 − cosine. Return the similarity.": 1 - right,
+            "Divide by the lengths, not by the sums of squares: a root is missing.": dot / squares,
+            "Multiply the two lengths with each other; you add them.": dot / (np.linalg.norm(a) + np.linalg.norm(b)),
+            "The length is the root of the sum of squares; you sum the sizes.": dot / abs(a).sum() / abs(b).sum(),
+            "Opposite directions have a negative cosine: do not take the size of it.": abs(right),
+            "The sign is turned round.": -right,
+            "That is the distance of the two points. It changes when a vector is made longer; the cosine does not.": (
+                np.linalg.norm(a - b)
+            ),
+            "That is the angle. Return its cosine.": np.arccos(right),
+            "That is the correlation: you subtract each vector's mean first. The cosine does not.": (
+                np.corrcoef(a, b)[0, 1]
+            ),
+            "Do not divide by the number of dimensions: the formula has a sum, not a mean.": right / dim,
+            "You divide by the product before you multiply: mind the brackets.": dot
+            / np.linalg.norm(a)
+            * np.linalg.norm(b),
+            "Your function uses the first two dimensions only. Vectors may be of any length.": (
+                a[:2] @ b[:2] / np.linalg.norm(a[:2]) / np.linalg.norm(b[:2])
+            ),
+        }
+        close(
+            value,
+            right,
+            mistakes,
+            f"For two test vectors of length {dim} the cosine is {right:.4f}; your function says {value:.4f}.",
+        )
 
 
 def check_odd_one_out(function) -> None:
     """A function of an (n, dim) array of unit vectors."""
-    generator = np.random.default_rng(7)
-    for odd in (2, 0, 4):
-        vectors = np.array([1.0, 1.0, 0.0, 0.0]) + 0.1 * generator.normal(size=(5, 4))
-        vectors[odd] = [0.2, -0.1, 1.0, 0.3]
-        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-        answer = np.asarray(call(function, vectors))
-        require(answer.shape == (), f"odd_one_out should return one position, not something of shape {answer.shape}.")
-        require(float(answer).is_integer(), f"odd_one_out should return a position (a whole number), not {answer}.")
-        total = (vectors @ vectors.T).sum(axis=1)
-        require(
-            int(answer) != int(total.argmax()) or int(answer) == odd,
-            "That is the row that fits in best. We look for the one that is least similar to the others.",
-        )
-        require(
-            int(answer) == odd, f"Row {odd} of a test array points away from the others; your function says {answer}."
-        )
+    # Seeds for which all measures of similarity agree on the odd one, and the usual mistakes find another row.
+    answers, cases = [], []
+    for seed, n, dim in ((26953, 5, 4), (2389, 8, 3), (470, 4, 9), (2531, 6, 6), (3234, 9, 5)):
+        generator = np.random.default_rng(seed)
+        vectors = _unit(generator.normal(size=(n, dim)) + generator.normal(size=dim))
+        answers += positions(call(function, vectors), None, "odd_one_out")
+        cases.append(_odd_ones(vectors))
+    right = [odd for odd, _ in cases]
+    for message in cases[0][1]:
+        for found in zip(*(mistakes[message] for _, mistakes in cases), strict=True):
+            require(answers != list(found), message)
+    require(
+        answers == right,
+        f"In {len(right)} test arrays the rows {right} are least similar to the others together; your function says "
+        f"{answers}.",
+    )
+
+
+def _odd_ones(vectors: np.ndarray) -> tuple[int, dict[str, list[int]]]:
+    """The row that is least similar to the others, and the rows that the usual mistakes find."""
+    similarity = vectors @ vectors.T
+    others = np.array([np.delete(row, i) for i, row in enumerate(similarity)])
+    total = others.sum(axis=1)
+    odd = int(total.argmin())
+    return odd, {
+        "That is the row that fits in best. We look for the one that fits in least.": [total.argmax()],
+        "You take the median, which forgets how far off the farthest are. To the others together: take the sum.": [
+            np.median(similarity, axis=1).argmin(),
+            np.median(others, axis=1).argmin(),
+        ],
+        "You compare single coordinates. Compare whole vectors: vectors @ vectors.T holds every pair.": [
+            vectors[:, 0].argmin(),
+            vectors.sum(axis=1).argmin(),
+            (vectors.T @ vectors).sum(axis=1).argmin(),
+        ],
+        "You look at one pair only. The row should be least similar to all others together.": [
+            similarity.min(axis=1).argmin(),
+            others.max(axis=1).argmin(),
+            similarity[0].argmin(),
+        ],
+        "You take the sizes of the cosines; a negative one is even less similar.": [
+            abs(similarity).sum(axis=1).argmin()
+        ],
+        "Python counts rows from 0.": [odd + 1],
+    }
 
 
 def check_search(function) -> None:
     """A function of a query vector, an (n, dim) array and k."""
     generator = np.random.default_rng(3)
-    documents = generator.normal(size=(30, 8))
-    documents /= np.linalg.norm(documents, axis=1, keepdims=True)
-    query = documents[11] + 0.05 * documents[4]
-    query /= np.linalg.norm(query)
-    order = np.argsort(-(documents @ query)).tolist()
-    for k in (1, 5):
-        answer = _indices(call(function, query, documents, k), k, "search")
-        require(
-            answer != order[::-1][:k], "These are the least similar documents. argsort puts the smallest value first."
-        )
-        require(answer != order[:k][::-1] or k == 1, "These are the right documents, worst first. Put the best first.")
-        require(
-            set(answer) != set(order[:k]) or answer == order[:k],
-            "These are the right documents, but not sorted, best first.",
-        )
+    for n, dim, k in ((30, 8, 4), (12, 5, 1), (7, 3, 7), (50, 20, 10)):
+        documents = _unit(generator.normal(size=(n, dim)))
+        query = _unit(documents[n // 2] + 0.3 * generator.normal(size=dim))
+        order = np.argsort(-(documents @ query)).tolist()
+        answer = positions(call(function, query, documents, k), k, "search")
+        mistakes = {
+            "These are the least similar documents. argsort puts the smallest value first.": order[::-1][:k],
+            "These are the right documents, worst first. Put the best first.": order[:k][::-1],
+            "The best document is left out. Here the query is none of the documents: keep it.": (order[1 : k + 1]),
+            "Python counts positions from 0; yours begin at 1.": [i + 1 for i in order[:k]],
+            "These are the ranks of the documents. Return the positions of the best.": (np.argsort(order)[:k].tolist()),
+            "These are the first k documents, as they stand.": list(range(k)),
+        }
         require(
             answer == order[:k],
-            f"For k = {k} the best rows of a test array are {order[:k]}; your function says {answer}.",
+            next(
+                (message for message, wrong in mistakes.items() if answer == wrong),
+                "These are the right documents, but not sorted, best first."
+                if set(answer) == set(order[:k])
+                else f"For k = {k} the best rows of a test array are {order[:k]}; your function says {answer}.",
+            ),
         )
 
 
 def check_mean_pooling(function) -> None:
     """A function of (n, tokens, dim) token vectors and an (n, tokens) mask."""
     generator = np.random.default_rng(5)
-    tokens = generator.normal(size=(2, 4, 3))
-    mask = np.array([[1, 1, 1, 1], [1, 1, 0, 0]])
-    pooled = _array(call(function, tokens, mask), (2, 3), "mean_pooling")
-    right = np.stack([tokens[0].mean(axis=0), tokens[1, :2].mean(axis=0)])
-    require(
-        not np.allclose(pooled, tokens.mean(axis=1)),
-        "The mask is not used: padding is averaged in. Multiply the token vectors by the mask first.",
-    )
-    masked = tokens * mask[..., None]
-    require(
-        not np.allclose(pooled, masked.mean(axis=1)),
-        "The padding is out of the sum, but still counted: divide by the number of real tokens, mask.sum(…).",
-    )
-    require(not np.allclose(pooled, masked.sum(axis=1)), "That is the sum. Divide it by the number of real tokens.")
-    require(not np.allclose(pooled, tokens[:, 0]), "That is the first token's vector (CLS pooling). We want the mean.")
-    require(
-        np.allclose(pooled, right, atol=1e-6), "Not the mean of the real tokens yet. Work the second text out by hand."
-    )
+    masks = ([[1, 1, 1, 1], [1, 1, 0, 0]], [[1, 0, 0], [1, 1, 1], [1, 1, 0]], [[0, 0, 1, 1, 1], [1, 1, 1, 1, 0]])
+    for mask, dim in zip(map(np.array, masks), (3, 5, 2), strict=True):
+        tokens = generator.normal(size=(*mask.shape, dim))
+        pooled = array(call(function, tokens, mask), (len(mask), dim), "mean_pooling")
+        masked, n_tokens = tokens * mask[..., None], mask.sum(axis=1)
+        right = masked.sum(axis=1) / n_tokens[:, None]
+        rows = list(zip(tokens, mask, strict=True))
+        mistakes = {
+            "The mask is not used: padding is averaged in. Multiply the token vectors by the mask first.": (
+                tokens.mean(axis=1)
+            ),
+            "The padding is out of the sum, but still counted: divide by the number of real tokens, mask.sum(…).": (
+                masked.mean(axis=1)
+            ),
+            "That is the sum. Divide it by the number of real tokens.": masked.sum(axis=1),
+            "The padding is still in the sum. Multiply the token vectors by the mask first.": (
+                tokens.sum(axis=1) / n_tokens[:, None]
+            ),
+            "You divide by the real tokens of all texts together. Count them for each text: mask.sum(axis=1).": (
+                masked.sum(axis=1) / mask.sum()
+            ),
+            "That is the first token's vector (CLS pooling). We want the mean.": tokens[:, 0],
+            "That is the last token's vector. We want the mean.": tokens[:, -1],
+            "That is the largest value (max pooling). We want the mean.": np.array(
+                [t[m == 1].max(axis=0) for t, m in rows]
+            ),
+            "That is the median. We want the mean.": np.array([np.median(t[m == 1], axis=0) for t, m in rows]),
+            "That is the mean of the padding.": np.array(
+                [t[m == 0].sum(axis=0) / max(1, (m == 0).sum()) for t, m in rows]
+            ),
+            "You take the first tokens of each text, but padding may stand in front of them, too: use the mask.": (
+                np.array([t[: m.sum()].mean(axis=0) for t, m in rows])
+            ),
+            "You scaled the mean to length 1. That comes later; return the mean as it is.": _unit(right),
+        }
+        close(
+            pooled,
+            right,
+            mistakes,
+            "Not the mean of the real tokens yet. Work the second text of a small array out by hand.",
+        )
 
 
 def check_neighbours(function) -> None:
     """A function of an (n, dim) array, a row and k; rows may repeat."""
     generator = np.random.default_rng(9)
-    vectors = generator.normal(size=(12, 5))
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    for i in (6, 3):
+    for n, dim, i, k, copies in (
+        (12, 5, 6, 4, []),
+        (9, 3, 3, 2, []),
+        (12, 5, 6, 3, [2]),
+        (15, 6, 0, 5, [4, 9]),
+        (8, 4, 7, 7, [5]),
+    ):
+        vectors = _unit(generator.normal(size=(n, dim)))
+        vectors[copies] = vectors[i]  # the same post again
         similarity = vectors @ vectors[i]
-        order = [j for j in np.argsort(-similarity).tolist() if j != i]
-        answer = _indices(call(function, vectors, i, 4), 4, "neighbours")
+        order = [j for j in np.argsort(-similarity, kind="stable").tolist() if j != i]
+        answer = positions(call(function, vectors, i, k), k, "neighbours")
         require(i not in answer, f"Row {i} is among its own neighbours. Every text is nearest to itself: leave it out.")
+        require(len(set(answer)) == k, f"Each row should be named once; your function says {answer}.")
+        require(set(answer) <= set(range(n)), f"A test array has the rows 0 to {n - 1}; your function says {answer}.")
         require(
-            answer != order[::-1][:4], "These are the rows that are furthest away. argsort puts the smallest first."
+            not copies or set(copies[:k]) <= set(answer),
+            f"Rows {i} and {', '.join(map(str, copies))} of this test array are equal: the same post again. Leave out "
+            f"row {i} itself, and nothing that is merely equal to it.",
         )
-        require(
-            answer == order[:4],
-            f"For row {i} of a test array the nearest are {order[:4]}; your function says {answer}.",
+        mistakes = {
+            "These are the rows that are furthest away. argsort puts the smallest first.": order[::-1][:k],
+            "These are the right rows, worst first. Put the best first.": order[:k][::-1],
+            "The nearest of the others is left out: leave out row i itself, and no other.": order[1 : k + 1],
+        }
+        close(
+            similarity[answer],  # of rows that are equally near, either may come first
+            similarity[order[:k]],
+            {message: similarity[wrong] for message, wrong in mistakes.items() if len(wrong) == k},
+            f"For row {i} of a test array the nearest are {order[:k]}; your function says {answer}.",
         )
-    vectors[2] = vectors[6]  # a repeated post
-    answer = _indices(call(function, vectors, 6, 4), 4, "neighbours")
-    require(
-        6 not in answer and answer[0] == 2,
-        "Rows 2 and 6 of this test array are equal. Leaving out the first of the sorted list may leave out the "
-        "wrong one: leave out row i itself.",
-    )
 
 
 EXERCISES = {
