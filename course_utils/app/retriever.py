@@ -17,7 +17,7 @@ from course_utils.data import Pairs, read_pairs, split_pairs
 from course_utils.drawing import PALETTE, EmbeddingVisualizer, Picture, preview
 from course_utils.embedding import Embedder, LocalEmbedder, load_embedder
 from course_utils.learning import CheckpointError, HeadSettings, ProjectionHead, train_projection_head
-from course_utils.measuring import Verdict
+from course_utils.measuring import Verdict, intervals
 
 Models = list[EmbeddingVisualizer]
 SHARES = (0.7, 0.15, 0.15)  # training, validation, and questions set aside for evaluate and visualize
@@ -72,9 +72,11 @@ def train(
     if checkpoint.exists() and not about.items() <= ProjectionHead.load(checkpoint).about.items():
         raise CheckpointError(f"The folder {out.name!r} holds another training. Choose another folder.")
     out.mkdir(parents=True, exist_ok=True)
-    x, y, wrong = _rows(embedder, training, batch_size)
-    asked, answers, _ = _rows(embedder, validation, batch_size)
-    done = train_projection_head(x, y, (asked, answers), negatives=wrong, on_epoch=_say_epoch, **settings._asdict())
+    corpus = embedder.encode_document(list(pairs.candidates), batch_size=batch_size)
+    answers = dict(zip(pairs.candidates, corpus, strict=True))
+    x, y, wrong = _rows(embedder, training, answers, batch_size)
+    asked = _rows(embedder, validation, answers, batch_size)[:2]
+    done = train_projection_head(x, y, asked, negatives=wrong, corpus=corpus, on_epoch=_say_epoch, **settings._asdict())
     head = replace(done.head, about=done.head.about | about)
     head.save(checkpoint)
     print(f"Best: epoch {done.best_epoch}, in {checkpoint}")
@@ -126,19 +128,20 @@ def export_model(embedder: Embedder, head: ProjectionHead, folder: Path) -> None
     model.save(str(folder), create_model_card=False)
 
 
-def _rows(embedder: Embedder, pairs: Pairs, batch_size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+def _rows(
+    embedder: Embedder, pairs: Pairs, answers: dict[str, np.ndarray], batch_size: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     """Vectors of questions and answers, a row for each right answer; and of hard negatives, if there are any."""
     links = [(row, text) for row, texts in enumerate(pairs.positives) for text in texts]
     rows = [row for row, _ in links]
     queries = embedder.encode_query(list(pairs.queries), batch_size=batch_size)[rows]
-    positives = embedder.encode_document([text for _, text in links], batch_size=batch_size)
+    positives = np.stack([answers[text] for _, text in links])
     most = max(map(len, pairs.negatives))
     if not most:
         return queries, positives, None
     # Where a question has fewer negatives, its own answer fills up: a right answer is never held against a question.
     filled = [(list(pairs.negatives[row]) + [text] * most)[:most] for row, text in links]
-    wrong = embedder.encode_document([text for texts in filled for text in texts], batch_size=batch_size)
-    return queries, positives, wrong.reshape(len(links), most, -1)
+    return queries, positives, np.stack([[answers[text] for text in texts] for texts in filled])
 
 
 def _say_epoch(row: dict[str, float], head: ProjectionHead) -> None:
@@ -148,7 +151,10 @@ def _say_epoch(row: dict[str, float], head: ProjectionHead) -> None:
 def open_models(
     data: Path, model: str, checkpoints: list[Path], *, device: str | None, batch_size: int, max_samples: int | None
 ) -> Models:
-    """Put the stock model and each checkpoint on the same pairs; questions that a checkpoint was trained on go."""
+    """Put the stock model and each checkpoint on the same pairs; questions that a checkpoint was trained on go.
+
+    Those that are left, and drawn, search among all answers of the file.
+    """
     pairs = read_pairs(data)
     heads: dict[str, ProjectionHead | None] = {"stock": None}
     used: set[str] = set()
@@ -172,11 +178,12 @@ def open_models(
 
 
 def evaluate(models: Models) -> pd.DataFrame:
-    """Mean reciprocal rank and recall with intervals, one column a model, and the paired gain over the first."""
+    """Hits and mean reciprocal rank with intervals, one column a model, and the paired gain over the first."""
     stock, *others = models
     columns = {model.name: {name: str(interval) for name, interval in model.scores().items()} for model in models}
-    for model in others:
-        columns[model.name]["gain in right answers first"] = str(model.gain_over(stock))
+    gains = intervals.simultaneous(EmbeddingVisualizer.gain_over, {model.name: (model, stock) for model in others})
+    for name, gain in gains.items():
+        columns[name]["gain in right answers first"] = str(gain)
     return pd.DataFrame(columns).fillna("")
 
 
@@ -199,7 +206,9 @@ def visualize(
             twin.write_html(output / f"{name}.html", include_plotlyjs="directory")
         print(f"{name}.png" if twin is None else f"{name}.png and .html")
     outside = [(model, elsewhere[0]) for model in elsewhere[1:]] if elsewhere else [None] * len(others)
-    verdicts = {model.name: model.verdict(first, pair) for model, pair in zip(others, outside, strict=True)}
+    confidence = 1 - 0.05 / max(len(others), 1)  # of all verdicts together 0.95
+    pairs = zip(others, outside, strict=True)
+    verdicts = {model.name: model.verdict(first, pair, confidence=confidence) for model, pair in pairs}
     verdicts = verdicts or {first.name: first.verdict()}
     report = {
         "encoder": Path(first.embedder.card.name).name,
@@ -240,12 +249,13 @@ def _map_twin(models: Models, method: str, perplexity: float):
 
     kinds = ["question, right answer first", "question, wrong answer first", "answer"]
     frames = []
+    own = models[0].pairs.answers
     axes = [f"{'t-SNE' if method == 'tsne' else 'UMAP'} {number} (no unit)" for number in (1, 2)]
     for model in models:
         frame = pd.DataFrame(model.map_points(method, perplexity=perplexity)[0], columns=axes)
         frame["model"] = html.escape(model.name)
-        frame["text"] = [preview(text) for text in (*model.pairs.queries, *model.candidates)]
-        frame["kind"] = [kinds[0 if right else 1] for right in model.right_first] + kinds[2:] * len(model.candidates)
+        frame["text"] = [preview(text) for text in (*model.pairs.queries, *own)]
+        frame["kind"] = [kinds[0 if right else 1] for right in model.right_first] + kinds[2:] * len(own)
         frames.append(frame)
     figure = px.scatter(
         pd.concat(frames),

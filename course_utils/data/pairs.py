@@ -4,8 +4,10 @@ A pair file is JSON (a list of objects), JSONL (an object a line) or CSV, with `
 and, if you have them, ``neg`` (texts that look right and are not).
 """
 
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +16,15 @@ import pandas as pd
 
 from course_utils.data.tables import read_table
 
+logger = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class Pairs:
     """Questions and, for each, its right answers and perhaps some wrong ones that look right.
+
+    Rows of one question are one question with several right answers: they are merged where the first stands, a text
+    counts once, and what is right in one row is not wrong in another. The log says how many.
 
     Attributes
     ----------
@@ -27,6 +34,8 @@ class Pairs:
         For each question one or more texts.
     negatives : tuple of tuple of str
         For each question texts, perhaps none.
+    corpus : tuple of str, default ()
+        What is searched besides the questions' own answers: pairs that were taken from others search all of theirs.
 
     Examples
     --------
@@ -39,6 +48,22 @@ class Pairs:
     queries: tuple[str, ...]
     positives: tuple[tuple[str, ...], ...]
     negatives: tuple[tuple[str, ...], ...]
+    corpus: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        right: dict[str, dict[str, None]] = {}
+        wrong: dict[str, dict[str, None]] = {}
+        for column, merged in ((self.positives, right), (self.negatives, wrong)):
+            for query, texts in zip(self.queries, column, strict=True):
+                merged.setdefault(query, {}).update(dict.fromkeys(texts))
+        only_wrong = [tuple(text for text in texts if text not in right[query]) for query, texts in wrong.items()]
+        left_out = sum(map(len, self.positives + self.negatives)) - sum(map(len, (*right.values(), *only_wrong)))
+        if left_out or len(right) < len(self.queries):
+            message = "%d rows hold %d questions. Left out: %d copies, or wrong answers that are right in another row."
+            logger.warning(message, len(self.queries), len(right), left_out)
+        vars(self).update(
+            queries=tuple(right), negatives=tuple(only_wrong), positives=tuple(map(tuple, right.values()))
+        )
 
     @classmethod
     def from_columns(cls, queries: Iterable[str], answers: Iterable[str]) -> "Pairs":
@@ -52,16 +77,34 @@ class Pairs:
         return len(self.queries)
 
     def take(self, rows: Iterable[int]) -> "Pairs":
-        """Pick the pairs at these positions, in this order."""
+        """Pick the pairs at these positions, in this order; they still search among all answers of this set."""
         rows = list(rows)
         positives, negatives = (tuple(column[i] for i in rows) for column in (self.positives, self.negatives))
-        return Pairs(tuple(self.queries[i] for i in rows), positives, negatives)
+        return Pairs(tuple(self.queries[i] for i in rows), positives, negatives, self.candidates)
+
+    @property
+    def answers(self) -> tuple[str, ...]:
+        """Every positive and negative of these questions, each once."""
+        return tuple(dict.fromkeys(text for texts in (*self.positives, *self.negatives) for text in texts))
 
     @property
     def candidates(self) -> tuple[str, ...]:
-        """All texts among which a question searches: every positive and negative, each once."""
-        columns = (*self.positives, *self.negatives)
-        return tuple(dict.fromkeys(text for texts in columns for text in texts))
+        """All texts among which a question searches: the answers, then the rest of the corpus."""
+        return tuple(dict.fromkeys((*self.answers, *self.corpus)))
+
+    @cached_property
+    def groups(self) -> np.ndarray:
+        """Number the groups of questions that share a right answer, directly or not: int array of shape (n,).
+
+        Questions of one group are not independent: a model that misplaces the answer fails them all.
+        """
+        from scipy.sparse import coo_array
+        from scipy.sparse.csgraph import connected_components
+
+        links = pd.Series(self.positives).explode()
+        first = links.index.to_series().groupby(links.to_numpy()).transform("min")
+        graph = coo_array((np.ones(len(links)), (links.index, first)), shape=(len(self), len(self)))
+        return connected_components(graph, directed=False)[1]
 
     def relevant(self, candidates: Sequence[str]) -> list[list[int]]:
         """Positions of each question's right answers among the candidates."""
@@ -100,7 +143,7 @@ def split_pairs(pairs: Pairs, shares: Sequence[float], *, seed: int = 0) -> list
     >>> [len(part) for part in split_pairs(pairs, (0.6, 0.4))]
     [6, 4]
     """
-    group = _linked(pairs)
+    group = pairs.groups
     order = np.random.default_rng(seed).permutation(group.max() + 1)
     rows = np.argsort(order[group], kind="stable")
     # a border moves on to where the next group begins
@@ -110,19 +153,6 @@ def split_pairs(pairs: Pairs, shares: Sequence[float], *, seed: int = 0) -> list
     if min(map(len, parts)) < 2:
         raise ValueError(f"{len(pairs)} pairs are too few, or share too many answers, for parts of {tuple(shares)}.")
     return [pairs.take(np.sort(part)) for part in parts]
-
-
-def _linked(pairs: Pairs) -> np.ndarray:
-    """Number the groups of pairs that share a question or an answer, directly or not."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    # each row is linked to the first row with its question, and to the first with each of its answers
-    links = pd.DataFrame({"query": pairs.queries, "answer": pairs.positives}).explode("answer").reset_index(names="row")
-    first = [links.groupby(name)["row"].transform("min") for name in ("query", "answer")]
-    ends = np.tile(links["row"], 2), np.concatenate(first)
-    graph = coo_array((np.ones(2 * len(links)), ends), shape=(len(pairs), len(pairs)))
-    return connected_components(graph, directed=False)[1]
 
 
 def read_pairs(path: str | Path) -> Pairs:

@@ -18,7 +18,7 @@ from course_utils.drawing.maps import map_quality, project
 from course_utils.drawing.plots import PALETTE
 from course_utils.embedding import Embedder
 from course_utils.learning import ProjectionHead
-from course_utils.measuring import AnswerRanking, mrr_at_10, recall_at_k
+from course_utils.measuring import AnswerRanking, first_ranks
 
 logger = logging.getLogger(__name__)
 
@@ -53,14 +53,15 @@ class Picture(NamedTuple):
 class EmbeddingVisualizer(AnswerRanking):
     """One encoder, with or without a head, on one set of questions and answers, which it embeds when it is made.
 
-    Every picture also takes other models on the same pairs.
+    Every picture also takes other models on the same pairs. Questions search among all candidates of the pairs; a map
+    shows their own answers.
 
     Parameters
     ----------
     embedder : Embedder
         The encoder.
     pairs : Pairs
-        At least five questions with their answers; each question searches among all answers of the set.
+        At least five questions with their answers.
     head : ProjectionHead, optional
         A trained head on top of the encoder. None: the stock model.
     name : str, optional
@@ -156,8 +157,8 @@ class EmbeddingVisualizer(AnswerRanking):
         """Draw questions and their answers with t-SNE, a line from each question to its answers.
 
         Each model is drawn on its own, so neither direction nor place can be compared between panels. Under it: how
-        far to trust the map (:func:`~course_utils.drawing.map_quality`), and the share of questions whose right answer
-        is among the ten nearest in the vectors and on the map.
+        far to trust the map (:func:`~course_utils.drawing.map_quality`), and the share of questions with a right answer
+        among the ten nearest that are drawn, in the vectors and on the map.
 
         Raises
         ------
@@ -190,24 +191,25 @@ class EmbeddingVisualizer(AnswerRanking):
         Returns
         -------
         points : ndarray of float32, shape (n + m, 2)
-            The n questions first.
+            The n questions first, then their m own answers (``pairs.answers``).
         numbers : dict of str to float
             How far to trust the map.
         """
         options: dict[str, float] = {"perplexity": perplexity} if method == "tsne" else {"n_neighbors": n_neighbors}
         key = (method, seed, *options.values())
         if key not in self._maps:
-            both = np.concatenate([self.query_vectors, self.candidate_vectors])
+            n, m = len(self.pairs), len(self.pairs.answers)  # the rest of the candidates would crowd the map
+            both = np.concatenate([self.query_vectors, self.candidate_vectors[:m]])
             points = _place(both, method, seed, options)
-            k, nearest, n = min(10, (len(both) - 1) // 2), min(10, len(self.candidates)), len(self.pairs)
+            k = min(10, (len(both) - 1) // 2)
             numbers = map_quality(both, points, k)
             sample = np.random.default_rng(seed).permutation(len(both))[:500]  # the floor hardly depends on how many
             floor = map_quality(both[sample], points[: len(sample)], k)["trustworthiness"]
             distances = np.linalg.norm(points[:n, None] - points[None, n:], axis=2)
-            near = {"vectors": self.hits(nearest), "map": recall_at_k(-distances, self.relevant, nearest)}
             numbers["trustworthiness of shuffled points"] = floor
-            numbers["right answer near, in the vectors"] = float((near["vectors"] > 0).mean())
-            numbers["right answer near, on the map"] = float((near["map"] > 0).mean())
+            for where, similarity in (("in the vectors", self.similarity[:, :m]), ("on the map", -distances)):
+                near = first_ranks(similarity, self.is_right[:, :m]) <= 10
+                numbers[f"right answer near, {where}"] = float(near.mean())
             self._maps[key] = points, numbers
         return self._maps[key]
 
@@ -239,7 +241,8 @@ class EmbeddingVisualizer(AnswerRanking):
     ) -> Picture:
         """Draw the ``k`` most similar answers of ``n`` questions: right ones with a tick in blue, wrong ones plain.
 
-        Under it, over all questions: the share with a right answer first, recall at ``k`` and the mean reciprocal rank.
+        Under it, over all questions: the shares with a right answer first and among the first ``k``, and the mean
+        reciprocal rank.
 
         Parameters
         ----------
@@ -270,8 +273,8 @@ class EmbeddingVisualizer(AnswerRanking):
             axis.tick_params(length=0)
             numbers[model.name] = {
                 "right answer first": model.right_first.mean(),
-                f"recall at {k}": model.hits(k).mean(),
-                "mrr at 10": mrr_at_10(model.similarity, model.relevant).mean(),
+                f"right answer in {k}": model.hits(k).mean(),
+                "mrr at 10": (model.hits(10) / model.ranks).mean(),
             }
         return Picture(figure, pd.DataFrame(numbers).T)
 
@@ -303,7 +306,7 @@ def _draw_maps(models: Sequence[EmbeddingVisualizer], label: str, maps: list) ->
     figure, axes = _panels(models, (5.2 * len(models), 5.2))
     for axis, model, (points, _) in zip(axes.flat, models, maps, strict=True):
         asked, answers = points[: len(model.pairs)], points[len(model.pairs) :]
-        rows, columns = np.nonzero(model.is_right)
+        rows, columns = np.nonzero(model.is_right)  # right answers come before the rest of the candidates
         ends = np.stack([asked[rows], answers[columns]])
         axis.plot(ends[..., 0], ends[..., 1], color=_GREY, linewidth=0.5, alpha=0.5, zorder=1)
         axis.scatter(*answers.T, s=12, marker="D", color=_GREY, alpha=0.7, linewidths=0, label="answer")

@@ -14,7 +14,7 @@ import pandas as pd
 
 from course_utils.data import TensorFileError, read_tensors, write_tensors
 from course_utils.embedding import Embedder
-from course_utils.measuring import normalize
+from course_utils.measuring import first_ranks, normalize
 
 _FORMAT = "text-embeddings-course projection head 2"
 _BATCH_SIZE = 64  # pairs a step: each question has so many answers, less one, to be told from its own
@@ -190,6 +190,7 @@ def train_projection_head(
     *,
     negatives: np.ndarray | None = None,
     groups: np.ndarray | None = None,
+    corpus: np.ndarray | None = None,
     on_epoch: Callable[[dict[str, float], ProjectionHead], object] | None = None,
     **settings: Any,
 ) -> Training:
@@ -205,12 +206,15 @@ def train_projection_head(
     queries, positives : float arrays of shape (n, dim_in)
         Row i of one belongs to row i of the other.
     validation : tuple of two float arrays of shape (v, dim_in)
-        Queries and positives of other pairs. They are searched for among the positives of both parts. Recall at 1
-        decides, the mean reciprocal rank where it ties.
+        Queries and positives of other pairs; rows of the same query are one question with several right answers, of
+        which the first found counts. They search among the positives of both parts. Recall at 1 decides, the mean
+        reciprocal rank where it ties.
     negatives : float array of shape (n, m, dim_in), optional
         Hard negatives, m for each question; they serve the whole batch.
     groups : array of shape (n,), optional
         Labels.
+    corpus : float array of shape (m, dim_in), optional
+        Further texts among which the validation queries search.
     on_epoch : callable, optional
         Is called with the epoch's row of the history and its head.
     **settings
@@ -244,7 +248,8 @@ def train_projection_head(
     chosen = HeadSettings(**settings)
     if negatives is None:
         negatives = np.empty((len(queries), 0, np.shape(queries)[-1]))
-    arrays = [np.asarray(array, dtype=np.float32) for array in (queries, positives, *validation, negatives)]
+    corpus = np.empty((0, np.shape(queries)[-1])) if corpus is None else corpus
+    arrays = [np.asarray(array, dtype=np.float32) for array in (queries, positives, *validation, negatives, corpus)]
     _check_vectors(arrays)
     learner = _Learner(arrays, np.arange(len(queries)) if groups is None else np.asarray(groups), chosen)
     history: list[dict[str, float]] = []
@@ -266,8 +271,8 @@ def train_projection_head(
 
 
 def _check_vectors(arrays: list[np.ndarray]) -> None:
-    queries, positives, asked, wanted, negatives = arrays
-    names = ("queries", "positives", "validation[0]", "validation[1]", "negatives")
+    queries, positives, asked, wanted, negatives, corpus = arrays
+    names = ("queries", "positives", "validation[0]", "validation[1]", "negatives", "corpus")
     for name, array in zip(names[:4], arrays[:4], strict=True):
         if array.ndim != 2 or len(array) < 2 or array.shape[1] != queries.shape[-1]:
             raise ValueError(f"{name} must have the shape (n, {queries.shape[-1]}) with n ≥ 2, not {array.shape}.")
@@ -275,8 +280,10 @@ def _check_vectors(arrays: list[np.ndarray]) -> None:
         raise ValueError("Each query needs its positive: the two arrays of a pair must have the same number of rows.")
     if negatives.ndim != 3 or negatives.shape[::2] != queries.shape:
         raise ValueError(f"negatives must have the shape ({len(queries)}, m, {queries.shape[1]}).")
+    if corpus.ndim != 2 or corpus.shape[1] != queries.shape[1]:
+        raise ValueError(f"corpus must have the shape (m, {queries.shape[1]}), not {corpus.shape}.")
     for name, array in zip(names, arrays, strict=True):
-        bad = np.flatnonzero(~np.isfinite(array.reshape(len(array), -1)).all(axis=1))
+        bad = np.flatnonzero(~np.isfinite(array).all(axis=tuple(range(1, array.ndim))))
         if len(bad):
             raise ValueError(f"{name} holds NaN or infinite values in {len(bad)} rows, the first is row {bad[0]}.")
 
@@ -287,8 +294,8 @@ class _Learner:
     def __init__(self, arrays: list[np.ndarray], groups: np.ndarray, settings: HeadSettings):
         import torch
 
-        queries, positives, asked, wanted, negatives = arrays
-        self.settings, self.groups, self.asked = settings, groups, asked
+        queries, positives, asked, wanted, negatives, corpus = arrays
+        self.settings, self.groups = settings, groups
         texts = np.concatenate([positives, negatives.reshape(-1, positives.shape[1])])
         self.negatives = np.arange(len(positives), len(texts)).reshape(len(positives), -1)  # their rows in texts
         self.queries, self.texts = torch.tensor(queries), torch.tensor(texts)
@@ -296,8 +303,11 @@ class _Learner:
         self.question_ids = np.unique(queries, axis=0, return_inverse=True)[1]
         self.text_ids = np.unique(texts, axis=0, return_inverse=True)[1]
         self.right = self.question_ids * len(texts) + self.text_ids[: len(queries)]
-        self.candidates, ids = np.unique(np.concatenate([wanted, positives]), axis=0, return_inverse=True)
-        self.wanted = ids[: len(wanted)]
+        searched = np.concatenate([wanted, positives, corpus])
+        self.candidates, ids = np.unique(searched, axis=0, return_inverse=True)
+        self.asked, rows = np.unique(asked, axis=0, return_inverse=True)
+        self.is_right = np.zeros((len(self.asked), len(self.candidates)), dtype=bool)
+        self.is_right[rows, ids[: len(wanted)]] = True
         self.network = _network(queries, positives, settings)
         self.optimizer = torch.optim.AdamW(self.network.parameters(), lr=settings.learning_rate)
 
@@ -335,8 +345,7 @@ class _Learner:
 
     def measure(self, head: ProjectionHead) -> tuple[float, float]:
         """Recall at 1 and mean reciprocal rank on the validation questions."""
-        similarity = head.transform(self.asked) @ head.transform(self.candidates).T
-        ranks = (similarity >= similarity[np.arange(len(similarity)), self.wanted][:, None]).sum(axis=1)
+        ranks = first_ranks(head.transform(self.asked) @ head.transform(self.candidates).T, self.is_right)
         return float((ranks == 1).mean()), float((1 / ranks).mean())
 
 

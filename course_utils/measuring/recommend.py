@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from course_utils.embedding import CATALOG, ModelCard
-from course_utils.measuring.intervals import Interval
+from course_utils.measuring.intervals import MIN_UNITS, Interval
 
 
 def published_scores() -> pd.DataFrame:
@@ -42,24 +42,44 @@ def stay_or_upgrade(recall_at_1: Interval) -> str:
     Parameters
     ----------
     recall_at_1 : Interval
-        As :func:`~course_utils.measuring.benchmark.summarize` or :func:`~course_utils.measuring.bootstrap_interval`
-        gives it.
+        As :func:`~course_utils.measuring.mean_interval` gives it, from questions that are independent or grouped.
 
     Returns
     -------
     str
         ``"stay"`` if the whole interval reaches the threshold, ``"upgrade or fine-tune"`` if none of it does, else
-        ``"undecided"``: then more questions are needed, not another model.
+        ``"undecided"`` or, from a handful of questions, ``"too few to say"``: then more questions are needed, not
+        another model, and it says how many would decide if the share stayed as it is.
+
+    References
+    ----------
+    How many is by the exact interval of Clopper and Pearson (Biometrika 26, 1934), as if each were right or wrong on
+    its own.
 
     Examples
     --------
     >>> from course_utils.measuring import Interval, recommend
     >>> recommend.stay_or_upgrade(Interval(0.9, 0.79, 0.95))
     'undecided'
+    >>> recommend.stay_or_upgrade(Interval(1.0, 0.29, 1.0, n=3))
+    'too few to say: 3 independent questions, about 17 would decide if the share stayed at 1.00'
     """
-    if recall_at_1.low >= 0.8:
+    if not recall_at_1.too_few and recall_at_1.low >= 0.8:
         return "stay"
-    return "upgrade or fine-tune" if recall_at_1.high < 0.8 else "undecided"
+    if not recall_at_1.too_few and recall_at_1.high < 0.8:
+        return "upgrade or fine-tune"
+    if recall_at_1.n is None:
+        return "undecided"
+    from scipy.stats import beta
+
+    fewest = max(recall_at_1.n + 1, MIN_UNITS)
+    n = np.unique(np.geomspace(fewest, 100 * fewest, 300).astype(int))
+    right, tail = np.round(recall_at_1.estimate * n), (1 - recall_at_1.confidence) / 2
+    decides = (beta.ppf(tail, right, n - right + 1) >= 0.8) | (beta.ppf(1 - tail, right + 1, n - right) < 0.8)
+    needed = f"about {n[decides][0]:,}" if decides.any() else f"more than {n[-1]:,}"
+    outcome = "too few to say" if recall_at_1.too_few else "undecided"
+    questions = f"{recall_at_1.n} independent questions, {needed} would decide"
+    return f"{outcome}: {questions} if the share stayed at {recall_at_1.estimate:.2f}"
 
 
 def recommend(

@@ -1,8 +1,8 @@
 """How a model ranks the answers of a set for its questions: hits, thresholds on cosines, and a verdict by ranks.
 
 Everything is computed from vectors; encoders, heads and pictures are the affair of others. Whether training helped is
-decided by ranks, with intervals, on questions that were not trained on. Thresholds on cosines are habits of one model
-and come second.
+decided by ranks among all answers, with intervals, on questions that were not trained on; a question counts as
+answered by any of its right answers. Thresholds on cosines are habits of one model and come second.
 """
 
 from typing import NamedTuple, Self
@@ -11,8 +11,7 @@ import numpy as np
 import pandas as pd
 
 from course_utils.data import Pairs
-from course_utils.measuring.intervals import Interval, bootstrap_interval
-from course_utils.measuring.metrics import mrr_at_10, recall_at_k
+from course_utils.measuring.intervals import MIN_UNITS, Interval, difference_interval, mean_interval, simultaneous
 
 
 class Verdict(NamedTuple):
@@ -21,11 +20,11 @@ class Verdict(NamedTuple):
     Attributes
     ----------
     advice : str
-        deploy, train more or fix the data.
+        keep the stock model, deploy, collect more pairs, mend the data, or too few to say.
     reason : str
         A sentence or two.
     evidence : DataFrame
-        Based on ranks; it decides. A row a measure, columns value, low, high.
+        Based on ranks; it decides. A row a measure, columns value, low, high, n (independent questions).
     checklist : DataFrame
         The usual thresholds, for diagnosis; see :meth:`AnswerRanking.checklist`.
 
@@ -46,8 +45,35 @@ class Verdict(NamedTuple):
         return f"{self.advice}: {self.reason}"
 
 
+def first_ranks(similarity: np.ndarray, is_right: np.ndarray) -> np.ndarray:
+    """Place of the first right answer of each question, from 1; among equally similar answers it comes last.
+
+    Parameters
+    ----------
+    similarity : float array of shape (n, m)
+        Finite; larger is nearer.
+    is_right : bool array of shape (n, m)
+        At least one in a row.
+
+    Returns
+    -------
+    int array of shape (n,)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from course_utils.measuring import first_ranks
+    >>> first_ranks(np.array([[0.9, 0.5, 0.1], [0.2, 0.8, 0.4]]), np.array([[1, 1, 0], [0, 0, 1]], dtype=bool))
+    array([1, 2])
+    """
+    best = np.where(is_right, similarity, -np.inf).max(axis=1, keepdims=True)
+    return 1 + ((similarity >= best) & ~is_right).sum(axis=1)
+
+
 class AnswerRanking:
     """One model on one set of questions, each of which searches among all answers of the set.
+
+    Questions that share a right answer are not independent; intervals take them as one (:attr:`Pairs.groups`).
 
     Parameters
     ----------
@@ -66,6 +92,13 @@ class AnswerRanking:
         Cosine of each question with each answer.
     is_right : bool array of shape (n, m)
         Whether the answer is a right one.
+    ranks : int array of shape (n,)
+        By :func:`first_ranks`.
+
+    Raises
+    ------
+    ValueError
+        If a cosine is not finite.
 
     Examples
     --------
@@ -85,6 +118,9 @@ class AnswerRanking:
         self.relevant = pairs.relevant(self.candidates)
         self.similarity = self.compute_similarity_matrix()
         self.is_right = np.array([np.isin(np.arange(len(self.candidates)), right) for right in self.relevant])
+        if not np.isfinite(self.similarity).all():
+            raise ValueError("query_vectors and candidate_vectors must be finite.")
+        self.ranks = first_ranks(self.similarity, self.is_right)
 
     def side_by_side(self, *others: Self) -> list[Self]:
         """This model and others, if they are on the same pairs and each has a name of its own."""
@@ -101,24 +137,25 @@ class AnswerRanking:
         return self.query_vectors @ self.candidate_vectors.T
 
     def hits(self, k: int = 1) -> np.ndarray:
-        """Recall at ``k`` of each question, 0 to 1: float array of shape (n,)."""
-        return recall_at_k(self.similarity, self.relevant, k)
+        """Whether any right answer is among the ``k`` most similar ones: bool array of shape (n,)."""
+        return self.ranks <= k
 
     @property
     def right_first(self) -> np.ndarray:
         """Whether the most similar answer is a right one: bool array of shape (n,)."""
-        return self.hits(1) > 0
+        return self.hits(1)
 
-    def gain_over(self, other: Self) -> Interval:
+    def gain_over(self, other: Self, *, confidence: float = 0.95) -> Interval:
         """Paired difference of the shares of right answers first: this model's minus another's on the same pairs."""
         self.side_by_side(other)
-        return bootstrap_interval(self.right_first.astype(float) - other.right_first)
+        groups = self.pairs.groups
+        return difference_interval(self.right_first, other.right_first, groups=groups, confidence=confidence)
 
     def scores(self) -> dict[str, Interval]:
-        """Mean reciprocal rank and recall at 1, 5 and 10, each with its interval over the questions."""
-        values = {"mrr_at_10": mrr_at_10(self.similarity, self.relevant)}
-        values |= {f"recall_at_{k}": self.hits(k) for k in (1, 5, 10) if k <= len(self.candidates)}
-        return {name: bootstrap_interval(each) for name, each in values.items()}
+        """Shares of questions with a right answer among the first 1, 5 and 10, and the mean reciprocal rank."""
+        values = {"right answer first": self.right_first} | {f"right answer in {k}": self.hits(k) for k in (5, 10)}
+        values["mrr_at_10"] = self.hits(10) / self.ranks
+        return {name: mean_interval(each, groups=self.pairs.groups) for name, each in values.items()}
 
     def top_k(self, k: int = 10) -> pd.DataFrame:
         """The ``k`` most similar answers of every question: columns question, rank, answer, similarity, right."""
@@ -161,7 +198,7 @@ class AnswerRanking:
             ("off the diagonal", numbers["wrong, mean"], "<", 0.6, {}),
             ("right answer first", self.right_first.mean(), ">", 0.85, {}),
             ("gap of ranks 1 and 2", (best[:, 0] - best[:, -1]).mean(), ">", 0.1, {}),
-            ("right answer among the 10 nearest", (self.hits(min(10, len(self.candidates))) > 0).mean(), ">", 0.9, {}),
+            ("right answer among the 10 nearest", self.hits(10).mean(), ">", 0.9, {}),
         ]
         rows = []
         for name, value, sign, limit, remarks in checks:
@@ -170,7 +207,9 @@ class AnswerRanking:
             rows.append((name, float(value), f"{sign} {limit:g}", "pass" if passed else "fail", remark))
         return pd.DataFrame(rows, columns=["check", "value", "wanted", "result", "remark"]).set_index("check")
 
-    def verdict(self, baseline: Self | None = None, out_of_domain: tuple[Self, Self] | None = None) -> Verdict:
+    def verdict(
+        self, baseline: Self | None = None, out_of_domain: tuple[Self, Self] | None = None, *, confidence: float = 0.95
+    ) -> Verdict:
         """Decide by ranks, with intervals, what to do with this model; and list the usual thresholds beside it.
 
         Parameters
@@ -179,39 +218,50 @@ class AnswerRanking:
             The stock model on the same pairs.
         out_of_domain : two models of the same kind, optional
             This model and the stock model on pairs of another subject.
+        confidence : float, default 0.95
+            How often "better" and "worse" are right, here and elsewhere together. Where five models get a verdict each,
+            0.99 makes it 0.95 for all of them.
 
         Returns
         -------
         Verdict
             By the rules of :func:`decide`.
         """
-        first = bootstrap_interval(self.right_first.astype(float))
-        evidence = {"right answer first": first} | self.scores()
-        ten = evidence.get("recall_at_10", first)
-        gain = harm = None
-        if baseline is not None:
-            gain = evidence[f"gain over {baseline.name}"] = self.gain_over(baseline)
-        if out_of_domain is not None:
-            harm = evidence["change out of domain"] = out_of_domain[0].gain_over(out_of_domain[1])
-        rows = {name: {"value": each.estimate, "low": each.low, "high": each.high} for name, each in evidence.items()}
-        return Verdict(*decide(ten, first, gain, harm), pd.DataFrame(rows).T, self.checklist())
+        same = baseline is not None and np.allclose(self.similarity, baseline.similarity, rtol=0, atol=1e-6)
+        here, elsewhere = f"gain over {baseline.name}" if baseline else "", "change out of domain"
+        compared = {here: (self, baseline)} if baseline else {}
+        compared |= {elsewhere: out_of_domain} if out_of_domain else {}
+        gains = {name: model.gain_over(other) for name, (model, other) in compared.items()}
+        able = {name: compared[name] for name, gain in gains.items() if not gain.too_few}
+        gains |= simultaneous(AnswerRanking.gain_over, able, confidence=confidence)
+        scores = self.scores()
+        rows = {name: (each.estimate, each.low, each.high, each.n) for name, each in (scores | gains).items()}
+        evidence = pd.DataFrame.from_dict(rows, orient="index", columns=["value", "low", "high", "n"])
+        ten, first = scores["right answer in 10"], scores["right answer first"]
+        advice = decide(ten, first, gains.get(here), gains.get(elsewhere), same_cosines=same)
+        return Verdict(*advice, evidence, self.checklist())
 
 
-def decide(ten: Interval, first: Interval, gain: Interval | None, harm: Interval | None) -> tuple[str, str]:
+def decide(
+    ten: Interval, first: Interval, gain: Interval | None, harm: Interval | None, *, same_cosines: bool = False
+) -> tuple[str, str]:
     """The rules of the verdict; the first that applies.
 
-    (1) Not even ten answers hold the right one for most questions: fix the data. Without a baseline: deploy where
-    right answers come first for surely more than 0.85, else train more. (2) Worse than the baseline: fix the data.
-    (3) Better, and no worse out of domain: deploy. (4) Better, but worse out of domain: train more, with other subjects
-    mixed in. (5) Not to be told apart: train more. "Worse" and "better" mean that the interval of the paired difference
-    excludes zero.
+    (1) Worse elsewhere, and not better here: mend the data. (2) Fewer than ``MIN_UNITS`` independent questions: too few
+    to say, unless the cosines are the baseline's. (3) Not even ten answers hold a right one for most questions: mend
+    the data. Without a baseline: deploy where right answers come first for surely more than 0.85, else collect more
+    pairs. (4) Worse than the baseline: mend the data. (5) The same as the baseline, or not to be told apart: keep the
+    stock model. (6) Better, but worse elsewhere: collect more pairs, of other subjects. (7) Better: deploy. "Worse" and
+    "better" mean that the interval of the paired difference excludes zero.
 
     Parameters
     ----------
     ten, first : Interval
-        Recall at 10, and the share of questions whose right answer comes first.
+        Shares of questions with a right answer among the first ten, and in first place.
     gain, harm : Interval or None
-        Paired differences of that share from the stock model's, here and on another subject; None: not measured.
+        Paired differences of the second share from the stock model's, here and on another subject; None: not measured.
+    same_cosines : bool, default False
+        Whether this model and the stock model give the same cosines.
 
     Returns
     -------
@@ -223,34 +273,40 @@ def decide(ten: Interval, first: Interval, gain: Interval | None, harm: Interval
     >>> from course_utils.measuring import Interval
     >>> from course_utils.measuring.retrieval import decide
     >>> decide(Interval(0.3, 0.2, 0.4), Interval(0.1, 0.0, 0.2), None, None)[0]
-    'fix the data'
+    'mend the data'
     """
-    if ten.high < 0.5:
-        return "fix the data", (
-            f"for most questions not even the ten nearest hold the right answer (recall at 10: {ten}). Read some: is "
-            "the answer given really the one, and are there others as good?"
+    sign = 0 if gain is None else gain.sign
+    look = (
+        "Look for wrong pairs, for negatives that are right answers, for too high a learning rate or too many epochs."
+    )
+    if harm is not None and harm.sign < 0 and sign <= 0:
+        return "mend the data", f"training made it worse on the other subject (change {harm}), not better here. {look}"
+    if first.too_few and not same_cosines:
+        few = f"{first.n} independent questions (those that share a right answer count as one)"
+        return "too few to say", f"there are {few}, and it takes {MIN_UNITS} or more."
+    if ten.high < 0.5 and not first.too_few:
+        return "mend the data", (
+            f"for most questions not even the ten nearest hold a right answer (they do for {ten}). Read some: is the "
+            "answer given really the one, and are there others as good?"
         )
     if gain is None:
-        advice, where = ("deploy", "above") if first.low > 0.85 else ("train more", "not safely above")
-        return advice, (
-            f"the right answer comes first for {first}, {where} the usual 0.85. Whether training, or another model, "
-            "does better is seen when the other stands beside it as the baseline."
+        where = "above" if first.low > 0.85 else "below" if first.high < 0.85 else "not safely above"
+        return "deploy" if where == "above" else "collect more pairs", (
+            f"a right answer comes first for {first}, {where} the usual 0.85. Whether training, or another model, does "
+            "better is seen when the other stands beside it as the baseline."
         )
-    if gain.high < 0:
-        return "fix the data", (
-            f"training made it worse than the stock model (gain {gain}). Look for wrong pairs, for negatives that are "
-            "right answers, and for too high a learning rate or too many epochs."
-        )
-    if gain.low <= 0:
-        return "train more", (
-            f"it cannot be told apart from the stock model on these questions (gain {gain}). Until more data or "
-            "another method changes that, the stock model does."
-        )
-    if harm is None:
-        return "deploy", f"it beats the stock model (gain {gain}). What it does to other subjects was not measured."
-    if harm.high < 0:
-        return "train more", (
+    if sign < 0:
+        return "mend the data", f"training made it worse than the stock model (gain {gain}). {look}"
+    if sign == 0:
+        same = "gives the same cosines as" if same_cosines else "puts a right answer first for the same questions as"
+        words = same if same_cosines or gain.identical else "cannot be told apart from"
+        return "keep the stock model", f"it {words} the stock model on these questions (gain {gain})."
+    if harm is None or harm.too_few:
+        return "deploy", f"it beats the stock model (gain {gain}). What it does to other subjects is not known."
+    if harm.sign < 0:
+        return "collect more pairs", (
             f"it beats the stock model here (gain {gain}) and loses elsewhere (change {harm}). Mix pairs of other "
             "subjects into the training, or use it for this subject only."
         )
-    return "deploy", f"it beats the stock model (gain {gain}), and other subjects show no loss (change {harm})."
+    elsewhere = "beats it" if harm.sign > 0 else "cannot be told apart from it"
+    return "deploy", f"it beats the stock model (gain {gain}), and on the other subject {elsewhere} (change {harm})."

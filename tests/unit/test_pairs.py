@@ -32,6 +32,44 @@ def test_the_three_formats_say_the_same(tmp_path):
     assert as_csv == Pairs(("Wo?", "Wer?"), (("hier, 今日",), ("ich",)), (("dort",), ()))
 
 
+SPREAD = [
+    {"query": "Wo?", "pos": "hier", "neg": "dort"},
+    {"query": "Wer?", "pos": ["ich"]},
+    {"query": "Wo?", "pos": ["da", "hier"], "neg": ["nirgends", "dort"]},
+    {"query": "Wo?", "pos": "dort"},
+]
+MERGED = [{"query": "Wo?", "pos": ["hier", "da", "dort"], "neg": "nirgends"}, {"query": "Wer?", "pos": ["ich"]}]
+
+
+def test_rows_of_one_question_are_one_question_with_several_right_answers(tmp_path, caplog):
+    spread, merged = (
+        read_pairs(written(tmp_path, "a.jsonl", "\n".join(map(json.dumps, rows)))) for rows in (SPREAD, MERGED)
+    )
+    assert spread == merged and digests(spread) == digests(merged) and pairs_sha256(spread) == pairs_sha256(merged)
+    assert spread.queries == ("Wo?", "Wer?")  # where the first row stands
+    (said,) = caplog.messages
+    assert said == "4 rows hold 2 questions. Left out: 3 copies, or wrong answers that are right in another row."
+    by_hand = Pairs.from_columns(["Wo?", "Wer?", "Wo?", "Wo?"], ["hier", "ich", "da", "hier"])
+    assert by_hand.positives == (("hier", "da"), ("ich",)) and len(by_hand) == 2
+    assert Pairs(("a", "b", "a"), (("x",), ("y",), ("z",)), ((), (), ())).positives == (("x", "z"), ("y",))
+    assert merged.take([1, 0, 1]).queries == ("Wer?", "Wo?")
+
+
+def test_what_is_taken_from_a_set_searches_among_all_its_answers():
+    pairs = Pairs(("p", "q", "r"), (("a",), ("b", "a"), ("c",)), ((), ("x",), ()))
+    few = pairs.take([2])
+    assert few.answers == ("c",) and few.candidates == ("c", "a", "b", "x") and set(pairs.candidates) == {*"abcx"}
+    assert few.relevant(few.candidates) == [[0]]
+    assert few.take([0]).candidates == few.candidates and few != Pairs(("r",), (("c",),), ((),))
+    for part in split_pairs(Pairs.from_columns("abcdefgh", "ABCDEFGH"), (0.5, 0.5)):
+        assert set(part.candidates) == {*"ABCDEFGH"} and len(part.answers) == 4
+
+
+def test_questions_that_share_a_right_answer_are_one_group():
+    pairs = Pairs(tuple("pqrst"), (("a",), ("a", "b"), ("b",), ("c",), ("d",)), ((), (), (), (), ("c",)))
+    assert pairs.groups.tolist() == [0, 0, 0, 1, 2]  # a wrong answer in common links nothing
+
+
 def test_candidates_hold_each_text_once_and_know_what_is_right():
     answers = ("hier, 今日",), ("ich", "du"), ("hier, 今日",)
     pairs = Pairs(("Wo?", "Wer?", "Was?"), answers, (("dort", "nirgends"), (), ()))
@@ -91,7 +129,7 @@ def test_parts_have_their_shares_and_share_no_answer():
     parts = split_pairs(pairs, (0.6, 0.2, 0.2), seed=3)
     assert sorted(query for part in parts for query in part.queries) == sorted(pairs.queries)
     assert [abs(len(part) - n) <= 6 for part, n in zip(parts, (120, 40, 40), strict=True)] == [True] * 3
-    answers = [set(part.candidates) for part in parts]
+    answers = [set(part.answers) for part in parts]
     assert not answers[0] & answers[1] and not answers[0] & answers[2] and not answers[1] & answers[2]
     assert split_pairs(pairs, (0.6, 0.2, 0.2), seed=3) == parts != split_pairs(pairs, (0.6, 0.2, 0.2), seed=4)
 

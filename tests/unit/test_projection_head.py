@@ -110,6 +110,23 @@ def test_a_right_answer_is_never_a_negative():
     assert losses == [pytest.approx(-np.log(own / (own + (odds * (1 - right)).sum(axis=1))).mean(), abs=1e-5)]
 
 
+def test_the_other_right_answers_of_a_question_do_not_count_against_one():
+    queries = np.array([[1.0, 0, 0], [0, 1, 0], [0, 0, 1]], dtype=np.float32)
+    near, far = queries + 0.1, queries + 0.3  # two right answers each, a row for each
+    seen = []
+    settings = {"dim": 3, "epochs": 0, "on_epoch": lambda row, _: seen.append((row["recall_at_1"], row["mrr"]))}
+    parts = (queries, queries, (np.tile(queries, (2, 1)), np.concatenate([near, far])))
+    train_projection_head(queries, near, parts[2], **settings)
+    train_projection_head(queries, near, parts[2], **settings, corpus=1.01 * queries[:1])
+    assert seen[0] == (1, 1)
+    assert seen[1] == (
+        pytest.approx(2 / 3),
+        pytest.approx(5 / 6),
+    )  # a nearer text comes before the answers of the first
+    with pytest.raises(ValueError, match=r"corpus must have the shape \(m, 3\)"):
+        train_projection_head(queries, near, parts[2], **settings, corpus=np.ones((2, 4)))
+
+
 def test_a_batch_of_one_pair_repeated_has_no_negatives():
     losses = []
     same = np.tile(X[:1], (16, 1)), np.tile(Y[:1], (16, 1))

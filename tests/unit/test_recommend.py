@@ -3,9 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import binom
 
 from course_utils.embedding import CATALOG, ModelCard, find_model
-from course_utils.measuring import Interval
+from course_utils.measuring import Interval, mean_interval
 from course_utils.measuring.recommend import published_scores, recommend, stay_or_upgrade
 
 SMALL = ModelCard("a/small", 1, 8, 256, license="mit", languages=("eng",), download_mb=100)
@@ -23,10 +24,46 @@ CARDS = {"small": SMALL, "large": LARGE, "bare": BARE}
         (Interval(0.9, 0.79, 0.95), "undecided"),
         (Interval(0.7, 0.6, 0.8), "undecided"),
         (Interval(0.7, 0.6, 0.79), "upgrade or fine-tune"),
+        (Interval(0.9, 0.8, 0.95, n=50), "stay"),
+        (
+            Interval(1.0, 0.8, 1.0, n=5),
+            "too few to say: 5 independent questions, about 17 would decide if the share stayed",
+        ),
+        (Interval(0.0, 0.0, 0.7, n=4), "too few to say: 4 independent questions, about 12 would"),
+        (Interval(0.8, 0.7, 0.9, n=90), "undecided: 90 independent questions, more than 9,100 would decide"),
     ],
 )
-def test_the_rule_needs_the_whole_interval(interval, outcome):
-    assert stay_or_upgrade(interval) == outcome
+def test_the_rule_needs_the_whole_interval_and_more_than_a_handful(interval, outcome):
+    assert stay_or_upgrade(interval).startswith(outcome)
+    assert (":" in outcome) == (":" in stay_or_upgrade(interval))
+
+
+@pytest.mark.parametrize("n", [3, 5, 11, 12, 13, 20, 40, 60, 100, 200])
+def test_few_questions_seldom_decide_wrongly_and_enough_decide(n):
+    """All samples of n questions: how often the rule says what is not so, and how often what is."""
+    outcomes = np.array([stay_or_upgrade(mean_interval(np.arange(n) < k)) for k in range(n + 1)])
+    said = {p: {word: binom.pmf(np.arange(n + 1), n, p)[outcomes == word].sum() for word in WORDS} for p in SHARES}
+    assert max(said[p]["stay"] for p in (0.6, 0.75, 0.79)) <= 0.05
+    assert said[0.85]["upgrade or fine-tune"] <= 0.05
+    assert n >= 12 or all(outcome.startswith("too few to say") for outcome in outcomes)
+    if n >= 60:
+        assert said[0.95]["stay"] >= 0.8 and said[0.6]["upgrade or fine-tune"] >= 0.9
+
+
+WORDS, SHARES = ("stay", "upgrade or fine-tune"), (0.6, 0.75, 0.79, 0.85, 0.95)
+
+
+def test_questions_about_one_document_are_no_independent_questions():
+    """Sixty documents, three questions each that mostly succeed or fail together."""
+    generator, groups = np.random.default_rng(0), np.repeat(np.arange(60), 3)
+    said = {}
+    for p in SHARES:
+        shares = generator.beta(p * 0.5, (1 - p) * 0.5, size=(200, 60))
+        right = generator.random((200, 180)) < shares[:, groups]
+        outcomes = [stay_or_upgrade(mean_interval(row, groups=groups)) for row in right]
+        said[p] = {word: outcomes.count(word) / 200 for word in WORDS}
+    assert max(said[p]["stay"] for p in (0.6, 0.75, 0.79)) <= 0.05
+    assert said[0.85]["upgrade or fine-tune"] <= 0.05 and said[0.95]["stay"] >= 0.8
 
 
 def test_published_scores_have_a_version_and_a_source():

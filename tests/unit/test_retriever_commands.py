@@ -108,9 +108,10 @@ def test_evaluate_counts_only_what_was_not_seen(trained, model, data):
         "evaluate", "--data", data, "--model", model, "--checkpoint", folder / "one", "--checkpoint", folder / "two"
     )
     assert "68 of 80 questions were used in training and are left out" in said
-    assert "12 questions, 36 answers" in said
-    for word in ("stock", "one", "two", "mrr_at_10", "recall_at_5", "95% interval", "gain in right answers first"):
+    assert "12 questions, 240 answers" in said  # they search among the answers of all 80
+    for word in ("stock", "one", "two", "mrr_at_10", "right answer in 5", "gain in right answers first"):
         assert word in said
+    assert said.count("95% interval, 2 together") == 2  # two heads, two gains
     stock = course("evaluate", "--data", data, "--model", model)
     assert "80 questions, 240 answers" in stock and "gain" not in stock
 
@@ -144,7 +145,8 @@ def test_visualize_leaves_all_pictures_and_a_report(trained, model, data, tmp_pa
     report = json.loads((out / "report.json").read_text(encoding="utf-8"))
     assert report["questions"] == 12 and set(report["pictures"]) == set(PICTURES)
     assert set(report["verdicts"]) == {"one", "two"}
-    assert report["verdicts"]["one"]["advice"] in ("deploy", "train more", "fix the data")
+    assert report["answers"] == 240
+    assert report["verdicts"]["one"]["advice"] in ("deploy", "keep the stock model", "mend the data")
     page = (out / "report.html").read_text(encoding="utf-8")
     assert page.count("data:image/png;base64,") == 5 and EVIL not in page and str(tmp_path) not in page
     assert re.findall(r'href="(\w+)\.html"', page) == list(PICTURES[1:])
@@ -158,7 +160,7 @@ def test_the_verdict_counts_what_a_head_does_elsewhere(trained, model, data, tmp
     other.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
     words = ["visualize", "--data", data, "--model", model, "--other-data", other, "--output", tmp_path, "--skip-tsne"]
     said = course(*words, "--skip-umap", "--checkpoint", folder / "one", "--compare", folder / "two")
-    assert "pairs.jsonl: 12 questions, 36 answers" in said and "other.jsonl: 5 questions, 5 answers" in said
+    assert "pairs.jsonl: 12 questions, 240 answers" in said and "other.jsonl: 5 questions, 5 answers" in said
     report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
     assert report["other_data_sha256"] == pairs_sha256(read_pairs(other)) != report["data_sha256"]
     for name in ("one", "two"):
@@ -201,13 +203,14 @@ def test_pictures_can_be_left_out_and_samples_drawn(model, data, tmp_path):
         "--skip-tsne",
         "--skip-umap",
         "--max-samples",
-        20,
+        10,
         "--device",
         "cpu",
         "--batch-size",
         4,
     )
-    assert "20 of 80 questions are drawn" in said
+    assert "10 of 80 questions are drawn" in said and "10 questions, 240 answers" in said
+    assert "stock: too few to say: there are 10 independent questions" in said
     names = {path.stem for path in tmp_path.glob("*.png")}
     assert names == set(PICTURES) - {"tsne_projection", "umap_projection"}
 
@@ -261,12 +264,33 @@ def test_the_command_line_answers_with_a_status(data, capsys, monkeypatch):
     assert ended.value.code == 1 and "no file 'not_there.csv'" in capsys.readouterr().err
 
 
+def test_a_question_on_several_lines_gives_the_same_numbers_as_one(model, tmp_path):
+    """Else each right answer would count as wrong for the other rows of its question."""
+    subjects = [f"{place} {i}" for place in ("mill", "lake", "barn", "hut") for i in range(8)]
+    answers = {f"What about the {one}?": [f"{how} the {one}" for how in ("Behind", "Under", "In")] for one in subjects}
+    forms = {
+        "several": [{"query": query, "pos": text} for query, texts in answers.items() for text in texts],
+        "merged": [{"query": query, "pos": texts} for query, texts in answers.items()],
+    }
+    said = []
+    for name, rows in forms.items():
+        data = tmp_path / f"{name}.jsonl"
+        data.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+        words = ("--data", data, "--model", model)
+        trained = course("train", *words, "--dim", 8, "--epochs", 2, "--out", tmp_path / name / "head")
+        scores = course("evaluate", *words, "--checkpoint", tmp_path / name / "head")
+        assert "32 questions: " in trained and "questions, 96 answers" in scores
+        said.append((trained + scores).replace(str(tmp_path / name), "").replace(data.name, ""))
+    assert said[0] == said[1]
+
+
 def test_questions_with_fewer_negatives_are_filled_up_with_their_own_answer():
     pairs = Pairs(("q", "r"), (("a", "b"), ("c",)), (("x", "y"), ()))
     embedder = fake_embedder()
-    queries, positives, negatives = _rows(embedder, pairs, 8)
+    answers = dict(zip(pairs.candidates, embedder.encode_document(pairs.candidates), strict=True))
+    queries, positives, negatives = _rows(embedder, pairs, answers, 8)
     assert queries.shape == positives.shape == (3, 8) and negatives.shape == (3, 2, 8)
     assert np.array_equal(queries, embedder.encode_query(["q", "q", "r"]))
     expected = embedder.encode_document(["x", "y", "x", "y", "c", "c"]).reshape(3, 2, 8)
     assert np.array_equal(negatives, expected)
-    assert _rows(embedder, Pairs.from_columns("qr", "ac"), 8)[2] is None
+    assert _rows(embedder, Pairs.from_columns("qr", "ac"), answers, 8)[2] is None
