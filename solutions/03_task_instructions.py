@@ -86,12 +86,12 @@ plots.plot_similarity_heatmap(
 )
 
 # %% tags=["core"]
-nearest, rise = table.idxmax(), table.sub(table["default"], axis="index")
-statements = [f"- under **default** the nearest is the one with **{nearest['default']}**"]
+rise = table.sub(table["default"], axis="index")
+statements = [f"- Under **default**: {say.top(table['default'], 'cosine')}"]
 for name in FOUR[1:]:
-    gained = f", and **{rise[name].idxmax()}** came closest to us compared with default"
-    still = ", and nothing has moved" if rise[name].abs().max() < 0.005 else gained
-    statements.append(f"- under **{name}** the nearest is the one with **{nearest[name]}**{still}")
+    closer = f"Compared with default: {say.top(rise[name], 'gain')}"
+    moved = "Nothing has moved." if rise[name].abs().max() < 0.005 else closer
+    statements.append(f"- Under **{name}**: {say.top(table[name], 'cosine')} {moved}")
 say.sentence("\n".join(statements) + "\n\nFour texts are an illustration, and may mislead. Section 3 measures.")
 
 # %% [markdown] tags=["core"]
@@ -150,11 +150,11 @@ found = {
 pd.Series({side: hits.mean() for side, hits in found.items()}, name="answers in first place").round(2)
 
 # %% tags=["core"]
-statements = []
-for side in ("on the query", "on the notices", "on both"):
-    difference = metrics.gain(found["no instruction"], found[side])
-    said = say.comparison(side, "no instruction", difference, "share of answers in first place")
-    statements.append(f"- {said}")
+comparisons = {side: (found[side], found["no instruction"]) for side in ("on the query", "on the notices", "on both")}
+statements = [
+    f"- {say.comparison(side, 'no instruction', difference, 'share of answers in first place')}"
+    for side, difference in intervals.simultaneous(intervals.difference_interval, comparisons).items()
+]
 shift = metrics.shift(embed(questions["question"]), embed(questions["question"], search)).mean()
 untouched = "- This model takes the search instruction for none: it leaves the vectors where they were."
 say.sentence(untouched if abs(shift) < 0.005 else "\n".join(statements))
@@ -201,26 +201,27 @@ posts.groupby(["sentiment", "tone"])["text"].first().to_frame()
 # %% tags=["core"]
 minilm = load_embedder("all-MiniLM-L6-v2")
 plain = minilm.encode(posts["text"])
-rows = []
+rows, comparisons = [], {}
 for name, factor in (*FACTORS.items(), ("irrelevant_control", "sentiment")):
     worded = minilm.encode(posts["text"], prompt=tasks[name].instruction + "\n")
     before, after = (metrics.knn_accuracy(vectors, posts[factor]) for vectors in (plain, worded))
     overlap = metrics.knn_overlap(plain, worded, metric="cosine")
-    rows.append((name, factor, 1 - overlap.mean(), before.mean(), after.mean(), metrics.gain(before, after)))
-control = pd.DataFrame(
-    rows, columns=["words in front", "factor", "new neighbours", "share before", "share after", "gain"]
-)
-control.drop(columns="gain").style.format(precision=2).hide(axis="index")
+    rows.append((name, factor, 1 - overlap.mean(), before.mean(), after.mean()))
+    comparisons[name] = after, before
+control = pd.DataFrame(rows, columns=["words in front", "factor", "new neighbours", "share before", "share after"])
+control.style.format(precision=2).hide(axis="index")
 
 # %% [markdown] tags=["core"]
 # *Share* is the share of neighbours with the post's own topic, sentiment or tone. The last row is the control
 # of the control: words that ask for a translation, which have nothing to do with any factor. The figure shows
-# the change of the share, with its interval; at the dashed line nothing has changed.
+# the change of the share, with its interval; at the dashed line nothing has changed. Four changes are looked at together,
+# so their intervals are made to hold together, as in lesson 1.
 
 # %% tags=["core"]
+gains = intervals.simultaneous(intervals.difference_interval, comparisons)
 figure, axis = plt.subplots(figsize=(7, 2.8), layout="constrained")
-for i, gain in enumerate(control["gain"]):
-    errors = [[gain.estimate - gain.low], [gain.high - gain.estimate]]
+for i, gain in enumerate(gains.values()):
+    errors = np.clip([[gain.estimate - gain.low], [gain.high - gain.estimate]], 0, 1)
     axis.errorbar(gain.estimate, i, xerr=errors, fmt="o", capsize=4, color=plots.PALETTE[i])
 axis.axvline(0, linestyle="--", color="black")
 axis.set_ylim(len(control) - 0.5, -0.5)
@@ -232,8 +233,8 @@ say.sentence(
     f"With words in front, {control['new neighbours'].min():.0%} to {control['new neighbours'].max():.0%} of the "
     "neighbours are new.\n"
     + "\n".join(
-        f"- {say.comparison(f'{row[0]} in front', 'no words', row[5], f'share of neighbours with the same {row[1]}')}"
-        for row in rows
+        f"- {say.comparison(f'{name} in front', 'no words', gains[name], f'share of neighbours with the same {factor}')}"
+        for name, factor, *_ in rows
     )
 )
 
@@ -303,33 +304,33 @@ axis = axis.set(
 
 # %% [markdown] tags=["core"]
 # Read it by rows: does the share rise where the instruction names the factor, and only there? Where a *wrong*
-# instruction raises it too, the model does not keep the two questions apart. Now the same with intervals, against no instruction. The bootstrap is that of lesson 1, over the posts.
+# instruction raises it too, the model does not keep the two questions apart. Now the same with intervals, against no
+# instruction. An interval says how much depends on which posts were asked about; all in the table hold together.
 
 # %% tags=["core"]
-gains = pd.DataFrame(
-    [
-        {"factor": factor}
-        | {
-            name: "{0.estimate:+.2f} ({0.low:+.2f} to {0.high:+.2f})".format(
-                metrics.gain(shares[factor, "default"], shares[factor, name])
-            )
-            for name in asked[1:]
-        }
+gains = intervals.simultaneous(
+    intervals.difference_interval,
+    {
+        f"{factor}, {name}": (shares[factor, name], shares[factor, "default"])
         for factor in FACTORS.values()
-    ]
+        for name in asked[1:]
+    },
 )
-gains.style.hide(axis="index")
+shown = pd.DataFrame(index=list(FACTORS.values()), columns=list(asked[1:]))
+for cell, gain in gains.items():
+    shown.loc[tuple(cell.split(", "))] = f"{gain.estimate:+.2f} ({gain.low:+.2f} to {gain.high:+.2f})"
+shown
 
 # %% tags=["core"]
 statements = []
 for name, factor in FACTORS.items():
-    difference = metrics.gain(shares[factor, "default"], shares[factor, name])
-    said = say.comparison(f"the {name} instruction", "none", difference, f"share of neighbours with the same {factor}")
+    same = np.allclose(spaces["default"], spaces[name], atol=1e-6)
+    quantity = f"share of neighbours with the same {factor}"
+    said = say.comparison(f"the {name} instruction", "none", gains[f"{factor}, {name}"], quantity, same_vectors=same)
     shift = metrics.shift(spaces["default"], spaces[name]).mean()
     statements.append(f"- {said} Mean shift of the vectors (1 − cosine): {max(shift, 0):.2f}.")
-wrong = metrics.gain(shares["topic", "default"], shares["topic", "sentiment"])
-statements.append("- A price? " + say.comparison("sentiment", "none", wrong, "share of neighbours with the same topic"))
-say.sentence("\n".join(statements))
+price = say.comparison("sentiment", "none", gains["topic, sentiment"], "share of neighbours with the same topic")
+say.sentence("\n".join([*statements, f"- A price? {price}"]))
 
 # %% [markdown] tags=["core"]
 # How much is there to be had? If the vectors hold a factor at all, a classifier can learn to read it. A
@@ -344,7 +345,7 @@ from sklearn.metrics import silhouette_score
 from sklearn.model_selection import GroupKFold, StratifiedKFold, cross_val_predict
 
 probe = LogisticRegression(C=10, max_iter=2000)
-rows = []
+rows, ahead = [], {}
 for name, factor in FACTORS.items():
     folds = {"cv": StratifiedKFold(5)} if factor == "topic" else {"cv": GroupKFold(5), "groups": posts["topic"]}
     probed = cross_val_predict(probe, spaces["default"], posts[factor], **folds) == posts[factor]
@@ -353,16 +354,15 @@ for name, factor in FACTORS.items():
     votes = pd.DataFrame(labels[metrics.nearest_neighbors(vectors, k=10)]).mode(axis=1)[0] == labels
     silhouettes = [silhouette_score(spaces[which], labels, metric="cosine") for which in ("default", name)]
     rows.append((factor, *silhouettes, votes.mean(), probed.mean()))
+    ahead[factor] = probed.to_numpy().astype(float) - votes.to_numpy()
 columns = ["factor", "silhouette, no instruction", "silhouette, right one", "vote of 10 neighbours", "linear probe"]
 pd.DataFrame(rows, columns=columns).style.format(precision=2).hide(axis="index")
 
 # %% tags=["core"]
-by_probe = {row[0]: row[4] - row[3] for row in rows}
-widest = max(by_probe, key=by_probe.get)
 say.sentence(
-    f"The **silhouette** says how well a factor parts the space: 0 not at all, 1 fully. Where the probe is most ahead of "
-    f"the neighbours' vote, in **{widest}**, its share of right answers differs by {by_probe[widest]:+.0%}: what a probe can "
-    "read in the vectors need not show among neighbours."
+    "The **silhouette** says how well a factor parts the space: 0 not at all, 1 fully. How far is the probe ahead of the "
+    f"neighbours' vote? {say.leader(intervals.leader(ahead), 'lead of the probe')} What a probe can read in the vectors "
+    "need not show among neighbours."
 )
 
 # %% [markdown] tags=["core", "workshop"]
@@ -410,9 +410,14 @@ quality.style.format(precision=2).hide(axis="index")
 
 # %% tags=["core"]
 kept = [
-    np.concatenate([metrics.knn_overlap(spaces[name], drawn[name]) for name in FOUR[1:]]) for drawn in (alone, aligned)
+    np.concatenate(
+        [metrics.knn_overlap(spaces[name], drawn[name], metric=("cosine", "euclidean")) for name in FOUR[1:]]
+    )
+    for drawn in (aligned, alone)
 ]
-say.sentence(say.comparison("aligned", "independent", metrics.gain(*kept), "share of neighbours kept on the map"))
+post = np.tile(np.arange(len(news)), 3)  # three maps of one post are one case
+change = intervals.difference_interval(*kept, groups=post)
+say.sentence(say.comparison("aligned", "independent", change, "share of neighbours kept on the map"))
 
 # %% [markdown] tags=["core"]
 # Keep the maps: five files that open in any browser, without a network, in the folder `visualizations`
@@ -435,15 +440,20 @@ sorted(path.name for path in Path("visualizations").glob("*.html"))
 # course-instruct --out my_work/page` makes one of these posts, or of a CSV file of yours.
 #
 # Now the questions that the maps raise, answered in the vectors. **Which groups are most alike, and do the
-# sciences form a region?** We look only at neighbours from *other* groups, and ask how many of a science
-# post's are from the sciences.
+# sciences form a region?** For each pair of groups we count the neighbours that they have in each other. Then we look
+# only at neighbours from *other* groups, and ask how many of a science post's are from the sciences.
 
 # %% tags=["core"]
+from itertools import combinations
+
 groups = news["group"].to_numpy()
 of_neighbours = groups[nearest["default"]]
 foreign = of_neighbours != groups[:, None]
-share = pd.crosstab(np.repeat(groups, 10)[foreign.ravel()], of_neighbours[foreign], normalize="index")
-one, two = share.stack().idxmax()
+to_group = {name: (of_neighbours == name).mean(axis=1) for name in dict.fromkeys(groups)}
+between = {
+    f"{one} with {two}": (to_group[two][groups == one] + to_group[one][groups == two]) / 2
+    for one, two in combinations(to_group, 2)
+}
 is_science = np.char.startswith(groups.astype(str), "sci.")
 has_foreign = foreign.any(axis=1) & is_science
 among = (np.char.startswith(of_neighbours.astype(str), "sci.") & foreign).sum(axis=1) / np.maximum(
@@ -452,16 +462,16 @@ among = (np.char.startswith(of_neighbours.astype(str), "sci.") & foreign).sum(ax
 by_chance = 2 / (len(set(groups)) - 1)
 
 # %% tags=["core"]
-interval = intervals.bootstrap_interval(among[has_foreign])
+interval = intervals.mean_interval(among[has_foreign])
 region = say.choose(
     interval.low - by_chance,
-    (0, "more than chance would give, so they lean together"),
+    (1e-9, "more than chance would give, so they lean together"),
     otherwise="not clearly more than chance would give",
 )
 say.sentence(
-    f"Of the neighbours that posts of **{one}** have outside their group, most are from **{two}** "
-    f"({share.loc[one, two]:.0%}). Of those that science posts have outside their group, {interval} are from the other "
-    f"sciences, and chance would give {by_chance:.2f}: {region}."
+    f"- {say.leader(intervals.leader(between), 'share of neighbours in each other')}\n"
+    f"- Of the neighbours that science posts have outside their group, {interval} are from the other sciences, and chance "
+    f"would give {by_chance:.2f}: {region}."
 )
 
 # %% [markdown] tags=["core"]
@@ -512,18 +522,22 @@ plt.close(figure)
 figure
 
 # %% tags=["core"]
-kind = news["group"].str.split(".").str[:2].str.join(".")
-hobby, politics = news[kind.isin(["rec.sport", "rec.autos"])], news[kind == "talk.politics"]
-positive = intervals.bootstrap_interval(hobby["mood"], minus=news.drop(hobby.index)["mood"])
+kind = news.groupby("group")["group"].first().str.split(".").str[:2].str.join(".")
+hobby, politics = kind.index[kind.isin(["rec.sport", "rec.autos"])], kind.index[kind == "talk.politics"]
+positive = intervals.group_difference(news["mood"], news["group"], first=hobby)
 far = (news["mood"] - news["mood"].mean()).abs()
-extreme = intervals.bootstrap_interval(far[politics.index], minus=far.drop(politics.index))
-r = news["mood"].corr(news["rude"], method="spearman")
-low, high = np.tanh(np.arctanh(r) + np.array([-1.96, 1.96]) / np.sqrt(len(news) - 3))
+extreme = intervals.group_difference(far, news["group"], first=politics)
+together = intervals.spearman_interval(news["mood"], news["rude"])
 say.sentence(
-    f"- {say.comparison('hobby talk', 'other talk', positive, 'mean mood')}\n"
-    f"- {say.comparison('politics', 'other talk', extreme, 'mean distance from the average mood')}\n"
-    f"- The rank correlation of mood and rudeness is **{r:+.2f}** (95% interval {low:+.2f} to {high:+.2f})."
+    f"- {say.groups('hobby talk', 'other talk', positive, 'mean mood')}\n"
+    f"- {say.groups('politics', 'other talk', extreme, 'mean distance from the average mood')}\n"
+    f"- The rank correlation of mood and rudeness over these posts is **{together}**."
 )
+
+# %% [markdown] tags=["core"]
+# However many posts a group has, hobby talk is two groups here and politics two, against eight others. What is said of
+# *kinds of groups* goes by whole groups: we deal out anew which two are called hobby, in all ways, and count how often
+# two groups differ as much.
 
 # %% [markdown] tags=["core"]
 # **And what did the instructions do here?** If the sentiment instruction works, neighbours under it should
@@ -542,16 +556,26 @@ def distance(score, name):
 
 
 own_group = {name: metrics.knn_accuracy(spaces[name], groups) for name in FOUR}
-closer = metrics.gain(distance("mood", "default"), distance("mood", "sentiment"))
-calmer = metrics.gain(distance("rude", "default"), distance("rude", "toxicity"))
-topical = metrics.gain(own_group["default"], own_group["topic"])
+asked_for = {  # instruction and what it should change: the values under it and without
+    ("sentiment", "distance of mood to the neighbours"): [distance("mood", name) for name in ("sentiment", "default")],
+    ("toxicity", "distance of rudeness to the neighbours"): [
+        distance("rude", name) for name in ("toxicity", "default")
+    ],
+    ("topic", "share of neighbours from the own group"): [own_group[name] for name in ("topic", "default")],
+}
+
+# %% tags=["core"]
+changes = intervals.simultaneous(intervals.difference_interval, asked_for)
 same = metrics.knn_overlap(spaces["sentiment"], spaces["toxicity"], metric="cosine").mean()
-say.sentence(
-    f"- {say.comparison('sentiment', 'none', closer, 'distance of mood to the neighbours')}\n"
-    f"- {say.comparison('toxicity', 'none', calmer, 'distance of rudeness to the neighbours')}\n"
-    f"- {say.comparison('topic', 'none', topical, 'share of neighbours from the own group')}\n"
-    f"- The sentiment and the toxicity space share **{same:.0%}** of their neighbours."
-)
+statements = [
+    "- "
+    + say.comparison(
+        name, "none", change, quantity, same_vectors=np.allclose(spaces[name], spaces["default"], atol=1e-6)
+    )
+    for (name, quantity), change in changes.items()
+]
+statements.append(f"- The sentiment and the toxicity space share **{same:.0%}** of their neighbours.")
+say.sentence("\n".join(statements))
 
 # %% [markdown] tags=["core"]
 # ## 5. Your own instruction
@@ -570,25 +594,29 @@ few = posts.groupby(["topic", "tone"]).sample(n=min(6, len(posts) // 20), random
 before = embed(few["text"])
 
 # %% tags=["core"]
-rows = []
+rows, comparisons = [], {}
 for name, words in tried.items():
     after = embed(few["text"], words)
-    row = {"instruction": name, "mean shift": max(metrics.shift(before, after).mean(), 0)}
+    rows.append({"instruction": name, "mean shift": max(metrics.shift(before, after).mean(), 0)})
     for factor in FACTORS.values():
-        row[factor] = metrics.gain(*(metrics.knn_accuracy(vectors, few[factor]) for vectors in (before, after)))
-    rows.append(row)
-shown = pd.DataFrame(rows).map(
-    lambda v: f"{v.estimate:+.2f} ({v.low:+.2f} to {v.high:+.2f})" if hasattr(v, "low") else v
-)
-shown.style.format({"mean shift": "{:.2f}"}).hide(axis="index")
+        comparisons[name, factor] = [metrics.knn_accuracy(vectors, few[factor]) for vectors in (after, before)]
+shown = pd.DataFrame(rows).set_index("instruction")
+for (name, factor), gain in intervals.simultaneous(intervals.difference_interval, comparisons).items():
+    shown.loc[name, factor] = f"{gain.estimate:+.2f} ({gain.low:+.2f} to {gain.high:+.2f})"
+shown.style.format({"mean shift": "{:.2f}"})
 
 # %% tags=["core"]
-gain = rows[0][MY_PREDICTION]
-verdict = say.choose(gain.low, (1e-9, "came true"), otherwise="did not come true, or these posts are too few to tell")
+gain = intervals.difference_interval(*comparisons["mine", MY_PREDICTION])
+verdict = {
+    1: "came true",
+    -1: "did not come true: the share fell",
+    0: "can be neither confirmed nor denied on these posts",
+}
 say.sentence(
-    f"The columns with a name are the change of the share of neighbours with the same topic, sentiment or tone. Your "
-    f"prediction, **{MY_PREDICTION}**, {verdict} ({gain.estimate:+.2f}, 95% interval {gain.low:+.2f} to {gain.high:+.2f}). An "
-    "instruction whose shift is 0.00 was taken for something this model was not taught, and left the vectors where they were."
+    f"The columns with a name are the change of the share of neighbours with the same topic, sentiment or tone; their "
+    f"intervals hold together. Your prediction was one, made before, so it is judged by an interval of its own: "
+    f"**{MY_PREDICTION}** {verdict[gain.sign]}: change {gain}. An instruction whose shift is 0.00 was taken for something this "
+    "model was not taught, and left the vectors where they were."
 )
 
 # %% [markdown] tags=["core"]
@@ -625,16 +653,20 @@ before = metrics.knn_accuracy(embed(few["text"]), few["sentiment"])
 by_wording = np.stack([metrics.knn_accuracy(embed(few["text"], words), few["sentiment"]) for words in wordings])
 
 # %% tags=["deep"]
-gains = [metrics.gain(before, values) for values in by_wording]
-table = pd.DataFrame({"wording": wordings, "share": by_wording.mean(axis=1), "gain": gains})
-table["gain"] = [f"{gain.estimate:+.2f} ({gain.low:+.2f} to {gain.high:+.2f})" for gain in gains]
+gains = intervals.simultaneous(
+    intervals.difference_interval, {words: (values, before) for words, values in zip(wordings, by_wording, strict=True)}
+)
+table = pd.DataFrame({"wording": wordings, "share": by_wording.mean(axis=1)})
+table["gain"] = [f"{gain.estimate:+.2f} ({gain.low:+.2f} to {gain.high:+.2f})" for gain in gains.values()]
 table.style.format(precision=2).hide(axis="index")
 
 # %% tags=["deep"]
-spread, best = np.ptp(np.mean(by_wording, axis=1)), max(gain.estimate for gain in gains)
 say.sentence(
-    f"Between the best and the worst wording lie **{spread:.2f}**; the best of them gains {best:+.2f} over no "
-    "instruction. A result that was found with one wording should be reported with that spread."
+    say.leader(
+        intervals.leader(dict(zip(wordings, by_wording, strict=True))), "share of neighbours with the same sentiment"
+    )
+    + f" The shares in the table lie up to **{np.ptp(table['share']):.2f}** apart. A result that was found with one wording "
+    "should be reported with that spread."
 )
 
 # %% [markdown] tags=["deep"]
@@ -725,19 +757,20 @@ drawn["tied"] = dict(zip(FOUR, map(np.asarray, tied.embeddings_), strict=True))
 # %% tags=["deep"]
 from scipy.spatial import procrustes
 
-rows = []
+rows, kept = [], {}
 for way, points in drawn.items():
-    kept = np.mean([metrics.knn_overlap(spaces[name], points[name]).mean() for name in FOUR[1:]])
+    overlaps = [metrics.knn_overlap(spaces[name], points[name], metric=("cosine", "euclidean")) for name in FOUR[1:]]
+    kept[way] = np.mean(overlaps, axis=0)
     turned = [procrustes(points["default"], points[name])[2] for name in FOUR[1:]]
-    rows.append((way, kept, np.mean(turned)))
+    rows.append((way, kept[way].mean(), np.mean(turned)))
 table = pd.DataFrame(rows, columns=["maps", "neighbours kept", "difference after turning (0 to 1)"])
 table.style.format(precision=2).hide(axis="index")
 
 # %% tags=["deep"]
-table = table.set_index("maps")
+apart = table.set_index("maps").iloc[:, 1]
 say.sentence(
-    f"Most alike are the maps that were **{table.iloc[:, 1].idxmin()}**; most neighbours are kept by those that were "
-    f"**{table.iloc[:, 0].idxmax()}**."
+    f"- {say.leader(intervals.leader(kept), 'share of neighbours kept')}\n"
+    f"- {say.top(apart, 'difference after turning', lowest=True)}"
 )
 
 # %% [markdown] tags=["deep"]
@@ -872,13 +905,16 @@ except ModelUnavailableError as error:
     print("ModelUnavailableError:", error)
 
 # %% tags=["deep"]
-rows = []
+comparisons = {}
 for label, model in models.items():
     before = model.encode(few["text"])
     for name, factor in FACTORS.items():
         after = model.encode(few["text"], instruction=tasks[name].instruction)
-        gain = metrics.gain(*(metrics.knn_accuracy(vectors, few[factor], k=5) for vectors in (before, after)))
-        rows.append((label, name, factor, f"{gain.estimate:+.2f} ({gain.low:+.2f} to {gain.high:+.2f})"))
+        comparisons[label, name, factor] = [
+            metrics.knn_accuracy(vectors, few[factor], k=5) for vectors in (after, before)
+        ]
+gains = intervals.simultaneous(intervals.difference_interval, comparisons)
+rows = [(*cell, f"{gain.estimate:+.2f} ({gain.low:+.2f} to {gain.high:+.2f})") for cell, gain in gains.items()]
 pd.DataFrame(rows, columns=["model", "instruction", "factor", "gain"]).style.hide(axis="index")
 
 # %% [markdown] tags=["deep"]

@@ -132,6 +132,8 @@ def leader(found: intervals.Leader, quantity: str) -> str:
     start = f"**{found.name}** has the highest {quantity}"
     if not found.gaps:
         return f"{start}, {found.mean:.2f}: there is no other."
+    if all(gap.identical for gap in found.gaps.values()):
+        return f"**{found.name}** and all others are identical in {quantity} here, {found.mean:.2f}, in every case."
     second, gap = next(iter(found.gaps.items()))
     behind = f"the next, **{second}**, is behind by {_finite(gap)}."
     if gap.too_few:
@@ -165,12 +167,11 @@ def top(values: pd.Series, quantity: str, *, lowest: bool = False) -> str:
     >>> import pandas as pd
     >>> from course_utils.teaching import say
     >>> print(say.top(pd.Series({"A": 0.5073, "B": 0.5075}), "trustworthiness"))
-    Of these, **B** has the highest trustworthiness, 0.5075, and **A** the next, 0.5073 (no interval: another sample may
-    order them differently).
+    Of these, **B** has the highest trustworthiness, 0.5075, and **A** the next, 0.5073, without an interval.
     """
     (first, one), (second, two), *_ = values.sort_values(ascending=lowest).items()
     start = f"Of these, **{first}** has the {'lowest' if lowest else 'highest'} {quantity}, {one:.4g}"
-    return f"{start}, and **{second}** the next, {two:.4g} (no interval: another sample may order them differently)."
+    return f"{start}, and **{second}** the next, {two:.4g}, without an interval."
 
 
 def _finite(difference: Interval | intervals.GroupDifference) -> str:

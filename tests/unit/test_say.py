@@ -99,6 +99,10 @@ def test_a_leader_is_named_with_what_cannot_be_told_apart_from_it():
             "here, 0.90, but **B** cannot be told apart from it; the next, **B**",
         ),
         (Leader("A", 0.9, {"B": near, "C": near}), "but **B** and **C** cannot"),
+        (
+            Leader("A", 0.9, {"B": Interval(0, -0.1, 0.1, n=40, identical=True)}),
+            "**A** and all others are identical in recall here, 0.90, in every case.",
+        ),
         (Leader("A", 0.9, gaps), "but **B**, **C**, **D** and 2 more cannot be told apart from it"),
         (
             Leader("A", 0.9, {"B": Interval(0.1, -1, 1, n=FEW)}),
@@ -120,7 +124,7 @@ def test_a_first_without_cases_is_named_with_the_next():
     values = pd.Series({"pca": 0.2, "umap": 0.5075, "tsne": 0.5073})
     said = say.top(values, "continuity")
     assert said.startswith(
-        "Of these, **umap** has the highest continuity, 0.5075, and **tsne** the next, 0.5073 (no inter"
+        "Of these, **umap** has the highest continuity, 0.5075, and **tsne** the next, 0.5073, without"
     )
     assert say.top(values, "cost", lowest=True).startswith(
         "Of these, **pca** has the lowest cost, 0.2, and **tsne** the"
