@@ -600,7 +600,9 @@ for epoch in epochs:
     one, two = spaces[epoch][: len(test)], spaces[epoch][len(test) :]
     nearest, first = (metrics.nearest_neighbors(space, 10) for space in (spaces[epoch], spaces[0]))
     rows[epoch] = {
-        "neighbours kept by the map": metrics.knn_overlap(spaces[epoch], drawn[str(epoch)]).mean(),
+        "neighbours kept by the map": metrics.knn_overlap(
+            spaces[epoch], drawn[str(epoch)], metric=("cosine", "euclidean")
+        ).mean(),
         "neighbours as at epoch 0": np.mean([len({*a} & {*b}) / 10 for a, b in zip(nearest, first, strict=True)]),
         "right answer first": ((one @ two.T).argmax(axis=1) == np.arange(len(test))).mean(),
     }
