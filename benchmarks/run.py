@@ -141,7 +141,7 @@ def encoding(sizes: dict) -> tuple[list[dict], str]:
                     "times as fast": with_quartiles(faster),
                     "texts/s": with_quartiles(n / seconds[name]),
                     "minimum cosine": f"{cosine:.5f}",
-                    "kNN@10 kept": f"{knn_overlap(exact, vectors[name], metric="cosine").mean():.3f}",
+                    "kNN@10 kept": f"{knn_overlap(exact, vectors[name], metric='cosine').mean():.3f}",
                 }
             )
         # the last of the models is the fast one
