@@ -311,8 +311,7 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
         """
         examples = _paired(X, y, groups)
         rows, scores, numbers = self._arrays(examples)
-        self.model_ = ridge.RidgeModel.fit(rows, scores, self._alphas(), numbers)
-        self.training_examples = examples
+        self.model_, self.training_examples = ridge.RidgeModel.fit(rows, scores, self._alphas(), numbers), examples
         return self
 
     def optimize_hyperparameters(
@@ -394,11 +393,11 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
         return ridge.ALPHAS if self.ridge_alpha is None else [ridge.checked_alpha(self.ridge_alpha, "ridge_alpha")]
 
     def _grouped(self, groups: Sequence | None) -> list[RankingExample]:
+        """All examples, with these groups in place of their own where there are any."""
         if groups is None:
             return self.training_examples
-        if len(groups) != len(self.training_examples):
-            raise ValueError(f"groups holds {len(groups)} values for {len(self.training_examples)} examples.")
-        return [old._replace(group=_label(group)) for old, group in zip(self.training_examples, groups, strict=True)]
+        metadata = [example.metadata for example in self.training_examples]
+        return _paired(self.training_texts, self.training_scores, groups, metadata)
 
     def _arrays(self, examples: list[RankingExample], n_parts: int = 2) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Vectors, scores and numbers of the groups; at least as many groups as parts, and two."""
@@ -693,12 +692,12 @@ def _without_form(text: str) -> str:
     return plain.rstrip(_MARKS) or plain
 
 
-def _paired(texts, scores, groups=None) -> list[RankingExample]:
+def _paired(texts, scores, groups=None, metadata=None) -> list[RankingExample]:
     texts, scores = ([texts], [scores]) if isinstance(texts, str) else (list(texts), list(scores))
     groups = [None] * len(texts) if groups is None else list(groups)
     if not len(texts) == len(scores) == len(groups):
         raise ValueError(f"There are {len(texts)} texts and {len(scores)} scores, and {len(groups)} groups.")
-    examples = map(RankingExample, texts, scores, [None] * len(texts), groups)
+    examples = map(RankingExample, texts, scores, metadata or [None] * len(texts), groups)
     return [_checked(example, f"texts[{i}]: ") for i, example in enumerate(examples)]
 
 

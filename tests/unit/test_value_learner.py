@@ -298,7 +298,7 @@ def test_groups_are_never_split_nor_left_out_in_parts(learner, seen):
     for learned, left_out in seen:
         assert left_out == [[group] for group in sorted(learned)]
     assert learner.n_groups_ == 12
-    with pytest.raises(ValueError, match="groups holds 59 values for 60 examples"):
+    with pytest.raises(ValueError, match="There are 60 texts and 60 scores, and 59 groups"):
         learner.train(groups=groups[:-1])
 
 
