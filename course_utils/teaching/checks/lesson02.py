@@ -1,161 +1,352 @@
 """Checkers for lesson 2. Most try the student's function on made-up numbers; the last one asks the models."""
 
-from unittest import mock
+import re
+import time
+import timeit
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from types import FunctionType
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from course_utils.teaching.checks.asserts import call, number, require
+from course_utils.teaching.checks.asserts import array, call, items, number, require, word
+from course_utils.teaching.checks.compare import about, close
 
 
 def check_recall_at_k(function) -> None:
     """A function of an (n, m) matrix, n positions and k."""
-    ranks = [1, 1, 2, 2, 3, 5, 6, 6]  # of the right documents
     generator = np.random.default_rng(4)
-    similarity, answer = np.empty((8, 6)), generator.integers(0, 6, size=8)
-    for row, (rank, right) in enumerate(zip(ranks, answer, strict=True)):
-        order = [column for column in generator.permutation(6) if column != right]
-        order.insert(rank - 1, right)
-        similarity[row, order] = [0.9, 0.7, 0.4, 0.2, 0.0, -0.3]
-    for k, share in ((1, 2 / 8), (3, 5 / 8), (5, 6 / 8)):
-        value = number(call(function, similarity.copy(), answer.copy(), k), "recall_at_k")
-        require(abs(value - 8 * share) > 1e-9, "That is a number of questions. Divide it by how many there are.")
-        upside_down = sum(rank > 6 - k for rank in ranks) / 8
-        require(
-            abs(value - upside_down) > 1e-9 or abs(value - share) < 1e-9,
-            "You count the least similar documents. argsort puts the smallest value first.",
-        )
-        require(
-            abs(value - share / k) > 1e-9 or k == 1,
-            "Do not divide by k: each question has one right document, which is found or not.",
-        )
-        require(
-            abs(value - share) < 1e-9,
-            f"In a test matrix the right document is among the first {k} for {8 * share:.0f} of 8 questions, so "
-            f"recall@{k} is {share:.3f}; your function says {value:.3f}.",
-        )
+    values, cases = [], []
+    for n, m, k in ((8, 6, 3), (12, 9, 1), (20, 7, 5), (5, 4, 4), (30, 30, 2)):
+        similarity, answer = generator.normal(size=(n, m)), generator.integers(0, m, size=n)
+        own = similarity[np.arange(n), answer] + 0.8
+        similarity[np.arange(n), answer] = own
+        values.append(number(call(function, similarity, answer, k), "recall_at_k"))
+        cases.append((n, k, (similarity > own[:, None]).sum(axis=1), m))
+    right = np.array([(rank < k).mean() for _, k, rank, _ in cases])
+    mistakes = {
+        message: np.array([mistake(*case) for case in cases], dtype=np.float64)
+        for message, mistake in _MISCOUNTS.items()
+    }
+    off = int(np.argmax(np.abs(np.array(values) - right)))
+    n, k, rank, _ = cases[off]
+    close(
+        np.array(values),
+        right,
+        mistakes,
+        f"In a test matrix the right document is among the first {k} for {(rank < k).sum()} of {n} questions, so "
+        f"recall@{k} is {right[off]:.3f}; your function says {values[off]:.3f}.",
+    )
+
+
+_MISCOUNTS: dict[str, Callable] = {  # of n questions, k, the ranks of the right documents from 0, m documents
+    "That is a number of questions. Divide it by how many there are.": lambda n, k, rank, m: (rank < k).sum(),
+    "You count the least similar documents. argsort puts the smallest value first.": (
+        lambda n, k, rank, m: (rank >= m - k).mean()
+    ),
+    "Do not divide by k: each question has one right document, which is found or not.": (
+        lambda n, k, rank, m: (rank < k).mean() / k
+    ),
+    "Do not divide by the number of documents: each question has one right document.": (
+        lambda n, k, rank, m: (rank < k).mean() / m
+    ),
+    "That is the share of questions that fail. Count those whose right document is found.": (
+        lambda n, k, rank, m: (rank >= k).mean()
+    ),
+    "k is not used: the first document alone counts.": lambda n, k, rank, m: (rank < 1).mean(),
+    "That is one document too many.": lambda n, k, rank, m: (rank <= k).mean(),
+    "That is one document too few.": lambda n, k, rank, m: (rank < k - 1).mean(),
+    "Only the document at place k counts with you. Any of the first k will do.": (
+        lambda n, k, rank, m: (rank == k - 1).mean()
+    ),
+    "That is the mean of 1 / rank. Here it counts only whether the document is found.": (
+        lambda n, k, rank, m: (1 / (rank + 1)).mean()
+    ),
+    "You ask whether the documents of all questions are found. Ask each question on its own.": (
+        lambda n, k, rank, m: rank.max() < k
+    ),
+    "You ask whether any question's document is found. Ask each question on its own, and take the share.": (
+        lambda n, k, rank, m: rank.min() < k
+    ),
+}
 
 
 def check_paired_interval(function) -> None:
-    """A function of two arrays, which may also take the number of draws."""
+    """A function of two arrays and the number of draws, which need not be given."""
     generator = np.random.default_rng(8)
     easy = generator.normal(0, 2, size=400)  # some cases are easy for both
     first, second = easy + generator.normal(0.3, 0.5, size=400), easy + generator.normal(0, 0.5, size=400)
-    result = np.asarray(call(function, first.copy(), second.copy()), dtype=np.float64)
-    require(result.shape == (2,), f"paired_interval should return (low, high), not something of shape {result.shape}.")
-    low, high = result
+    low, high = _ends(call(function, first, second))
     require(low <= high, "The first number should be the lower end.")
-    difference, error = np.mean(first - second), np.std(first - second) / 20
     require(high > low, "Both ends are the same. Were rows drawn at random, with replacement, and averaged anew?")
-    middle, width = (low + high) / 2, high - low
-    require(abs(middle + difference) > 4 * error, "That is the interval of second − first. We want first − second.")
-    alone = np.hypot(np.std(first), np.std(second)) / 20
-    require(
-        abs(width - 3.92 * alone) > 0.15 * 3.92 * alone,
-        "Too wide: each model got its own draw. Take the differences case by case first, then draw those.",
+    difference, spread = np.mean(first - second), np.std(first - second)
+    error, alone = spread / 20, np.hypot(np.std(first), np.std(second)) / 20
+    mistakes = {
+        "That is the interval of second − first. We want first − second.": (-difference, 1.96 * error),
+        "Too wide: each model got its own draw. Take the differences case by case first, then draw those.": (
+            (difference, 1.96 * alone)
+        ),
+        "That is the range of the single differences. Average each draw, then look at the averages.": (
+            (difference, 1.96 * spread)
+        ),
+        "That is a 90 % interval. Leave out 2.5 % on each side, not 5 %.": (difference, 1.645 * error),
+        "That is a 99 % interval. Leave out 2.5 % on each side, not 0.5 %.": (difference, 2.576 * error),
+        "That is the mean plus and minus one standard error. Take the quantiles of the draws.": (difference, error),
+        "That is the interval of the first model alone. Take the differences.": (first.mean(), np.std(first) * 0.098),
+        "That is the interval of the second model alone. Take the differences.": (
+            second.mean(),
+            np.std(second) * 0.098,
+        ),
+    }
+    off = {
+        message: max(abs(low - middle + half), abs(high - middle - half)) / half
+        for message, (middle, half) in mistakes.items()
+    }
+    nearest = min(off, key=lambda message: off[message])
+    require(off[nearest] > 0.15, nearest)
+    ends = difference - 1.96 * error, difference + 1.96 * error
+    told = (
+        f"On test data the interval should be about ({ends[0]:.3f}, {ends[1]:.3f}); yours is ({low:.3f}, {high:.3f})."
     )
+    require(max(abs(low - ends[0]), abs(high - ends[1])) < 0.3 * error, told)
+    _check_few_cases(function)
+
+
+def _check_few_cases(function) -> None:
+    """Five cases, of which all 5 to the 5th draws are known."""
+    differences = np.array([3.5, -1.5, -1.4, -3.6, 3.7])  # whose quantiles hardly move when one draws anew
+    first = np.array([2.0, 9.0, 4.0, 7.0, 3.0])
+    means = differences[np.indices((5,) * 5).reshape(5, -1)].mean(axis=0)
+    low, high = _ends(call(function, first, first - differences, 20_000))
+    ends = np.quantile(means, [0.025, 0.975])
     require(
-        width < 0.3 * np.std(first - second) * 3.92,
-        "That is the range of the single differences. Average each draw, then look at the averages.",
+        max(abs(low - ends[0]), abs(high - ends[1])) < 0.1 * means.std(),
+        f"For five cases and 20,000 draws the interval should be about ({ends[0]:.2f}, {ends[1]:.2f}); yours is "
+        f"({low:.2f}, {high:.2f}). Draw as many cases as there are, each of them equally often, and leave out 2.5 % of "
+        "the draws' means on each side.",
     )
-    require(
-        abs(width - 3.29 * error) > 0.06 * 3.92 * error,
-        "That is a 90 % interval. Leave out 2.5 % on each side, not 5 %.",
-    )
-    require(
-        abs(width - 3.92 * error) < 0.1 * 3.92 * error,
-        f"On test data the interval should be about {3.92 * error:.3f} wide; yours is {width:.3f} wide.",
-    )
-    require(abs(middle - difference) < 0.5 * error, "The interval does not lie around the mean difference.")
+    low, high = _ends(call(function, first, first - differences, 1))
+    require(abs(high - low) < 1e-9, "With a single draw both ends are its mean. Is the number of draws used?")
+
+
+def _ends(answer) -> tuple[float, float]:
+    with about("Return two numbers, (low, high)."):
+        low, high = array(answer, (2,), "paired_interval")
+    return low, high
 
 
 def check_pick(function) -> None:
     """A function of a table and two limits."""
     table = pd.DataFrame(
         {
-            "quality": [0.4, 0.6, 0.8, 0.9, 0.95],
-            "ms_per_text": [1.0, 20.0, 10.0, 60.0, np.nan],
-            "memory_mib": [80.0, 500.0, 600.0, 600.0, 100.0],
+            "quality": [0.95, 0.4, 0.8, 0.6, 0.92, 0.9, 0.97, 0.35],
+            "ms_per_text": [np.nan, 1.0, 10.0, 20.0, 5.0, 60.0, 300.0, 25.0],
+            "memory_mib": [100.0, 520.0, 600.0, 500.0, np.nan, 601.5, 2000.0, 700.0],
         },
-        index=["words", "small", "middle", "large", "unmeasured"],
+        index=["untimed", "words", "middle", "small", "unweighed", "large", "huge", "old"],
     )
-    for limits, right in (((30, 1000), "middle"), ((100, 1000), "large"), ((30, 550), "small"), ((5, 100), "words")):
-        answer = call(function, table.copy(), *limits)
-        require(isinstance(answer, str), f"pick should return the name of a model, not {type(answer).__name__}.")
-        require(answer != "unmeasured", "Nobody knows how fast the model 'unmeasured' is, so it is not within a limit.")
-        require(answer in table.index, f"{answer!r} is not in the index of the table.")
-        within = table.loc[answer, "ms_per_text"] <= limits[0] and table.loc[answer, "memory_mib"] <= limits[1]
-        require(within, f"With the limits {limits} your function picks {answer!r}, which is not within both.")
+    nothing = "If nothing is within the limits, return the word 'none'."
+    limits = (
+        (30, 1000),
+        (60, 601.5),
+        (59.5, 1000),
+        (100, 601),
+        (30, 550),
+        (5, 530),
+        (1000, 1000),
+        (1000, 5000),
+        (1, 10),
+    )
+    cases = [(table.iloc[np.roll(np.arange(len(table)), i)], *limit) for i, limit in enumerate(limits)]
+    cases.append((table.iloc[[3, 5]].rename({"small": "slow", "large": "slower"}), 10, 1000))
+    answers = [word(call(function, *case, nothing=nothing), "pick") for case in cases]
+    for message, mistake in _MISPICKS.items():
+        require(answers != [mistake(*case) for case in cases], message)
+    for (each, *limit), answer in zip(cases, answers, strict=True):
+        right = _best(_within(each, *limit))
+        require(answer == "none" or answer in each.index, f"{answer!r:.80} is not in the index of the table.")
         require(
-            answer == right, f"With the limits {limits} the best model is {right!r}; your function picks {answer!r}."
+            answer not in ("untimed", "unweighed"),
+            f"One value of the model {answer!r} is missing (NaN): nobody knows whether it is within the limit.",
         )
-    answer = function(table.copy(), 1, 10)
-    require(answer is None or isinstance(answer, str), "If nothing is within the limits, return the word 'none'.")
-    require(answer == "none", f"If nothing is within the limits, return the word 'none', not {answer!r}.")
+        require(right != "none" or answer == "none", f"{nothing} Your function picks {answer!r}.")
+        require(
+            answer == "none" or answer in _within(each, *limit).index,
+            f"With the limits {limit} your function picks {answer!r}, which is not within both.",
+        )
+        require(
+            answer == right, f"With the limits {limit} the best model is {right!r}; your function picks {answer!r}."
+        )
+
+
+def _within(table: pd.DataFrame, max_ms: float, max_mib: float) -> pd.DataFrame:
+    return table[(table["ms_per_text"] <= max_ms) & (table["memory_mib"] <= max_mib)]
+
+
+def _best(fits: pd.DataFrame, column: str = "quality", sign: int = 1) -> str:
+    return "none" if fits.empty else (sign * fits[column]).idxmax()
+
+
+def _misplaced(table: pd.DataFrame, max_ms: float, max_mib: float) -> str:
+    fits = _within(table, max_ms, max_mib)
+    return "none" if fits.empty else table.index[fits["quality"].argmax()]
+
+
+_MISPICKS: dict[str, Callable[[pd.DataFrame, float, float], str]] = {
+    "The limits are not used: that is the best of all models.": lambda t, ms, mib: _best(t),
+    "The limit of memory is not used.": lambda t, ms, mib: _best(t[t["ms_per_text"] <= ms]),
+    "The limit of speed is not used.": lambda t, ms, mib: _best(t[t["memory_mib"] <= mib]),
+    "A model must be within both limits; yours need only be within one of them.": (
+        lambda t, ms, mib: _best(t[(t["ms_per_text"] <= ms) | (t["memory_mib"] <= mib)])
+    ),
+    "That is the worst of the models that fit. Take the highest quality.": (
+        lambda t, ms, mib: _best(_within(t, ms, mib), sign=-1)
+    ),
+    "That is the fastest of the models that fit. Take the highest quality.": (
+        lambda t, ms, mib: _best(_within(t, ms, mib), "ms_per_text", -1)
+    ),
+    "That is the smallest of the models that fit. Take the highest quality.": (
+        lambda t, ms, mib: _best(_within(t, ms, mib), "memory_mib", -1)
+    ),
+    "That is the first of the models that fit. Take the one of the highest quality.": (
+        lambda t, ms, mib: next(iter(_within(t, ms, mib).index), "none")
+    ),
+    "A model that takes exactly as much as the limit is still within it: use <=.": (
+        lambda t, ms, mib: _best(_within(t, ms - 1e-9, mib - 1e-9))
+    ),
+    "A value that is missing (NaN) is not within a limit: ask for <= max_ms, not for the opposite of > max_ms.": (
+        lambda t, ms, mib: _best(t[~(t["ms_per_text"] > ms) & ~(t["memory_mib"] > mib)])
+    ),
+    "argmax is a position among the rows that are left, and you look it up among all rows. idxmax gives the name.": (
+        _misplaced
+    ),
+    "The limits are turned round: the first is that of milliseconds, the second that of memory.": (
+        lambda t, ms, mib: _best(_within(t, mib, ms))
+    ),
+}
 
 
 def check_fair_timing(function) -> None:
-    """A function of ``encode`` and batches; the clocks of the module ``time`` are set by hand meanwhile."""
-    takes = [3.0, 0.2, 0.1, 9.0, 0.3, 0.2]  # seconds: a slow start, and a disturbance in the middle
-    clock = [100.0]
-    seen: list[tuple[str, ...]] = []
+    """A function of ``encode`` and batches; the clocks are set by hand meanwhile."""
+    for takes, size in (([3.0, 0.2, 0.25, 9.0, 0.1, 0.3], 3), ([0.01, 0.7, 0.5, 0.4], 2)):
+        clock = [100.0, 0]  # seconds, and how often it was read
+        seen: list[list[str]] = []
+
+        def encode(texts, takes=takes, clock=clock, seen=seen):
+            clock[0] += takes[len(seen)] if len(seen) < len(takes) else 0.2
+            seen.append(list(texts))
+            return np.ones((len(seen[-1]), 3))
+
+        batches = [[f"text {i} of batch {batch}" for i in range(size)] for batch in range(len(takes))]
+        with _clocks_set_by_hand(function, clock):
+            value = number(call(function, encode, batches), "fair_timing")
+        require(len(seen) > 0, "encode was never called.")
+        require(
+            all(batch not in seen[:i] for i, batch in enumerate(seen)),
+            "A batch was encoded more than once. A cache may know it the second time.",
+        )
+        require(
+            all(batch in seen for batch in batches) and all(batch in batches for batch in seen),
+            "Not every batch was passed to encode, as it is.",
+        )
+        require(clock[1] > 0, "Your function never read the clock: time.perf_counter() before and after encode(batch).")
+        timed = takes[1:]
+        mistakes = {
+            "That is the mean: one disturbance spoils it. Take the median.": np.mean(timed),
+            "That is the fastest of them. Take the median.": np.min(timed),
+            "That is the slowest of them. Take the median.": np.max(timed),
+            "That is the time of all batches together. Take the median of each.": np.sum(timed),
+            "The first batch is slow because everything is loaded then: warm up with it, do not time it.": np.median(
+                takes
+            ),
+            "That is the time of a single text. Return that of a batch.": np.median(timed) / size,
+            "Return seconds, not milliseconds.": 1000 * np.median(timed),
+            "Start the clock anew for each batch: yours runs on from batch to batch.": np.median(np.cumsum(timed)),
+            "That is the time of the last batch. Take the median of all.": timed[-1],
+            "That is the time of the first batch after the warm-up. Take the median of all.": timed[0],
+            "The sign is turned round: take the time after minus the time before.": -np.median(timed),
+            "time.process_time() stands still while the machine waits. Use time.perf_counter().": np.median(timed) / 2,
+        }
+        close(
+            value,
+            np.median(timed),
+            mistakes,
+            f"On a clock set by hand the median is {np.median(timed)} seconds; your function says {value:.3f}.",
+        )
+
+
+@contextmanager
+def _clocks_set_by_hand(function: Any, clock: list) -> Iterator[None]:
+    """Set the clocks of the module ``time``, and those that the function's own module has imported by name."""
 
     def now() -> float:
+        clock[1] += 1
         return clock[0]
 
-    def encode(texts):
-        clock[0] += takes[len(seen)] if len(seen) < len(takes) else 0.2
-        seen.append(tuple(texts))
-
-    batches = [[f"text {i}", f"other text {i}"] for i in range(len(takes))]
-    with mock.patch.multiple("time", perf_counter=now, time=now, monotonic=now, process_time=now):
-        value = number(call(function, encode, [list(batch) for batch in batches]), "fair_timing")
-    require(len(seen) > 0, "encode was never called.")
-    require(len(set(seen)) == len(seen), "A batch was encoded more than once. A cache may know it the second time.")
-    require(set(seen) == {tuple(batch) for batch in batches}, "Not every batch was passed to encode, as it is.")
-    median, timed = 0.2, takes[1:]
-    require(abs(value - np.mean(timed)) > 1e-6, "That is the mean: one disturbance spoils it. Take the median.")
-    require(abs(value - np.min(timed)) > 1e-6, "That is the fastest of them. Take the median.")
-    require(abs(value - np.sum(timed)) > 1e-6, "That is the time of all batches together. Take the median of each.")
-    require(abs(value - np.median(takes)) > 1e-6, "The first batch counts, too. It is there to warm up: leave it out.")
-    require(
-        abs(value - median) < 1e-6,
-        f"With calls of {timed} seconds after the warm-up the median is {median}; your function says {value:.4g}. "
-        "Is time.perf_counter() read right before and right after each call?",
-    )
+    clocks = {
+        id(time.perf_counter): now,
+        id(time.monotonic): now,
+        id(time.time): now,
+        id(time.perf_counter_ns): lambda: round(now() * 1e9),
+        id(time.process_time): lambda: now() / 2,  # which counts less than what passes
+    }
+    own = function.__globals__ if isinstance(function, FunctionType) else {}
+    changed: list[tuple[dict[str, Any], str, Any]] = [
+        (names, name, value)
+        for names in (vars(time), vars(timeit), own)
+        for name, value in list(names.items())
+        if id(value) in clocks
+    ]
+    try:
+        for names, name, value in changed:
+            names[name] = clocks[id(value)]
+        yield
+    finally:
+        for names, name, value in changed:
+            names[name] = value
 
 
 def check_my_query(function) -> None:
     """A function without arguments that returns a question, an id and a word."""
-    from course_utils.data import load_corpus
-    from course_utils.measuring import Contender
-
-    answer = call(function)
+    answer = items(call(function), "my_query", "three strings: the question, the id of the trace, the word")
     require(
-        isinstance(answer, (tuple, list)) and len(answer) == 3 and all(isinstance(part, str) for part in answer),
+        len(answer) == 3 and all(isinstance(part, str) for part in answer),
         "Return three strings: the question, the id of the trace, the word.",
     )
-    question, trace, word = answer
-    traces = load_corpus("traces")
-    require(trace in set(traces["id"]), f"There is no trace {trace!r}. Ids look like {traces['id'].iloc[0]!r}.")
-    texts = (traces["pattern"] + " " + traces["approach"] + " Tools: " + traces["tools"]).tolist()
-    right = traces["id"].tolist().index(trace)
+    question, trace, rare = answer
+    ids, texts, words, model, passages = _stores()
+    require(trace in ids, f"There is no trace {trace!r:.80}. Ids look like {ids[0]!r}.")
+    right = ids.index(trace)
     require(len(question.split()) >= 3, "A question of at least three words, please, as a person would ask it.")
-    require(word.lower() in question.lower(), f"The word {word!r} is not in your question.")
-    require(word.lower() in texts[right].lower(), f"The word {word!r} is not in trace {trace}.")
-    words = Contender("TF-IDF", "tf-idf").load()
-    words.fit(texts)
-    without = " ".join(part for part in question.split() if word.lower() not in part.lower())
-    scores, left = words.encode([question, without]) @ words.encode(texts).T
-    first = traces["id"].iloc[int(scores.argmax())]
+    require(len(rare.split()) == 1, f"Return one word as the third string, not {rare!r:.80}.")
+    whole = re.compile(rf"(?<!\w){re.escape(rare.strip())}(?!\w)", re.IGNORECASE)
+    require(whole.search(question), f"The word {rare!r:.80} is not in your question.")
+    require(whole.search(texts[right]), f"The word {rare!r:.80} is not in trace {trace}.")
+    scores, left = words.encode([question, whole.sub(" ", question)]) @ words.encode(texts).T
+    first = ids[int(scores.argmax())]
     require(scores.argmax() == right and scores.max() > 0, f"TF-IDF does not put {trace} first, but {first}.")
     require(
         left.argmax() != right or left.max() == 0,
-        f"TF-IDF finds {trace} without the word {word!r} as well. Which word is it?",
+        f"TF-IDF finds {trace} without the word {rare!r:.80} as well. Which word is it?",
     )
-    model = Contender("MiniLM").load()
-    meant = (model.encode([question], "query") @ model.encode(texts, "document").T)[0]
+    meant = (model.encode([question], "query") @ passages.T)[0]
     require(meant.argmax() != right, f"MiniLM puts {trace} first, too. Ask for something that has a name or a code.")
+
+
+@cache
+def _stores() -> tuple[list[str], list[str], Any, Any, np.ndarray]:
+    """Ids and texts of the traces, and both ways to search them; loaded once, because checks are repeated."""
+    from course_utils.data import load_corpus
+    from course_utils.measuring import Contender
+
+    traces = load_corpus("traces")
+    texts = (traces["pattern"] + " " + traces["approach"] + " Tools: " + traces["tools"]).tolist()
+    words, model = Contender("TF-IDF", "tf-idf").load(), Contender("MiniLM").load()
+    words.fit(texts)
+    return traces["id"].tolist(), texts, words, model, model.encode(texts, "document")
 
 
 EXERCISES = {
@@ -194,7 +385,7 @@ EXERCISES = {
     "q5": (
         check_my_query,
         (
-            "Embeddings are weak at names and codes. Which word stands in one trace only? Look at traces['tools'].",
+            "TF-IDF gives most weight to a word that stands in one trace only. Read some approaches for a rare one.",
             "Ask for that word in a sentence that otherwise has nothing to do with the trace.",
         ),
         "A rare word counts much in TF-IDF, and little in a vector that must hold everything else, too.",
