@@ -27,6 +27,7 @@ from course_utils.embedding import (
 )
 
 KEY = "sk-test-1234567890-do-not-tell"
+TRIAL = ["How long is a vector?", "Tomorrow it will rain."]  # what the course itself asks, to see what it has before it
 TEXTS = [f"Text number {i}, of no great length." for i in range(40)]
 
 
@@ -77,7 +78,7 @@ def test_order_and_duplicates_are_kept_and_each_text_is_asked_for_once(cached, s
     texts = random.Random(0).choices(TEXTS, k=100)
     embedder = remote(server, cache if cached else False)
     assert np.allclose(embedder.encode(texts, batch_size=7), units(texts), atol=1e-6)
-    assert sorted(server.answered) == sorted({*texts, "How long is a vector?"})
+    assert sorted(server.answered) == sorted({*texts, *TRIAL})
 
 
 def test_two_thousand_texts_through_eight_connections(server, cache):
@@ -193,7 +194,7 @@ def test_as_long_as_the_server_says_is_waited(server, monkeypatch):
         Handler, "send_header", lambda self, name, value: send_header(self, name, {"0.01": "1"}.get(value, value))
     )
     server.once(429)
-    remote(server, dimensions=DIM).encode("a")
+    remote(server, dimensions=DIM).encode(["a", "b"])
     assert len(server.times) == 2 and server.times[1] - server.times[0] >= 0.999
 
 
@@ -219,13 +220,14 @@ LASTING = {
     429: "requests_per_minute=",
     500: "HTTP 500, the server failed",
     503: "HTTP 503",
-    "timeout": "no answer within 0.2 seconds",
+    "timeout": "no whole answer within 0.2 seconds",
     "drop": "no connection",
     "dimension": "vectors of 31 dimensions came, not of 32",
     "nan": r"no numbers \(NaN\)",
     "ragged": "one vector of one length for each text|vectors of 31 dimensions",
     "missing": "one vector of one length for each text",
-    "truncated": "one vector of one length for each text",
+    "truncated": "the answer breaks off",
+    "html": "no embeddings answer but a web page",
 }
 
 
@@ -309,6 +311,7 @@ def test_an_interrupt_cancels_what_is_under_way(server, cache, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         remote(server, cache, dimensions=DIM, connections=2).encode(TEXTS, batch_size=1)
     assert time.monotonic() - begin < 10
+    time.sleep(0.1)  # what is on its way
     n_asked = len(server.asked)
     time.sleep(0.3)
     assert len(server.asked) == n_asked
@@ -378,17 +381,17 @@ def test_an_address_that_is_none_or_tells_too_much(url):
 
 
 def test_endpoint_model_and_dimensions_decide_the_key_of_the_cache_and_the_api_key_does_not(server, cache):
-    remote(server, cache, dimensions=DIM).encode("a")
+    remote(server, cache, dimensions=DIM).encode(["a", "b"])
     for same in ({}, {"api_key": "sk-other"}, {"connections": 1}, {"timeout": 1.0}):
-        remote(server, cache, **{"dimensions": DIM} | same).encode("a")
-    assert len(cache) == len(server.asked) == 1
+        remote(server, cache, **{"dimensions": DIM} | same).encode(["a", "b"])
+    assert len(cache) == 2 * len(server.asked) == 2
     for other in ({"model": "other"}, {"dimensions": 8}):
-        remote(server, cache, **{"dimensions": DIM} | other).encode("a")
+        remote(server, cache, **{"dimensions": DIM} | other).encode(["a", "b"])
     with serving() as elsewhere:
-        remote(elsewhere, cache, dimensions=DIM).encode("a")
-    assert len(cache) == 4
+        remote(elsewhere, cache, dimensions=DIM).encode(["a", "b"])
+    assert len(cache) == 8
     again = RemoteEmbedder(f"{server.url}/embeddings/", "some-model", dimensions=DIM, cache=cache)
-    assert np.allclose(again.encode("a"), units(["a"])[0], atol=1e-6) and len(cache) == 4
+    assert np.allclose(again.encode(["a", "b"]), units(["a", "b"]), atol=1e-6) and len(cache) == 8
 
 
 def test_the_presets():
@@ -420,11 +423,11 @@ def test_a_lesson_names_it_in_its_parameters(name, served, cache):
 
 def test_the_template_of_the_card_goes_over_the_wire(server):
     embedder = remote(server, model="qwen.gguf", card="Qwen3-Embedding-0.6B", dimensions=DIM)
-    embedder.encode("Is it hot?", instruction="Name the topic")
+    embedder.encode(["Is it hot?", "Is it cold?"], instruction="Name the topic")
     embedder.encode_query("Is it hot?")
     embedder.encode_document("Is it hot?")
     web = "Instruct: Given a web search query, retrieve relevant passages that answer the query\nQuery:Is it hot?"
     sent = [request["input"] for request in server.asked]
-    assert sent == [["Instruct: Name the topic\nQuery:Is it hot?"], [web], ["Is it hot?"]]
+    assert sent == [[f"Instruct: Name the topic\nQuery:Is it {how}?" for how in ("hot", "cold")], [web], ["Is it hot?"]]
     with pytest.raises(ValueError, match="no model name='nothing'"):
         remote(server, card="nothing")
