@@ -21,7 +21,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV, GroupKFold, GroupShuffleSplit
 
-from course_utils.data import TensorFileError, read_tensors, read_texts, write_tensors
+from course_utils.data import TensorFileError, read_scored, read_tensors, write_tensors
 from course_utils.embedding import Embedder, EmbeddingCache, ModelUnavailableError, UnknownModelError
 from course_utils.learning import ridge
 from course_utils.learning.text_embedder import TextEmbedder
@@ -181,16 +181,23 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
         self.training_examples.append(_checked(RankingExample(text, score, metadata)))
 
     def add_training_examples(
-        self, examples: Iterable | str | Path, *, text_column: str = "text", score_column: str = "score"
+        self,
+        examples: Iterable | str | Path,
+        *,
+        text_column: str | None = None,
+        score_column: str = "score",
+        **reading: Any,
     ) -> int:
         """Add several examples: all or none.
 
         Parameters
         ----------
-        examples : iterable of RankingExample, DataFrame, or path of a CSV file in UTF-8
-            The examples. Rows of a file that have no text are left out.
+        examples : iterable of RankingExample, DataFrame, or path of a file
+            The examples. Rows of a file that have no text are left out and logged.
         text_column, score_column : str, default "text" and "score"
-            Columns of the table or file.
+            Columns of the table or file; for a file see :func:`~course_utils.data.read_scored`.
+        **reading
+            For a file: ``sep``, ``encoding``, ``columns``; see :func:`course_utils.data.tables.read_table`.
 
         Returns
         -------
@@ -203,9 +210,10 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
             If an example is not usable; the message says which one.
         """
         if isinstance(examples, (str, Path)):
-            table = read_texts(examples, text_column=text_column, label_column=score_column)
-            return self.add_training_examples(table, score_column="label")
+            table = read_scored(examples, text_column=text_column, score_column=score_column, **reading)
+            return self.add_training_examples(table)
         if isinstance(examples, pd.DataFrame):
+            text_column = text_column or "text"
             missing = [name for name in (text_column, score_column) if name not in examples]
             if missing:
                 raise ValueError(f"The table lacks the column {missing[0]!r}; it has {list(examples.columns)}.")
@@ -623,7 +631,8 @@ def _checked(example: Any, where: str = "") -> RankingExample:
     except UnicodeEncodeError as error:
         raise ValueError(f"{where}text holds half a character at position {error.start} (a lone surrogate).") from None
     if isinstance(score, (bool, np.bool)) or not isinstance(score, Real):
-        raise TypeError(f"{where}score is a {type(score).__name__} and not a number (for yes and no, give 1 and 0).")
+        found = f"{score!r}, a {type(score).__name__}"
+        raise TypeError(f"{where}score is {found} and not a number (for yes and no, give 1 and 0).")
     if not math.isfinite(score):
         raise ValueError(f"{where}score={score!r} is not finite. Leave examples without a score out.")
     return RankingExample(text, float(score), metadata)
