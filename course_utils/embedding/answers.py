@@ -13,12 +13,13 @@ import re
 import tomllib
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 import numpy as np
 
 KNOWN = tomllib.loads(Path(__file__).with_name("endpoints.toml").read_text(encoding="utf-8"))
 _MAY_BE_ONE_TEXT = (400, 413, 422, 500)  # some servers answer 500 where one text of a batch gives no number
-_NO_ANSWER = "it answers, but gives no embeddings answer"
+_NO_ANSWER = "no embeddings answer came, but"
 
 
 class Failure(NamedTuple):
@@ -46,16 +47,15 @@ def read_answer(body: str, n_texts: int, dim: int, address: str) -> Answer | Fai
     except ValueError:
         if body.lstrip().startswith(("{", "[")):
             return Failure("the answer breaks off, or is no JSON", True)
-        web_page = "a web page or plain words; is a log-in page or a proxy in the way"
-        return Failure(f"{_NO_ANSWER} but {web_page}, or {address}")
+        return Failure(f"{_NO_ANSWER} a web page or plain words; is a log-in page or a proxy in the way, or {address}")
     if not isinstance(answer, dict) or not isinstance(answer.get("data"), list):
-        if isinstance(answer, dict) and answer.get("error"):
-            says, about = _known_reason(body) or ("its own log says more", "")
-            return Failure(f"{_NO_ANSWER} but an error with HTTP 200: {says}; or {address}", True, about == "text")
-        return Failure(f"{_NO_ANSWER} but another form, such as Ollama's or TEI's own; {address}")
+        if not isinstance(answer, dict) or not answer.get("error"):
+            return Failure(f"{_NO_ANSWER} another form, such as Ollama's or TEI's own; {address}")
+        says, about = _known_reason(body) or ("its own log says more", "")
+        return Failure(f"{_NO_ANSWER} an error with HTTP 200: {says}; or {address}", True, about == "text")
     try:
         vectors = _in_order(answer["data"], n_texts)
-    except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError):
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError):
         return Failure("the answer is not one vector of one length for each text of the request", True)
     if dim and vectors.shape[1] != dim:
         return Failure(f"vectors of {vectors.shape[1]} dimensions came, not of {dim}; is it the right model?", True)
@@ -69,21 +69,16 @@ def read_answer(body: str, n_texts: int, dim: int, address: str) -> Answer | Fai
 
 
 def _in_order(rows: list[Any], n_texts: int) -> np.ndarray:
-    """The rows' vectors by the rows' numbers, from 0 or 1; by their place where they have none, or all the same."""
-    places = [float(place if row.get("index") is None else row["index"]) for place, row in enumerate(rows)]
-    unnumbered = len(set(places)) == 1
-    first = 0 if unnumbered else min(places)
-    ordered = (
-        rows if unnumbered else [row for _, row in sorted(zip(places, rows, strict=True), key=lambda pair: pair[0])]
-    )
-    vectors = np.array([_numbers(row["embedding"]) for row in ordered], dtype=np.float32)
-    counted = unnumbered or (first in (0, 1) and sorted(places) == [first + place for place in range(n_texts)])
-    # Rows with one number for all may be one row several times.
-    if not counted or len(rows) != n_texts or vectors.ndim != 2 or not vectors.size:
+    """The rows' vectors by the rows' numbers; by their place where they have none, or all the same."""
+    vectors = np.array([_numbers(row["embedding"]) for row in rows], dtype=np.float32)
+    given = [place if row.get("index") is None else row["index"] for place, row in enumerate(rows)]
+    places = np.array(given, dtype=float)  # strings too
+    if np.ptp(places) == 0 and len(np.unique(vectors, axis=0)) == n_texts:  # else it may be one row several times
+        places = np.arange(len(rows))
+    order = np.argsort(places)
+    if len(rows) != n_texts or vectors.ndim != 2 or not vectors.size or (np.diff(places[order]) != 1).any():
         raise ValueError("rows that are missing, double or no vectors")
-    if unnumbered and len(np.unique(vectors, axis=0)) != n_texts:
-        raise ValueError("one row several times")
-    return vectors
+    return vectors[order]
 
 
 def _numbers(embedding: Any) -> Any:
@@ -95,20 +90,16 @@ def read_refusal(status: int, body: str, address: str) -> Failure:
     """What an HTTP error means."""
     known = None if status == 429 else _known_reason(body)  # limits of traffic are worded like limits of a text
     if known:
-        says, about = known
-        return Failure(f"HTTP {status}, {says}", about != "server", about == "text")
+        return Failure(f"HTTP {status}, {known[0]}", known[1] != "server", known[1] == "text")
     says = KNOWN["refusals"].get(str(status), "the server failed")
-    if status in (404, 405):
-        says = f"{says}; {address}"
-    return Failure(f"HTTP {status}, {says}", status in _MAY_BE_ONE_TEXT)
+    doubt = f"; {address}" if status in (404, 405) else ""
+    return Failure(f"HTTP {status}, {says}{doubt}", status in _MAY_BE_ONE_TEXT)
 
 
 def _known_reason(body: str) -> tuple[str, str] | None:
     """Our words for what a server says, and what it is about: "text", "server" or "" where that is open."""
-    for reason in KNOWN["reasons"]:
-        if re.search(reason["pattern"], body, re.IGNORECASE):
-            return reason["says"], reason["about"]
-    return None
+    known = KNOWN["reasons"]
+    return next(((each["says"], each["about"]) for each in known if re.search(each["pattern"], body, re.I)), None)
 
 
 def is_loopback(host: str | None) -> bool:
@@ -120,7 +111,7 @@ def is_loopback(host: str | None) -> bool:
     return address.is_loopback or address.is_unspecified
 
 
-def open_client(base_url: str, host: str | None, key: str, timeout: float, max_retries: int) -> Any:
+def open_client(base_url: str, key: str, timeout: float, max_retries: int) -> Any:
     """A client of openai's that sends texts to no other host, and waits ``timeout`` seconds for a whole answer."""
     import httpx2
     from openai import AsyncOpenAI, DefaultAsyncHttpxClient
@@ -143,7 +134,7 @@ def open_client(base_url: str, host: str | None, key: str, timeout: float, max_r
                 response.headers["x-should-retry"] = "false"  # the client's own sign
 
     # What goes to this machine needs no proxy, and a proxy would not find it.
-    http = Client(trust_env=not is_loopback(host), event_hooks={"response": [judge]})
+    http = Client(trust_env=not is_loopback(urlsplit(base_url).hostname), event_hooks={"response": [judge]})
     client = AsyncOpenAI(api_key=key, base_url=base_url, timeout=timeout, max_retries=max_retries, http_client=http)
     client.organization = client.project = None  # read from OPENAI_… whatever the endpoint is
     return client

@@ -40,13 +40,12 @@ _TRIAL = ("How long is a vector?", "Tomorrow it will rain.")
 class EndpointError(RuntimeError):
     """An endpoint did not give all the vectors; those that came are in the cache.
 
-    ``positions`` tells which texts were refused (``sentences[i]``), and ``why`` the last reason; they are empty where
-    the whole run stopped.
+    ``positions`` tells which texts were refused (``sentences[i]``); it is empty where the whole run stopped.
     """
 
-    def __init__(self, message: str, positions: tuple[int, ...] = (), why: str = ""):
+    def __init__(self, message: str, positions: tuple[int, ...] = ()):
         super().__init__(message)
-        self.positions, self.why = positions, why
+        self.positions = positions
 
 
 class Endpoint(NamedTuple):
@@ -150,12 +149,7 @@ class RemoteEmbedder(Embedder):
         """Number of dimensions of a full vector; for a model that the catalogue does not know, two texts are sent."""
         if not self._dim:
             options = EmbeddingOptions(prompt="", max_length=self.max_length)
-            try:
-                self._dim = self._compute(list(_TRIAL), options, len(_TRIAL), False).shape[1]
-            except EndpointError as error:
-                if not error.positions:
-                    raise
-                raise self._stop(_refused(error.why)) from None  # not the user's texts
+            self._dim = self._compute(list(_TRIAL), options, len(_TRIAL), False).shape[1]
         return self._dim
 
     def _checked_length(self, max_length: int | None) -> int:
@@ -182,16 +176,15 @@ class RemoteEmbedder(Embedder):
             positions = sorted(refused)
             named = ", ".join(f"sentences[{position}]" for position in positions[:5])
             more = f" and {len(positions) - 5} more (the error's positions)" if len(positions) > 5 else ""
-            why = list(refused.values())[-1]
             raise EndpointError(
                 f"{len(positions)} of {len(texts)} texts have no vector: {named}{more}. The last answer to one: "
-                f"{why}. {self._kept()}; leave these out, or change them, and ask again.",
+                f"{list(refused.values())[-1]}. {self._kept()}; leave these out, or change them, and ask again.",
                 tuple(positions),
-                why,
             )
 
     def _stop(self, why: str) -> EndpointError:
-        return EndpointError(f"{self!r} stopped: {why}. {self._kept()}; ask again to go on.")
+        end = "" if why.endswith("?") else "."
+        return EndpointError(f"{self!r} stopped: {why}{end} {self._kept()}; ask again to go on.")
 
     def _kept(self) -> str:
         return "There is no cache, so what came is lost" if self.cache is None else "What came is in the cache"
@@ -220,11 +213,10 @@ class RemoteEmbedder(Embedder):
         """
         todo, pace = self._batches(texts, batch_size), asyncio.Lock()
         refused: dict[int, str] = {}
-        accepted = False
-        words_read = words_unread = 0
+        accepted, n_words, n_unread = False, 0, 0
 
         async def work() -> None:
-            nonlocal accepted, words_read, words_unread
+            nonlocal accepted, n_words, n_unread
             while todo:
                 batch = todo.popleft()
                 if self.requests_per_minute:
@@ -235,9 +227,8 @@ class RemoteEmbedder(Embedder):
                 if isinstance(answer, Answer):
                     await self._check_varied(client, answer.vectors)
                     accepted = True
-                    n_words = sum(len(text.split()) for text in asked)
-                    unread = max(n_words - answer.tokens, 0) if answer.tokens else 0  # a word is a token at least
-                    words_unread, words_read = words_unread + unread, words_read + n_words - unread
+                    n_words += (sent := sum(len(text.split()) for text in asked))
+                    n_unread += max(sent - answer.tokens, 0) if answer.tokens else 0  # a word is a token at least
                     answers.put((batch, answer.vectors))
                 elif not answer.may_be_one_text:
                     raise self._stop(answer.why)
@@ -245,25 +236,26 @@ class RemoteEmbedder(Embedder):
                     todo.extendleft([batch[len(batch) // 2 :], batch[: len(batch) // 2]])
                 else:
                     refused[batch[0]] = answer.why
+                    if not self._dim:  # only the course's own texts are sent before it is known
+                        raise self._stop(_refused(answer.why))
                     if not accepted and not answer.is_one_text and len(refused) >= _GIVE_UP:
                         raise self._stop(f"it refuses every text ({answer.why})")
 
-        url = self.endpoint.base_url
-        key, host = self._key_now() or "none", urlsplit(url).hostname
+        key = self._key_now() or "none"
         try:
             # where one of the workers stops, the others are cancelled
             async with (
-                open_client(url, host, key, self.timeout, self.max_retries) as client,
+                open_client(self.endpoint.base_url, key, self.timeout, self.max_retries) as client,
                 asyncio.TaskGroup() as workers,
             ):
                 for _ in range(self.connections):
                     workers.create_task(work())
         except ExceptionGroup as stops:
             raise stops.exceptions[0] from None
-        if words_unread:
-            share = words_unread / (words_read + words_unread)
+        if n_unread:
+            share = 100 * n_unread / n_words
             logger.warning(
-                "%r cuts texts: by its own count it did not read %.0f %% of the words, or more.", self, 100 * share
+                "%r cuts texts: by its own count it did not read %.0f %% of the words, or more.", self, share
             )
         return refused
 
@@ -314,6 +306,11 @@ class RemoteEmbedder(Embedder):
         return answer
 
 
+def nearest_endpoint(name: str) -> str:
+    """The preset that may be meant by a misspelt name, or ""."""
+    return next(iter(difflib.get_close_matches(name.strip().lower(), ENDPOINTS, n=1)), "")
+
+
 def _refused(why: str) -> str:
     return f"it refuses two short texts of the course's own, sent to try it ({why})"
 
@@ -322,8 +319,7 @@ def _checked_url(url: str) -> str:
     """A base URL without its end; its words are kept out of the message, as it may hold a password."""
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        close = difflib.get_close_matches(url.strip().lower(), ENDPOINTS, n=1)
-        hint = f" Did you mean {close[0]!r}?" if close else ""
+        hint = f" Did you mean {close!r}?" if (close := nearest_endpoint(url)) else ""
         raise ValueError(f"endpoint must be one of {', '.join(ENDPOINTS)}, or an address that begins with http.{hint}")
     if parts.username or parts.password or parts.query or parts.fragment:
         raise ValueError("endpoint must not hold a user name, a password or what follows a ?; give api_key= instead.")

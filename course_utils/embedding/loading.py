@@ -8,8 +8,8 @@ from typing import Any
 
 from course_utils.embedding.base import Embedder
 from course_utils.embedding.cache import EmbeddingCache
-from course_utils.embedding.catalog import DEFAULT_MODEL, ModelCard
-from course_utils.embedding.endpoint import ENDPOINTS, RemoteEmbedder
+from course_utils.embedding.catalog import DEFAULT_MODEL, ModelCard, UnknownModelError
+from course_utils.embedding.endpoint import ENDPOINTS, RemoteEmbedder, nearest_endpoint
 from course_utils.embedding.local import LocalEmbedder
 from course_utils.embedding.stored import StoredVectors
 from course_utils.embedding.weights import ModelUnavailableError, find_weights, fingerprint, missing_parts
@@ -65,6 +65,8 @@ def load_embedder(
         elsewhere: Embedder = RemoteEmbedder(endpoint, served_model, cache=cache)
     elif name.endswith(".safetensors"):
         elsewhere = StoredVectors(name)
+    elif served_model and (meant := nearest_endpoint(endpoint)) and not Path(name).exists():
+        raise UnknownModelError(f"There is no endpoint {endpoint!r}; did you mean '{meant}:{served_model}'?")
     else:
         return _load_local(name, dtype, cache)
     if dtype != "float32":
