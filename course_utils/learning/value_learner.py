@@ -29,6 +29,7 @@ from course_utils.learning.text_embedder import TextEmbedder
 logger = logging.getLogger(__name__)
 
 _FORMAT, _VERSION = "text-embeddings-course value learner", 1
+_SAVED = ("instruction", "embedding_dim", "ridge_alpha", "score_range")
 # attributes of the model that are the learner's as well
 _LEARNED = ("alpha_", "coef_", "intercept_", "loo_errors_", "n_samples_", "intervals_stale_")
 
@@ -97,6 +98,9 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
     ridge_alpha : float, optional
         How strongly weights are held back, above 0. Default: the one of :data:`ALPHAS` with the smallest mean squared
         error by leave-one-out.
+    score_range : (float, float), optional
+        The ends of the scale: predictions and the limits of intervals are moved onto it, ranks and explanations are
+        made before. Default: no ends.
 
     Attributes
     ----------
@@ -132,6 +136,7 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
     """
 
     ridge_alpha: float | None = None
+    score_range: tuple[float, float] | None = None
     training_examples: list[RankingExample] = field(default_factory=list, init=False)
 
     def __dir__(self) -> list[str]:
@@ -374,7 +379,16 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
             raise ValueError(f"There is {count} to learn from; add at least two, better 50.")
         if np.ptp(scores) == 0:
             raise ValueError(f"All {len(scores)} scores are {scores[0]:g}: there is nothing to tell apart. Add others.")
+        low, high = self._ends()
+        if not low <= scores.min() <= scores.max() <= high:
+            raise ValueError(f"score_range={self.score_range} leaves out scores: {scores.min():g} to {scores.max():g}.")
         return self._features([example.text for example in examples]), scores
+
+    def _ends(self) -> tuple[float, float]:
+        low, high = self.score_range or (-math.inf, math.inf)
+        if not low < high:
+            raise ValueError(f"score_range={self.score_range!r} must be two numbers, the smaller first.")
+        return low, high
 
     def _features(self, texts: Sequence[str], model: ridge.RidgeModel | None = None) -> np.ndarray:
         """What ridge sees, in float64; checked, because :meth:`transform` may be somebody else's."""
@@ -408,18 +422,24 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
             Only with ``return_interval``. All intervals have the same width, because it comes from all leave-one-out
             errors together: the coverage holds on average over texts like those learned from, not for each kind of
             text. Too few examples for the confidence (fewer than 9 for 0.9) give infinite limits.
+            With ``score_range`` limits stop at the ends of the scale: intervals there are shorter, and hold as many
+            scores as before, since no score lies beyond; infinite limits become the whole scale.
 
         References
         ----------
         The jackknife of Barber, Candès, Ramdas and Tibshirani, Predictive inference with the jackknife+ (2021),
         section 1.1, with the correction for n of conformal prediction; it holds for methods as stable as ridge.
         """
-        scores = self.model_.predict(self._features([X] if isinstance(X, str) else X, self.model_))
+        free = self._predict_freely([X] if isinstance(X, str) else X)
+        scores = np.clip(free, *self._ends())
         if not return_interval:
             return float(scores[0]) if isinstance(X, str) else scores
         width = self.model_.half_width(confidence)
-        limits = np.column_stack([scores - width, scores + width])
+        limits = np.clip(np.column_stack([free - width, free + width]), *self._ends())
         return (float(scores[0]), limits[0]) if isinstance(X, str) else (scores, limits)
+
+    def _predict_freely(self, texts: Sequence[str]) -> np.ndarray:
+        return self.model_.predict(self._features(texts, self.model_))
 
     def rank_texts(self, texts: Sequence[str]) -> list[tuple[str, float]]:
         """Sort texts by predicted score, best first.
@@ -437,8 +457,9 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
         """
         texts = list(texts)
         distinct = list(dict.fromkeys(texts))
-        score = dict(zip(distinct, self.predict(distinct).tolist(), strict=True)) if texts else {}
-        return sorted(((text, score[text]) for text in texts), key=lambda pair: -pair[1])
+        free = dict(zip(distinct, self._predict_freely(distinct).tolist(), strict=True)) if texts else {}
+        low, high = self._ends()
+        return [(text, min(max(free[text], low), high)) for text in sorted(texts, key=lambda text: -free[text])]
 
     def explain(self, text: str, k: int = 5) -> Explanation:
         """Name the training examples and the words of the text that move its score most.
@@ -458,13 +479,13 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
         Explanation
             The score and two tables.
         """
-        score = self.predict(text)
+        (score,) = self._predict_freely([text]).tolist()
         table = pd.DataFrame(self.training_examples[: self.n_samples_])[["text", "score"]]
         rows, row = self._features(table["text"].tolist()), self._features([text])[0]
         table["effect"] = self.model_.effects(rows, table["score"].to_numpy(), row)
         words = text.split()
         shorter = [" ".join(words[:i] + words[i + 1 :]) for i in range(len(words))] if len(words) > 1 else []
-        effects = score - self.predict(shorter) if shorter else np.empty(0)
+        effects = score - self._predict_freely(shorter) if shorter else np.empty(0)
         by_word = pd.DataFrame({"word": words[: len(shorter)], "position": range(len(shorter)), "effect": effects})
         return Explanation(score, _strongest(table, "effect", k), _strongest(by_word, "effect", k))
 
@@ -519,7 +540,7 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
             # where a folder lies on this machine is nobody's business
             "embedder": Path(name).name if Path(name).exists() else name,
             "fingerprint": embedder.fingerprint,
-            "parameters": {key: getattr(self, key) for key in ("instruction", "embedding_dim", "ridge_alpha")},
+            "parameters": {key: getattr(self, key) for key in _SAVED},
             "learned": {name: value for name, value in learned.items() if not isinstance(value, np.ndarray)},
         }
         # as a tensor: the header of the format has a limit that texts could reach

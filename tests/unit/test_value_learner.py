@@ -644,3 +644,21 @@ def test_the_header_of_a_model_is_small_whatever_its_texts(saved):
     tensors, about = read_tensors(saved)
     assert "with a note" not in json.dumps(about) and b"with a note" in tensors["examples"].tobytes()
     assert about["embedder"] == "test/fake"
+
+
+def test_predictions_stay_on_the_scale_and_ranks_do_not_notice(minilm, tmp_path):
+    texts = ["a canoe on a quiet river", "a walk in the woods", "a queue at the counter", "a tax form", "a bill"]
+    free = EmbeddingValueLearner(minilm, ridge_alpha=1e-4).fit(texts, [5, 5, 1, 1, 1])
+    kept = EmbeddingValueLearner(minilm, ridge_alpha=1e-4, score_range=(1, 5)).fit(texts, [5, 5, 1, 1, 1])
+    new = ["paddle on a lake", "a quiet canoe in the woods", "wait at the counter", "a bill and a form", "a form"]
+    scores, (low, high) = kept.predict(new), kept.predict(new, return_interval=True)[1].T
+    assert (scores == np.clip(free.predict(new), 1, 5)).all() and (scores != free.predict(new)).any()
+    assert (low >= 1).all() and (high <= 5).all() and (low <= scores).all() and (scores <= high).all()
+    assert [text for text, _ in kept.rank_texts(new)] == [text for text, _ in free.rank_texts(new)]
+    assert kept.explain(new[1]).words.equals(free.explain(new[1]).words)
+    again = EmbeddingValueLearner.load_model(kept.save_model(tmp_path / "kept.safetensors"), embedder=minilm)
+    assert (again.predict(new) == scores).all()
+    with pytest.raises(ValueError, match=r"score_range=\(2, 5\) leaves out scores: 1 to 5"):
+        kept.set_params(score_range=(2, 5)).fit(texts, [5, 5, 1, 1, 1])
+    with pytest.raises(ValueError, match="the smaller first"):
+        kept.set_params(score_range=(5, 1)).predict(new)
