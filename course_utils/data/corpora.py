@@ -91,7 +91,24 @@ def load_corpus(name: str | Path, **options) -> pd.DataFrame:
 
 
 def is_file_name(name: str | Path) -> bool:
-    """Tell whether a corpus is somebody's own file (or a folder of the package datasets), by its name."""
+    """Tell whether a corpus is somebody's own file (or a folder of the package datasets), by its name.
+
+    Parameters
+    ----------
+    name : str or Path
+        What :func:`load_corpus` takes.
+
+    Returns
+    -------
+    bool
+        Whether it is read as a file.
+
+    Examples
+    --------
+    >>> from course_utils.data import is_file_name
+    >>> is_file_name("my texts.xlsx"), is_file_name("posts")
+    (True, False)
+    """
     return Path(name).suffix.lower() in SUFFIXES or (Path(name).expanduser() / "state.json").exists()
 
 

@@ -116,7 +116,7 @@ def split_pairs(pairs: Pairs, shares: Sequence[float], *, seed: int = 0) -> list
     after = np.maximum.accumulate(np.clip(after - first, 1, len(begins) - len(after))) + first  # no part without one
     parts = np.split(rows, begins[np.minimum(after, len(begins) - 1)])
     if min(map(len, parts)) < 2:
-        raise ValueError(f"{len(pairs)} pairs are too few, or share too many answers, for parts of {tuple(shares)}.")
+        raise ValueError(f"{len(pairs)} pairs are too few, or share too many answers, for {len(shares)} parts.")
     return [pairs.take(np.sort(part)) for part in parts]
 
 

@@ -96,7 +96,7 @@ def read_table(
         return _named(rows, name, columns, "row", _header_at(rows))
     text, suffix = _decoded(data, name, encoding), Path(name.lower().removesuffix(".gz")).suffix
     if suffix in (".json", ".jsonl", ".ndjson") or _is_json(text):
-        return _read_json(text, name, lines=suffix != ".json")
+        return _read_json(text, name, lines=suffix in (".jsonl", ".ndjson"))
     rows, header = _read_csv(text, name, sep, suffix)
     return _named(rows, name, columns, "line", header)
 
