@@ -6,7 +6,7 @@ vectors are the server's is the finding. Without the model, similarities that it
 """
 
 import bisect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -20,8 +20,8 @@ SAME, CLOSE = 0.999, 0.95  # cosines: the same computation, and one in few bits
 _POOLING: dict[str, Callable] = {
     "lasttoken": lambda vectors: vectors[-1],
     "cls": lambda vectors: vectors[0],
-    "mean": lambda vectors: vectors.mean(axis=0),
-    "max": lambda vectors: vectors.max(axis=0),
+    "mean": lambda vectors: vectors.mean(dim=0),
+    "max": lambda vectors: vectors.amax(dim=0),
 }
 
 
@@ -58,8 +58,10 @@ def local_twin(remote: RemoteEmbedder, name: str | None) -> LocalEmbedder | None
 
     card = remote.card
     if name is None and not card.package:
-        found = card.revision and try_to_load_from_cache(card.name, "modules.json", revision=card.revision)
-        if not isinstance(found, str) or not found:
+        revision = card.revision or None
+        if "/" not in card.name or not isinstance(
+            try_to_load_from_cache(card.name, "modules.json", revision=revision), str
+        ):
             return None
     local = load_embedder(name or card.name, cache=False)
     if not isinstance(local, LocalEmbedder):
@@ -69,17 +71,15 @@ def local_twin(remote: RemoteEmbedder, name: str | None) -> LocalEmbedder | None
 
 def check_reading(remote: RemoteEmbedder, local: LocalEmbedder) -> Line:
     """Pooling, end token and template: the server's vectors against the right ones and those of each mistake."""
+    if remote.embedding_dim != local.embedding_dim:
+        return Line("fail", f"{remote.embedding_dim} dimensions, not {local.embedding_dim}", "is it the same model?")
     sent = [prompt + text for prompt in dict.fromkeys(["", local.card.query_prompt]) for text in TEXTS]
     given = _units(remote.encode(sent, prompt="", batch_size=1))
     right = float((given * _units(local.encode(sent, prompt=""))).sum(axis=1).mean())
-    if given.shape[1] != local.embedding_dim:
-        return Line("fail", f"{given.shape[1]} dimensions, not {local.embedding_dim}", "is it the same model?")
-    wrong: dict[str, list[float]] = {}
-    for text, vector in zip(sent, given, strict=True):
-        for mistake, made in mistakes(local, text):
-            wrong.setdefault(mistake, []).append(float(vector @ made))
-    mistake = max(wrong, key=lambda name: np.mean(wrong[name]))
-    closest = float(np.mean(wrong[mistake]))
+    made = [mistakes(local, text) for text in sent]
+    cosines = {name: float(np.mean([u @ m[name] for u, m in zip(given, made, strict=True)])) for name in made[0]}
+    mistake = max(cosines, key=lambda name: cosines[name])
+    closest = cosines[mistake]
     if right >= SAME or right >= max(CLOSE, closest):
         bits = "" if right >= SAME else "; it may compute in fewer bits"
         return Line("ok", f"pooling, end token and template as in {local.card.name} (cosine {right:.4f}{bits})")
@@ -90,56 +90,52 @@ def check_reading(remote: RemoteEmbedder, local: LocalEmbedder) -> Line:
     return Line("fail", f"{mistake} (cosine {closest:.4f}; to the model here {right:.4f})", "see docs/large_models.md")
 
 
-def mistakes(local: LocalEmbedder, sent: str) -> Iterator[tuple[str, np.ndarray]]:
-    """The vectors of a text, shape (dim,), under the usual mistakes of servers and under two of them at once."""
+def mistakes(local: LocalEmbedder, sent: str) -> dict[str, np.ndarray]:
+    """The vectors of a text, shape (dim,), under the usual mistakes of servers and under several of them at once."""
     model, tokenizer = local.model, local.tokenizer
-    readings = {"": sent, "line breaks are lost": sent.replace("\n", " ")}
-    readings["a template of its own stands before what is sent"] = local.card.query_prompt + sent
+    readings = {
+        "": sent,
+        "line breaks are lost": sent.replace("\n", " "),
+        "a template of its own stands before what is sent": local.card.query_prompt + sent,
+    }
     if getattr(tokenizer, "chat_template", None):
         turns = [{"role": "user", "content": sent}]
         readings["a chat template stands around what is sent"] = tokenizer.apply_chat_template(turns, tokenize=False)
-    own = {"lasttoken": "last token", "cls": "first token"}
-    pooling = model[1].pooling_mode
+    made = {}
     for reading, text in readings.items():
         ids = tokenizer(text)["input_ids"]
         ends = {"": ids}
-        if ids and ids[-1] in tokenizer.all_special_ids:
+        if ids[-1] in tokenizer.all_special_ids:
             ends |= {"the end token is missing": ids[:-1], "the end token is there twice": [*ids, ids[-1]]}
         for end, tokens in ends.items():
-            vectors = _token_vectors(model, tokens)
-            for name, pool in _POOLING.items():
-                named = f"pooling is {own.get(name, name)}, not {own.get(pooling, pooling)}" if name != pooling else ""
-                mistake = ", and ".join(filter(None, [named, end, reading]))
-                if mistake:
-                    yield mistake, _units(_finished(model, pool(vectors))[None])[0]
+            for name, vector in _pooled(model, tokens).items():
+                own = name == model[1].pooling_mode
+                pooling = "" if own else f"pooling is {name}, not {model[1].pooling_mode}"
+                made[", and ".join(filter(None, [pooling, end, reading]))] = vector
+    del made[""]
+    return made
 
 
-def _token_vectors(model: Any, ids: list[int]) -> np.ndarray:
+def _pooled(model: Any, ids: list[int]) -> dict[str, np.ndarray]:
+    """The vector of these tokens under each kind of pooling, finished by the modules behind it."""
     import torch
 
     batch = {"input_ids": torch.tensor([ids]), "attention_mask": torch.ones(1, len(ids), dtype=torch.long)}
     with torch.inference_mode():
-        return model[0](batch)["token_embeddings"][0].float().numpy()
-
-
-def _finished(model: Any, vector: np.ndarray) -> np.ndarray:
-    """What the modules behind the pooling make of a vector."""
-    import torch
-
-    features = {"sentence_embedding": torch.from_numpy(vector)[None]}
-    with torch.inference_mode():
+        tokens = model[0](batch)["token_embeddings"][0]
+        features = {"sentence_embedding": torch.stack([pool(tokens) for pool in _POOLING.values()])}
         for module in list(model)[2:]:
             features = module(features)
-    return features["sentence_embedding"][0].numpy()
+    return dict(zip(_POOLING, _units(features["sentence_embedding"].float().numpy()), strict=True))
 
 
 def check_published(remote: RemoteEmbedder) -> Line:
     """The similarities that the model's makers state, where they do."""
-    published = PUBLISHED_SIMILARITIES.get(remote.card.name)
-    if published is None:
+    published = PUBLISHED_SIMILARITIES
+    if remote.card.name not in published["similarities"]:
         return Line("warn", "nothing to compare with", "give the same model on this machine with --against")
     queries, documents = remote.encode_query(published["queries"]), remote.encode_document(published["documents"])
-    off = float(np.abs(queries @ documents.T - published["similarities"]).max())
+    off = float(np.abs(queries @ documents.T - published["similarities"][remote.card.name]).max())
     if off <= 0.02:  # an end token that is missing moves them further, eight bits do not
         return Line("ok", f"the published similarities, to {off:.4f}")
     remedy = "pooling, end token or template is wrong: --against, with the same model on this machine, tells which"

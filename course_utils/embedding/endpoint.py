@@ -68,10 +68,8 @@ class Endpoint(NamedTuple):
 
 #: Name -> Endpoint, in the order of endpoints.toml.
 ENDPOINTS = {name: Endpoint(**preset) for name, preset in KNOWN["presets"].items()}
-#: Model -> the queries, documents and similarities that its makers state.
-PUBLISHED_SIMILARITIES = {
-    name: each | {"similarities": values} for each in KNOWN["published"] for name, values in each["models"].items()
-}
+#: Two queries, two documents, and for some models the similarities that its makers state.
+PUBLISHED_SIMILARITIES = KNOWN["published"]
 
 
 class RemoteEmbedder(Embedder):

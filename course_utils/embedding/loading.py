@@ -12,14 +12,7 @@ from course_utils.embedding.catalog import DEFAULT_MODEL, ModelCard, UnknownMode
 from course_utils.embedding.endpoint import ENDPOINTS, RemoteEmbedder, nearest_endpoint
 from course_utils.embedding.local import LocalEmbedder
 from course_utils.embedding.stored import StoredVectors
-from course_utils.embedding.weights import (
-    ModelUnavailableError,
-    damaged_files,
-    find_weights,
-    fingerprint,
-    foreign_code,
-    missing_parts,
-)
+from course_utils.embedding.weights import ModelUnavailableError, find_weights, fingerprint, foreign_code, missing_parts
 from course_utils.paths import shown
 
 
@@ -93,8 +86,7 @@ def _load_local(name: str, dtype: str, cache: EmbeddingCache | bool) -> LocalEmb
     try:
         model, decides = _open_model(folder, card, dtype)
     except Exception as error:  # each of the libraries underneath has its own classes for a damaged file
-        files = ", ".join(damaged_files(folder)) or "a file"
-        raise _unusable(name, f"is there but does not load ({type(error).__name__}): {files} is damaged") from error
+        raise _unusable(name, f"is there but does not load ({type(error).__name__}): a file is damaged") from error
     return LocalEmbedder(model, card or _card_from(model, name), fingerprint=decides, cache=cache)
 
 

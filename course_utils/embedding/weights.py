@@ -222,20 +222,6 @@ def foreign_code(folder: Path) -> str:
     return "needs code of its own, which the course does not run" if own_code else ""
 
 
-def damaged_files(folder: Path) -> list[str]:
-    """Name the files of a model's folder that cannot be read as what their names say."""
-    from safetensors import SafetensorError, safe_open
-
-    damaged = [path for path in folder.rglob("*.json") if _read_json(path) is None]
-    for path in folder.rglob("*.safetensors"):
-        try:
-            with safe_open(path, "np"):
-                pass
-        except (SafetensorError, OSError):
-            damaged.append(path)
-    return sorted(path.relative_to(folder).as_posix() for path in damaged)
-
-
 def _read_json(path: Path) -> Any:
     """What a file holds, None where it is not there or broken."""
     with suppress(OSError, ValueError):

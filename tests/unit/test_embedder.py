@@ -511,8 +511,8 @@ def break_tokenizer(folder):
         (only_a_pickle, "lacks weights in the safetensors format .*pickles can run code"),
         (without("config.json"), "does not load"),
         (without("1_Pooling"), "does not load"),
-        (cut_weights, r"does not load \(.*\): model.safetensors is damaged"),
-        (break_tokenizer, r"does not load \(.*\): tokenizer.json is damaged"),
+        (cut_weights, r"does not load \(SafetensorError\): a file is damaged"),
+        (break_tokenizer, r"does not load \(.*\): a file is damaged"),
     ],
 )
 def test_a_folder_with_something_missing_or_broken_is_refused(spoil, words, saved, tmp_path):
