@@ -23,10 +23,10 @@ import pandas as pd
 
 #: What files of rows are called; how one is written is seen in its content.
 SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".json", ".jsonl", ".ndjson", ".parquet", ".xlsx", ".gz")
-#: Names of columns that no data would have.
-PLAIN_NAMES = {"text", "label", "score", "id", "query", "pos", "neg", "question", "answer", "title"}
-_SEPARATORS = (",", ";", "\t", "|")
-_SAMPLE_ROWS, _SAMPLE_CHARACTERS = 1000, 2**22  # in which the separator is looked for
+# names of columns that no data would have
+_PLAIN_NAMES = {"text", "label", "score", "id", "query", "pos", "neg", "question", "answer", "title"}
+_SEPARATORS = [",", ";", "\t", "|"]
+_SAMPLE_ROWS, _SAMPLE_CHARACTERS = 1000, 2**22  # in which separator and header are looked for
 _DATE = r"(?<=\d)[TZ](?=\d|$)|\b(mon|tue|wed|thu|fri|sat|sun|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\b"
 _NO_WORDS = re.compile(_DATE + r"|(?<![a-z])(am|pm|utc|gmt|[cemp][ds]?t)\b|^[-+]?[\d.]+e[-+]?\d+$", re.IGNORECASE)
 # the keys by which other tools' files of questions and answers are known
@@ -143,12 +143,10 @@ def _sheet(data: bytes, name: str) -> list[Row]:
 
 
 def _decoded(data: bytes, name: str, encoding: str) -> str:
-    zeros = [data[start::2].count(0) for start in (0, 1)]
-    to_try = ["utf-8", "cp1252"] if encoding == "auto" else [encoding]
-    if encoding == "auto" and data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        to_try = ["utf-16"]
-    elif encoding == "auto" and 8 * max(zeros) > len(data):  # every second byte of most letters
-        to_try = ["utf-16-le" if zeros[1] > zeros[0] else "utf-16-be"]
+    zeros = [data[start::2].count(0) for start in (0, 1)]  # every second byte of most letters in UTF-16
+    to_try = ["utf-8", "cp1252"] if 8 * max(zeros) <= len(data) else [f"utf-16-{'bl'[zeros[1] > zeros[0]]}e"]
+    to_try = ["utf-16"] if data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else to_try
+    to_try = to_try if encoding == "auto" else [encoding]
     problem: Exception = ValueError("it holds zero bytes")
     for codec in to_try:
         try:
@@ -196,7 +194,7 @@ def _read_json(text: str, name: str, lines: bool) -> pd.DataFrame:
         rows, word = ([rows], "line") if isinstance(rows, dict) and lines else (rows, word)
         if not isinstance(rows, list):
             form = next((form for key, form in _OTHER_FORMS.items() if key in rows), "")
-            keys = ", ".join(map(repr, rows))
+            keys = ", ".join(map(repr, islice(rows, 8)))
             raise ValueError(f"{name} should hold {_WANTED}. It holds one object with {keys}{form}.")
         rows = dict(enumerate(rows, 1))
     for number, row in rows.items():
@@ -226,23 +224,16 @@ class _Split(NamedTuple):
     sep: str
     rows: list[Row]
     header: int
+    width: int
     problem: str
-
-    @property
-    def width(self) -> int:
-        return len(self.rows[self.header][1]) if self.rows else 0
 
 
 def _read_csv(text: str, name: str, sep: str, suffix: str) -> tuple[list[Row], int]:
     """All rows of a text, and which of them is the header."""
     csv.field_size_limit(2**31 - 1)  # a cell may hold a whole book
     excel = re.match(r'"?sep=(.)"?\s*?(\r\n|\n|\r)', text)  # the first line of some of Excel's files
-    marks: Sequence[str] = _SEPARATORS if sep == "auto" else [sep]
-    if sep == "auto" and excel:
-        marks = [excel[1]]
-    elif sep == "auto" and suffix in (".tsv", ".tab"):
-        marks = ["\t"]
-    skip = 1 if excel else 0
+    marks = [excel[1]] if excel else ["\t"] if suffix in (".tsv", ".tab") else _SEPARATORS
+    marks, skip = (marks if sep == "auto" else [sep]), int(excel is not None)
     tried = [_split(text[:_SAMPLE_CHARACTERS], mark, skip, _SAMPLE_ROWS) for mark in marks]
     fitting = [split for split in tried if split.width > 1 and not split.problem]
     if len(fitting) > 1:
@@ -296,8 +287,8 @@ def _split_as(text: str, sep: str, skip: int, limit: int | None, **dialect: Any)
         more = any(cell.strip() for cell in cells[len(names) :])
         if more or len(cells) < least:
             count = "more cells than the" if more else f"{len(cells)} cells, fewer than the"
-            return _Split(sep, rows, header, f"line {line}: has {count} {len(names)} of the first line")
-    return _Split(sep, rows, header, problem)
+            return _Split(sep, rows, header, len(names), f"line {line}: has {count} {len(names)} of the first line")
+    return _Split(sep, rows, header, len(names), problem)
 
 
 def _header_at(rows: list[Row]) -> int:
@@ -343,7 +334,7 @@ def _named(rows: list[Row], name: str, columns: Sequence[str] | None, word: str,
     table = pd.DataFrame(cells, index=[f"{word} {number}" for number, _ in body], columns=names, dtype=object)
     nameless = [column for column, cell in zip(names, header, strict=True) if not cell]
     table = table.drop(columns=[column for column in nameless if table[column].isna().all()])
-    for column in set(table) - set(header):
+    for column in (column for column in table if column not in header):
         print(f"{name}: {column!r} is a column without a name of its own, and holds {table[column].count()} cells")
     return table
 
@@ -357,13 +348,13 @@ def _extra_headers(body: list[Row]) -> int:
 
 
 def _is_data(header: list[str], body: list[Row]) -> bool:
-    if not body or PLAIN_NAMES & {cell.casefold() for cell in header}:
+    if not body or _PLAIN_NAMES & {cell.casefold() for cell in header}:
         return False
     if len(header) == 1:
         n_words = len(header[0].split())
         if n_words > 2 and (header[0].endswith((".", "!")) or (n_words > 7 and not header[0].endswith("?"))):
             return True
-    for cell, column in zip(header, zip_longest(*(cells for _, cells in body)), strict=False):
+    for cell, column in zip(header, zip_longest(*(cells for _, cells in body[:_SAMPLE_ROWS])), strict=False):
         found = [value for value in column if value is not None]
         if re.match(r"\W?\d{1,4}[-./]\d{1,2}[-./]\d{1,4}\b", cell):
             return True
