@@ -18,7 +18,10 @@ from course_utils.data.tables import read_table
 
 _ROLES = {"query": r"query|anchor", "pos": r"pos|positives?", "neg": r"neg|negatives?|negative_\d+"}
 # what columns of questions and answers are often called: near enough to propose, not to take
-_NEAR = {"query": r"quer|quest|^q$|title|prompt|frage", "pos": r"pos|answ|repl|resp|passage|^a$|antwort"}
+_NEAR = {
+    "query": r"quer|quest|^q$|title|prompt|instruct|sentence_?1|frage",
+    "pos": r"^pos|answ|repl|resp|^passage|^a$|output|completion|sentence_?2|antwort",
+}
 
 
 @dataclass(frozen=True)
@@ -183,7 +186,7 @@ def read_pairs(
         for role, column in named.items()
     }
     if len(table.columns) and (len(roles["query"]) != 1 or len(roles["pos"]) != 1):
-        raise ValueError(_what_is_wanted(list(table.columns), named, path.name))
+        raise ValueError(_what_is_wanted(list(table.columns), roles, path.name))
     problems: list[str] = []
     rows = [_checked_row(str(place), row, roles, problems) for place, row in table.to_dict("index").items()]
     if problems:
@@ -195,11 +198,11 @@ def read_pairs(
     return Pairs(queries, positives, negatives)
 
 
-def _what_is_wanted(columns: list[str], named: dict[str, str | None], file: str) -> str:
+def _what_is_wanted(columns: list[str], roles: dict[str, list[str]], file: str) -> str:
     near: dict[str, str] = {}
     for role, pattern in _NEAR.items():
         found = [column for column in columns if re.search(pattern, column, re.IGNORECASE)]
-        near |= {role: found[0]} if len(found) == 1 and not named[role] else {}
+        near |= {role: found[0]} if len(found) == 1 and len(roles[role]) != 1 else {}
     proposal = ", ".join(f"{role}_column={column!r}" for role, column in near.items())
     return (
         f"{file} has the columns {columns}; wanted are one called query and one called pos (and perhaps neg). Name "

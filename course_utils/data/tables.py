@@ -97,7 +97,7 @@ def read_table(
     text, suffix = _decoded(data, name, encoding), Path(name.lower().removesuffix(".gz")).suffix
     if suffix in (".json", ".jsonl", ".ndjson") or _is_json(text):
         return _read_json(text, name, lines=suffix in (".jsonl", ".ndjson"))
-    rows, header = _read_csv(text, name, sep, suffix)
+    rows, header = _read_csv(text, name, sep, suffix, columns is None)
     return _named(rows, name, columns, "line", header)
 
 
@@ -228,7 +228,7 @@ class _Split(NamedTuple):
     problem: str
 
 
-def _read_csv(text: str, name: str, sep: str, suffix: str) -> tuple[list[Row], int]:
+def _read_csv(text: str, name: str, sep: str, suffix: str, has_header: bool) -> tuple[list[Row], int]:
     """All rows of a text, and which of them is the header."""
     csv.field_size_limit(2**31 - 1)  # a cell may hold a whole book
     excel = re.match(r'"?sep=(.)"?\s*?(\r\n|\n|\r)', text)  # the first line of some of Excel's files
@@ -243,6 +243,7 @@ def _read_csv(text: str, name: str, sep: str, suffix: str) -> tuple[list[Row], i
     found = _split(text, chosen.sep, skip)
     if found.problem:
         header = [cell.strip() for cell in found.rows[found.header][1]] if found.rows else []
+        _check_header(header, found.rows[found.header + 1 :] if has_header else [], name)
         raise ValueError(
             f"{name} does not fall into its columns {header} with sep={chosen.sep!r}: {found.problem}. Texts that "
             f"contain {chosen.sep!r} must stand in double quotes, and a double quote in them is written twice. If "
@@ -321,11 +322,8 @@ def _named(rows: list[Row], name: str, columns: Sequence[str] | None, word: str,
         lines = ", ".join(map(str, left_out))
         print(f"{name}: {word} {lines} names or describes the columns once more and is left out")
     body = [row for row in body if row[0] not in left_out]
-    if columns is None and _is_data(header, body):
-        raise ValueError(
-            f"The first line of {name} looks like data: {', '.join(map(repr, header[:6]))}. Wanted is a line with the "
-            f"names of the {len(header)} columns, then a row a text. Put one above it, or give the names as columns=."
-        )
+    if columns is None:
+        _check_header(header, body, name)
     if any(len(cells) > len(header) for _, cells in body):
         print(f"{name}: rows end in separators without a cell, which are left out")
     names = [cell or f"column {place}" for place, cell in enumerate(header, 1)]
@@ -347,17 +345,18 @@ def _extra_headers(body: list[Row]) -> int:
     return max(marked, default=0)
 
 
-def _is_data(header: list[str], body: list[Row]) -> bool:
+def _check_header(header: list[str], body: list[Row], name: str) -> None:
+    """Refuse a first line that names no columns: numbers, dates, prose, cells of the rows below; or a title."""
     if not body or _PLAIN_NAMES & {cell.casefold() for cell in header}:
-        return False
-    if len(header) == 1:
-        n_words = len(header[0].split())
-        if n_words > 2 and (header[0].endswith((".", "!")) or (n_words > 7 and not header[0].endswith("?"))):
-            return True
-    for cell, column in zip(header, zip_longest(*(cells for _, cells in body[:_SAMPLE_ROWS])), strict=False):
-        found = [value for value in column if value is not None]
-        if re.match(r"\W?\d{1,4}[-./]\d{1,2}[-./]\d{1,4}\b", cell):
-            return True
-        if cell and found and ((is_value(cell) and all(map(is_value, found))) or 5 * found.count(cell) >= len(found)):
-            return True
-    return False
+        return
+    columns = [[cell for cell in column if cell] for column in zip_longest(*(row for _, row in body[:_SAMPLE_ROWS]))]
+    n_words = len(header[0].split()) if len(header) == 1 and not header[0].endswith("?") else 0
+    is_prose = n_words > (2 if header[0].endswith((".", "!")) else 4)
+    is_title = any(str(cell).strip().casefold() == "text" for _, row in body[:5] for cell in row)
+    is_date = re.match(r"\W?\d{1,4}[-./]\d{1,2}[-./]\d{1,4}\b", header[0])
+    again = [cell and 5 * column.count(cell) >= len(column) > 0 for cell, column in zip(header, columns, strict=False)]
+    if is_prose or is_title or is_date or any(again) or any(map(is_value, header)):
+        raise ValueError(
+            f"The first line of {name} looks like data: {', '.join(map(repr, header[:6]))}. Wanted is a line with a "
+            "short name for each column, then a row a text. Put one above it, or give the names as columns=."
+        )

@@ -253,6 +253,10 @@ def test_what_is_read_and_what_is_said(content, name, options, texts, said, file
         ),
         ("ham,See you there\nham,Come at six\nspam,Win it\n", "looks like data"),
         ("I came home late.\nThe train was full.\n", "looks like data"),
+        ("one line of plain prose\nand another one\n", "looks like data"),
+        ("Answers, 2024\nid,text\n1,Fine\n", "looks like data: 'Answers', '2024'"),
+        ("Answers, spring\nid,text\n1,Fine\n", "looks like data: 'Answers', 'spring'"),
+        ("2024-01-03 09:00 A: Good morning\n2024-01-03 09:01 B: Hi, you\n", "looks like data"),
         ("03/01/2024, 09:00 - A: Good morning\n03/01/2024, 09:01 - B: Hi\n", "looks like data.*then a row a text"),
         (
             "Id,Title,Body\n1,Tie a knot in a rope,Which knot holds best?\n2,Mend a net,Where do I begin with it?\n",
