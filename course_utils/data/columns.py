@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from course_utils.data.tables import is_value, read_table
+from course_utils.data.tables import is_value, read_table, tell
 
 logger = logging.getLogger(__name__)
 
@@ -134,7 +134,7 @@ def _with_text(table: pd.DataFrame, text_column: str | None, file: str) -> pd.Da
     if len(nested):
         kind = type(kept.at[nested[0], column]).__name__
         raise ValueError(f"{file}, {nested[0]}, column {column!r}: holds a {kind}. Name another with text_column=.")
-    print(f"{file}: texts from column {column!r}, {len(kept)} of {len(table)} rows")
+    tell(f"{file}: texts from column {column!r}, {len(kept)} of {len(table)} rows")
     if len(kept) < len(table):
         logger.warning("%d of %d rows of %s have no text and are left out.", len(table) - len(kept), len(table), file)
     n_values = kept[column].map(is_value).sum()
@@ -184,7 +184,7 @@ def _scores(cells: pd.Series, file: str) -> pd.Series:
                 f"{file}, {commas.index[0]}, column {cells.name!r}: {commas.iloc[0]!r} may have a decimal comma or one "
                 "between thousands. Write it without."
             )
-        print(f"{file}: column {cells.name!r} has decimal commas ({commas.iloc[0]})")
+        tell(f"{file}: column {cells.name!r} has decimal commas ({commas.iloc[0]})")
         written = written.where(~written.index.isin(commas.index), written.astype(str).str.replace(",", "."))
     scores = pd.to_numeric(written, errors="coerce").astype(float)
     wrong = scores.index[~(scores.abs() < float("inf"))]

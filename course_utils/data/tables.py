@@ -12,6 +12,7 @@ import importlib
 import io
 import json
 import re
+import sys
 import zipfile
 import zlib
 from collections.abc import Iterable, Sequence
@@ -101,6 +102,12 @@ def read_table(
     return _named(rows, name, columns, "line", header)
 
 
+def tell(message: str) -> None:
+    """Print a line on any console: what its encoding lacks is shown as a question mark."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    print(message.encode(encoding, "replace").decode(encoding))
+
+
 def is_value(cell: Any) -> bool:
     """Tell whether a cell holds a number, a date or a time, and no words."""
     if not isinstance(cell, str):
@@ -137,7 +144,7 @@ def _sheet(data: bytes, name: str) -> list[Row]:
     except (zipfile.BadZipFile, KeyError, ValueError) as error:
         raise ValueError(f"{name} is no whole workbook ({error}). Save it as .xlsx, or as 'CSV UTF-8'.") from None
     if len(sheets) > 1:
-        print(f"{name}: of its {len(sheets)} sheets the first, {sheets[0].title!r}, is read")
+        tell(f"{name}: of its {len(sheets)} sheets the first, {sheets[0].title!r}, is read")
     rows = enumerate(sheets[0].iter_rows(values_only=True), 1)
     return [(number, list(cells)) for number, cells in rows if any(cell is not None for cell in cells)]
 
@@ -158,7 +165,7 @@ def _decoded(data: bytes, name: str, encoding: str) -> str:
             break
         if encoding == "auto" and codec != "utf-8":
             hint = ". Are letters wrong? Name encoding=, for example 'cp1251'" if codec == "cp1252" else ""
-            print(f"{name}: is not in UTF-8 and is read as {codec}{hint}")
+            tell(f"{name}: is not in UTF-8 and is read as {codec}{hint}")
         return text
     raise ValueError(
         f"{name} cannot be read with encoding={encoding!r} ({problem}). Name the right one, or save the file as UTF-8, "
@@ -312,7 +319,7 @@ def _named(rows: list[Row], name: str, columns: Sequence[str] | None, word: str,
         rows, at = [(0, list(columns)), *rows], 0
     if at:
         above = ", ".join(repr(str(cells[0]).strip()) for _, cells in rows[:at])
-        print(f"{name}: {above} above the header is taken for a title and left out")
+        tell(f"{name}: {above} above the header is taken for a title and left out")
     header = ["" if cell is None else str(cell).strip() for cell in (rows[at][1] if rows else [])]
     body = rows[at + 1 :]
     extra = 0 if columns else _extra_headers(body)
@@ -320,12 +327,12 @@ def _named(rows: list[Row], name: str, columns: Sequence[str] | None, word: str,
     left_out += [number for number, cells in body[extra:] if len(header) > 1 and cells == rows[at][1]]
     if left_out:
         lines = ", ".join(map(str, left_out))
-        print(f"{name}: {word} {lines} names or describes the columns once more and is left out")
+        tell(f"{name}: {word} {lines} names or describes the columns once more and is left out")
     body = [row for row in body if row[0] not in left_out]
     if columns is None:
         _check_header(header, body, name)
     if any(len(cells) > len(header) for _, cells in body):
-        print(f"{name}: rows end in separators without a cell, which are left out")
+        tell(f"{name}: rows end in separators without a cell, which are left out")
     names = [cell or f"column {place}" for place, cell in enumerate(header, 1)]
     names = [cell if cell not in names[:place] else f"{cell} ({place + 1})" for place, cell in enumerate(names)]
     cells = [(row + [None] * len(names))[: len(names)] for _, row in body]
@@ -333,7 +340,7 @@ def _named(rows: list[Row], name: str, columns: Sequence[str] | None, word: str,
     nameless = [column for column, cell in zip(names, header, strict=True) if not cell]
     table = table.drop(columns=[column for column in nameless if table[column].isna().all()])
     for column in (column for column in table if column not in header):
-        print(f"{name}: {column!r} is a column without a name of its own, and holds {table[column].count()} cells")
+        tell(f"{name}: {column!r} is a column without a name of its own, and holds {table[column].count()} cells")
     return table
 
 
