@@ -197,7 +197,7 @@ def main(arguments):
         return 0
     if not arguments or arguments[0].startswith("-") and arguments not in (["-h"], ["--help"]):
         arguments = ["lab", *arguments]
-    extras = {"bench", "dev", "finetune", "remote", "serve"} if arguments[0] == "test" else set()
+    extras = {"bench", "dev", "files", "finetune", "remote", "serve"} if arguments[0] == "test" else set()
     try:
         if not ready(extras):
             with locked(HERE / ".venv.lock"):

@@ -11,13 +11,13 @@ import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from course_utils.app import doctor as examination
 from course_utils.app.lab import LESSONS, copy_lessons, find_notebooks, open_jupyterlab, reset_lesson
-from course_utils.app.run import parse_parameter, run_all
+from course_utils.app.run import naming_options, parse_parameter, run_all
 from course_utils.embedding import DEFAULT_MODEL
 from course_utils.paths import ROOT
 
@@ -108,7 +108,7 @@ def prefetch(models: Annotated[list[str], typer.Argument(help="Names of the cata
 @app.command()
 def embed(
     model: Annotated[str, typer.Option(help="A catalogued model, a hub name or a folder.")] = DEFAULT_MODEL,
-    corpus: Annotated[list[str] | None, typer.Option(help="A corpus of the course or a CSV file.")] = None,
+    corpus: Annotated[list[str] | None, typer.Option(help="A corpus of the course or a file.")] = None,
     text_column: Annotated[list[str] | None, typer.Option(help="The column with the texts.")] = None,
     parameter: Annotated[list[str] | None, typer.Option("-p", metavar="NAME=VALUE", help="For the corpus.")] = None,
     instruction: Annotated[list[str] | None, typer.Option(help="A task in words; '' for none.")] = None,
@@ -133,14 +133,32 @@ def embed(
     if tasks is None:
         if task or label_column:
             raise ValueError("--task and --label-column go with --tasks.")
-        texts = collect_texts(corpora, columns, limit, options)
+        with naming_options():
+            texts = collect_texts(corpora, columns, limit, options)
         return embed_texts(encoding, texts, instruction or [], query, out)
     if out is None or instruction or query or len(corpora) > 1 or len(columns) > 1:
         raise ValueError("--tasks needs a folder in --out, and takes one --corpus and no --instruction or --query.")
     column = columns[0] if columns else None
-    frame = task_maps.labelled_texts(corpora[0], column, label_column or [], limit, **options)
+    with naming_options():
+        frame = task_maps.labelled_texts(corpora[0], column, label_column or [], limit, **options)
     page = task_maps.embed_page(encoding, tasks, task or [], corpora[0], frame, out)
     print(f"Open {page} in a browser.")
+
+
+@app.command()
+def check_endpoint(
+    endpoint: Annotated[str, typer.Argument(help="ollama, llama.cpp, … or a URL.")],
+    model: Annotated[str, typer.Argument(help="The model's name there.")],
+    against: Annotated[str | None, typer.Option(help="The same model on this machine: a name or a folder.")] = None,
+    longest: Annotated[int, typer.Option(min=32, help="Words of the longest text that is tried.")] = 4096,
+) -> None:
+    """Try a server and name what it does wrong: pooling, end token, template, padding, cutting, normalisation."""
+    from course_utils.app import check_endpoint as trial
+    from course_utils.embedding import RemoteEmbedder
+
+    remote = RemoteEmbedder(endpoint, model, cache=False)
+    if not trial.check_endpoint(remote, trial.local_twin(remote, against), longest):
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -207,7 +225,10 @@ def test(context: typer.Context) -> None:
             raise typer.Exit(status)
 
 
-Data = Annotated[Path, typer.Option(help="Pairs: a .json, .jsonl or .csv file with query, pos and perhaps neg.")]
+Data = Annotated[Path, typer.Option(help="Pairs: a table with query, pos and perhaps neg; or a BEIR folder.")]
+Reading = Annotated[
+    list[str] | None, typer.Option("-p", metavar="NAME=VALUE", help="query_column=…, pos_column=…, sep=… of the data.")
+]
 Encoder = Annotated[str, typer.Option(help="The encoder: a catalogued model, a hub name or a folder.")]
 Checkpoint = Annotated[list[Path] | None, typer.Option(help="A head: a .safetensors file, or a folder of `train`.")]
 Device = Annotated[str | None, typer.Option(help="cpu, cuda, mps; left out: the best there is.")]
@@ -228,6 +249,7 @@ def train(
     seed: int = 0,
     device: Device = None,
     export: Annotated[Path | None, typer.Option(help="A folder for encoder and head together.")] = None,
+    parameter: Reading = None,
 ) -> None:
     """Train a projection head on pairs of questions and answers; a part of them is set aside for `evaluate`."""
     from course_utils.app.retriever import train as train_head
@@ -242,7 +264,7 @@ def train(
         temperature=temperature,
         seed=seed,
     )
-    train_head(data, model, out, settings, device, batch_size, export)
+    train_head(data, model, out, settings, device, batch_size, export, **dict(map(parse_parameter, parameter or [])))
 
 
 @app.command()
@@ -252,12 +274,15 @@ def evaluate(
     checkpoint: Checkpoint = None,
     batch_size: Annotated[int, typer.Option(min=1)] = 32,
     device: Device = None,
+    parameter: Reading = None,
 ) -> None:
     """Say how often the stock model and each head find the right answer, with intervals."""
     from course_utils.app.retriever import evaluate as score
     from course_utils.app.retriever import open_models
 
-    models = open_models(data, model, checkpoint or [], device=device, batch_size=batch_size, max_samples=None)
+    options: dict[str, Any] = {"device": device, "batch_size": batch_size, "max_samples": None}
+    options |= map(parse_parameter, parameter or [])
+    models = open_models(data, model, checkpoint or [], **options)
     print(score(models).to_string())
 
 
@@ -275,6 +300,7 @@ def visualize(
     perplexity: Annotated[float, typer.Option(min=1, help="Of t-SNE.")] = 30,
     skip_tsne: Annotated[bool, typer.Option("--skip-tsne")] = False,
     skip_umap: Annotated[bool, typer.Option("--skip-umap")] = False,
+    parameter: Reading = None,
 ) -> None:
     """Draw the five pictures of a retriever, stock model and heads side by side, and a verdict."""
     from course_utils.app.retriever import open_models
@@ -283,10 +309,10 @@ def visualize(
     heads = [*([checkpoint] if checkpoint else []), *(compare or [])]
     if other_data is not None and not heads:
         raise ValueError("--other-data says what a head does to another subject: give the head with --checkpoint.")
-    models = open_models(data, model, heads, device=device, batch_size=batch_size, max_samples=max_samples)
-    elsewhere = []
-    if other_data is not None:
-        elsewhere = open_models(other_data, model, heads, device=device, batch_size=batch_size, max_samples=max_samples)
+    options: dict[str, Any] = {"device": device, "batch_size": batch_size, "max_samples": max_samples}
+    options |= map(parse_parameter, parameter or [])
+    models = open_models(data, model, heads, **options)
+    elsewhere = [] if other_data is None else open_models(other_data, model, heads, **options)
     draw(models, elsewhere, output, perplexity=perplexity, skip_tsne=skip_tsne, skip_umap=skip_umap)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from course_utils.data import load_corpus, write_tensors
+from course_utils.data import is_file_name, load_corpus, write_tensors
 from course_utils.embedding import (
     CATALOG,
     VECTORS_FORMAT,
@@ -73,6 +73,7 @@ def embed_texts(encoding: Encoding, texts: list[str], instructions: list[str], q
     for prompt in prompts:
         start = time.perf_counter()
         options = EmbeddingOptions(prompt=prompt, max_length=encoding.max_length, normalize_embeddings=False)
+        print(f"  {embedder.receipt(texts, options) or 'all texts are read whole'}")
         vectors[prompt] = embedder.encode(texts, options=options, batch_size=encoding.batch_size)
         _report(vectors[prompt], prompt, time.perf_counter() - start)
     if out is not None:
@@ -93,7 +94,7 @@ def collect_texts(corpora: list[str], columns: list[str], limit: int | None, opt
     """Return the texts of these columns, each once, in their order; without columns, those that hold the texts."""
     texts: dict[str, None] = {}
     for corpus in corpora:
-        if corpus.lower().endswith(".csv"):
+        if is_file_name(corpus):
             chosen: Sequence[str | None] = columns or [None]
             found = [load_corpus(corpus, text_column=column, **options)["text"] for column in chosen]
         else:

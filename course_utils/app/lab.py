@@ -65,6 +65,11 @@ def copy_lessons() -> list[str]:
         if not copy.exists():
             _copy(lesson)
             messages.append(f"New in my_work: {lesson.name}")
+        elif _cells(copy) is None:
+            messages.append(
+                f"my_work/{copy.name} is empty or no notebook, so JupyterLab cannot open it. "
+                f"`python start.py reset {lesson.stem[:2]}` puts a fresh one beside it."
+            )
         elif _hash(lesson) not in (copied, _hash(copy)):
             if copied == _hash(copy):
                 _copy(lesson)
@@ -118,6 +123,11 @@ def _copied_hashes() -> dict[str, str]:
 
 def _copy(lesson: Path) -> None:
     MY_WORK.mkdir(exist_ok=True)
+    if _cells(lesson) is None:
+        raise ValueError(
+            f"lessons/{lesson.name} is no whole notebook, perhaps because git left a merge conflict in it. "
+            f"`git checkout HEAD -- lessons` takes the last good ones; your copies in my_work stay as they are."
+        )
     notebook = json.loads(lesson.read_text(encoding="utf-8"))
     for cell in notebook["cells"]:  # the results are for readers on the web; a student is to find them
         if cell["cell_type"] == "code":
@@ -129,11 +139,18 @@ def _copy(lesson: Path) -> None:
     (MY_WORK / ".course.json").write_text(copied, encoding="utf-8")
 
 
-def _hash(notebook: Path) -> str:
-    """Hash what is written in the cells; the rest changes when JupyterLab only opens a notebook and saves it."""
+def _cells(notebook: Path) -> list[list[str]] | None:
+    """Kind and source of each cell; None for what is no notebook."""
     try:
         cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-        written = json.dumps([[cell["cell_type"], "".join(cell["source"])] for cell in cells])
+        return [[cell["cell_type"], "".join(cell["source"])] for cell in cells]
     except (KeyError, TypeError, ValueError):
-        written = notebook.read_bytes().hex()  # no notebook any more, so an edited one
+        return None
+
+
+def _hash(notebook: Path) -> str:
+    """Hash what is written in the cells; the rest changes when JupyterLab only opens a notebook and saves it."""
+    cells = _cells(notebook)
+    # what is no notebook any more is an edited one
+    written = notebook.read_bytes().hex() if cells is None else json.dumps(cells)
     return hashlib.sha256(written.encode()).hexdigest()

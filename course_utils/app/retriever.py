@@ -9,10 +9,12 @@ import html
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from course_utils.app.run import naming_options
 from course_utils.data import Pairs, read_pairs, split_pairs
 from course_utils.drawing import PALETTE, EmbeddingVisualizer, Picture, preview
 from course_utils.embedding import Embedder, LocalEmbedder, load_embedder
@@ -20,7 +22,7 @@ from course_utils.learning import CheckpointError, HeadSettings, ProjectionHead,
 from course_utils.measuring import Verdict, intervals
 
 Models = list[EmbeddingVisualizer]
-SHARES = (0.7, 0.15, 0.15)  # training, validation, and questions set aside for evaluate and visualize
+SHARE = 0.15  # of the pairs for validation, and again set aside for evaluate and visualize; more of few pairs
 
 
 def open_encoder(name: str, device: str | None) -> Embedder:
@@ -46,7 +48,14 @@ def pairs_sha256(pairs: Pairs) -> str:
 
 
 def train(
-    data: Path, model: str, out: Path, settings: HeadSettings, device: str | None, batch_size: int, export: Path | None
+    data: Path,
+    model: str,
+    out: Path,
+    settings: HeadSettings,
+    device: str | None,
+    batch_size: int,
+    export: Path | None,
+    **reading: Any,
 ) -> None:
     """Train a head on a file of pairs, say how it goes, and leave the best epoch's in ``out``.
 
@@ -55,10 +64,15 @@ def train(
     CheckpointError
         If ``out`` holds the head of another training.
     """
-    pairs = read_pairs(data)
-    training, validation, aside = split_pairs(pairs, SHARES, seed=settings.seed)
+    with naming_options():
+        pairs = read_pairs(data, **reading)
+    share = min(max(SHARE, intervals.MIN_UNITS / (pairs.groups.max() + 1)), 0.25)
+    training, validation, aside = split_pairs(pairs, (1 - 2 * share, share, share), seed=settings.seed)
     n_training, n_validation, n_aside = map(len, (training, validation, aside))
     print(f"{len(pairs)} questions: {n_training} to train, {n_validation} to choose the epoch, {n_aside} set aside")
+    if (n_groups := aside.groups.max() + 1) < intervals.MIN_UNITS:
+        few = f"{n_groups} set aside that share no answer with another"
+        print(f"{few}: it takes {intervals.MIN_UNITS} to show whether the head helps, so more pairs with new answers.")
     embedder = open_encoder(model, device)
     about = {
         "encoder": Path(embedder.card.name).name if Path(embedder.card.name).exists() else embedder.card.name,
@@ -149,13 +163,21 @@ def _say_epoch(row: dict[str, float], head: ProjectionHead) -> None:
 
 
 def open_models(
-    data: Path, model: str, checkpoints: list[Path], *, device: str | None, batch_size: int, max_samples: int | None
+    data: Path,
+    model: str,
+    checkpoints: list[Path],
+    *,
+    device: str | None,
+    batch_size: int,
+    max_samples: int | None,
+    **reading: Any,
 ) -> Models:
     """Put the stock model and each checkpoint on the same pairs; questions that a checkpoint was trained on go.
 
     Those that are left, and drawn, search among all answers of the file.
     """
-    pairs = read_pairs(data)
+    with naming_options():
+        pairs = read_pairs(data, **reading)
     heads: dict[str, ProjectionHead | None] = {"stock": None}
     used: set[str] = set()
     for path in checkpoints:

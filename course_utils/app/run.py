@@ -6,10 +6,12 @@ sampled from outside, so that a notebook cannot forget to measure itself.
 
 import ast
 import os
+import re
 import sys
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -146,3 +148,14 @@ def parse_parameter(text: str) -> tuple[str, object]:
     with suppress(SyntaxError, ValueError):
         return name, ast.literal_eval(value)
     return name, value
+
+
+@contextmanager
+def naming_options() -> Iterator[None]:
+    """Let errors about somebody's file name the options of a command instead of the parameters of a function."""
+    try:
+        yield
+    except ValueError as error:
+        message = re.sub(r"\b(text|label)_column=(?=\w|')", r"--\1-column ", str(error))
+        message = re.sub(r"\b(text|label)_column=", r"--\1-column", message)
+        raise ValueError(re.sub(r"\b(sep|encoding|columns|\w+_column)=", r"-p \1=", message)) from None

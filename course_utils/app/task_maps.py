@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from course_utils.app.embed import TEXT_COLUMNS, Encoding, add_vectors
-from course_utils.data import Task, load_corpus, load_tasks
+from course_utils.data import Task, is_file_name, load_corpus, load_tasks
 from course_utils.drawing import map_quality, project_aligned
 from course_utils.embedding import Embedder, EmbeddingOptions
 from course_utils.measuring import (
@@ -59,7 +59,7 @@ def labelled_texts(
     corpus: str, text_column: str | None = None, labels: Sequence[str] = (), limit: int | None = None, **options: Any
 ) -> pd.DataFrame:
     """Return the texts of a corpus, each once, in the column ``text``, and behind it the columns to colour by."""
-    if corpus.lower().endswith(".csv"):
+    if is_file_name(corpus):
         frame = load_corpus(corpus, text_column=text_column, label_column=list(labels) or None, **options)
     else:
         frame = load_corpus(corpus, **options)

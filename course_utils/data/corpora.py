@@ -1,4 +1,4 @@
-"""Texts to work on, as DataFrames: the course's own small sets, public corpora, or your own CSV file.
+"""Texts to work on, as DataFrames: the course's own small sets, public corpora, or your own file.
 
 Public corpora are fetched once (:mod:`course_utils.data.fetching`); after that no network is needed.
 ``datasets/README.md`` describes every set and its flaws.
@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from course_utils.data.columns import read_texts
 from course_utils.data.fetching import fetch
-from course_utils.data.tables import read_texts
+from course_utils.data.tables import SUFFIXES
 from course_utils.paths import ROOT, shown
 
 #: The ten newsgroups of the lessons.
@@ -40,16 +41,17 @@ _SKIN_COLOURS = set(map(chr, range(0x1F3FB, 0x1F400)))
 
 
 def load_corpus(name: str | Path, **options) -> pd.DataFrame:
-    """Load a corpus by name, or a CSV file of your own.
+    """Load a corpus by name, or a file of your own.
 
     Parameters
     ----------
     name : str or Path
         A public corpus, which has a function of its name in this module (``"newsgroups"``, ``"sts_b"``, ``"boolq"``,
         ``"fiqa"``, ``"movie_snippets"``, ``"emoji_names"``) or is one of :data:`SCORED_SENTENCES`; one of the course's
-        own sets (:data:`OWN_CORPORA`); or the path of a CSV file with a header line.
+        own sets (:data:`OWN_CORPORA`); or the path of a file: CSV, TSV, JSON, JSONL, Excel, Parquet, in gzip
+        or not, or a folder of the package datasets.
     **options
-        Those of the function; for a CSV file see :func:`~course_utils.data.read_texts`. The course's own sets have
+        Those of the function; for a file see :func:`~course_utils.data.read_texts`. The course's own sets have
         none.
 
     Returns
@@ -82,10 +84,32 @@ def load_corpus(name: str | Path, **options) -> pd.DataFrame:
             raise ValueError(f"The corpus {name!r} has no options such as {', '.join(options)}.")
         frame = pd.read_csv(ROOT / "datasets" / f"{name}.csv", encoding="utf-8")
         return _sample(frame, None, 0, f"written for this course (datasets/{name}.csv)")
-    if Path(name).suffix.lower() == ".csv":
+    if is_file_name(name):
         return read_texts(name, **options)
     names = ", ".join([*public, *OWN_CORPORA])
     raise ValueError(f"There is no corpus {shown(name)!r}. The course has {names}; for your own give a .csv file.")
+
+
+def is_file_name(name: str | Path) -> bool:
+    """Tell whether a corpus is somebody's own file (or a folder of the package datasets), by its name.
+
+    Parameters
+    ----------
+    name : str or Path
+        What :func:`load_corpus` takes.
+
+    Returns
+    -------
+    bool
+        Whether it is read as a file.
+
+    Examples
+    --------
+    >>> from course_utils.data import is_file_name
+    >>> is_file_name("my texts.xlsx"), is_file_name("posts")
+    (True, False)
+    """
+    return Path(name).suffix.lower() in SUFFIXES or (Path(name).expanduser() / "state.json").exists()
 
 
 def newsgroups(

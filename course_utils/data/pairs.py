@@ -1,10 +1,11 @@
 """Questions with their right answers, as training and evaluating a retriever need them: read, checked and split.
 
-A pair file is JSON (a list of objects), JSONL (an object a line) or CSV, with ``query``, ``pos`` (one text or several)
-and, if you have them, ``neg`` (texts that look right and are not).
+A pair file is a table of any usual kind with ``query``, ``pos`` (one text or several) and, if you have them, ``neg``
+(texts that look right and are not), as FlagEmbedding has them; or with the names of sentence-transformers.
 """
 
 import logging
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,9 +15,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from course_utils.data.columns import find_column
 from course_utils.data.tables import read_table
 
 logger = logging.getLogger(__name__)
+
+_ROLES = {"query": r"query|anchor", "pos": r"pos|positives?", "neg": r"neg|negatives?|negative_\d+"}
+# what columns of questions and answers are often called: near enough to propose, not to take
+_NEAR = {
+    "query": r"quer|quest|^q$|title|prompt|instruct|sentence_?1|frage",
+    "pos": r"^pos|answ|repl|resp|^passage|^a$|output|completion|sentence_?2|antwort",
+}
 
 
 @dataclass(frozen=True)
@@ -149,19 +158,33 @@ def split_pairs(pairs: Pairs, shares: Sequence[float], *, seed: int = 0) -> list
     # a border moves on to where the next group begins
     begins = np.flatnonzero(np.diff(group[rows], prepend=-1))
     after = np.searchsorted(begins, np.round(np.cumsum(shares)[:-1] * len(pairs)))
+    first = np.arange(len(after))
+    after = np.maximum.accumulate(np.clip(after - first, 1, len(begins) - len(after))) + first  # no part without one
     parts = np.split(rows, begins[np.minimum(after, len(begins) - 1)])
     if min(map(len, parts)) < 2:
-        raise ValueError(f"{len(pairs)} pairs are too few, or share too many answers, for parts of {tuple(shares)}.")
+        raise ValueError(f"{len(pairs)} pairs are too few, or share too many answers, for {len(shares)} parts.")
     return [pairs.take(np.sort(part)) for part in parts]
 
 
-def read_pairs(path: str | Path) -> Pairs:
-    """Read a file of pairs: ``.json``, ``.jsonl`` or ``.csv``, in UTF-8.
+def read_pairs(
+    path: str | Path,
+    *,
+    query_column: str | None = None,
+    pos_column: str | None = None,
+    neg_column: str | None = None,
+    **reading: Any,
+) -> Pairs:
+    """Read a file of pairs, of any kind that :func:`~course_utils.data.read_texts` reads, or a BEIR folder.
 
     Parameters
     ----------
     path : str or Path
-        The file.
+        The file; or a folder with ``corpus.jsonl``, ``queries.jsonl`` and one file in ``qrels``, as BEIR has it.
+    query_column, pos_column, neg_column : str, optional
+        Where they stand. Default: ``query``, ``pos``, ``neg``, or ``anchor``, ``positive``, ``negative`` and
+        ``negative_1``, ``negative_2``, …
+    **reading
+        ``sep``, ``encoding``, ``columns``: see :func:`course_utils.data.tables.read_table`.
 
     Returns
     -------
@@ -171,8 +194,8 @@ def read_pairs(path: str | Path) -> Pairs:
     Raises
     ------
     ValueError
-        If the file cannot be read, or holds a row without a question or an answer; every such row up to the tenth is
-        named by its line and column, and nothing is silently left out.
+        If the file cannot be read, it is not clear what its columns hold, or a row lacks a question or an answer;
+        every such row up to the tenth is named by its line and column, and nothing is silently left out.
 
     Examples
     --------
@@ -183,43 +206,84 @@ def read_pairs(path: str | Path) -> Pairs:
     >>> read_pairs("pairs.csv").positives
     (('In the hall',),)
     """
-    path = Path(path)
-    if path.suffix.lower() not in (".json", ".jsonl", ".csv"):
-        raise ValueError(f"{path.name}: pairs are read from .json, .jsonl and .csv files.")
-    table = read_table(path)
-    missing = sorted({"query", "pos"} - set(table.columns))
-    if missing and path.suffix.lower() == ".csv":
-        header = ", ".join(table.columns) or "nothing"
-        raise ValueError(f"{path.name} lacks the column {' and '.join(missing)}; its first line has {header}.")
+    path = Path(path).expanduser()
+    table, corpus = _beir(path) if (path / "qrels").is_dir() else (read_table(path, **reading), ())
+    named = {"query": query_column, "pos": pos_column, "neg": neg_column}
+    roles = {
+        role: [find_column(table, column, f"{role}_column", path.name)]
+        if column
+        else [name for name in table if re.fullmatch(_ROLES[role], name.strip(), re.IGNORECASE)]
+        for role, column in named.items()
+    }
+    if len(table.columns) and (len(roles["query"]) != 1 or len(roles["pos"]) != 1):
+        raise ValueError(_what_is_wanted(list(table.columns), roles, path.name))
     problems: list[str] = []
-    rows = [_checked_row(str(place), row, problems) for place, row in table.to_dict("index").items()]
+    rows = [_checked_row(str(place), row, roles, problems) for place, row in table.to_dict("index").items()]
     if problems:
         more = f"\n… and {len(problems) - 10} more" if len(problems) > 10 else ""
         raise ValueError(f"{path.name} has rows that cannot be used:\n" + "\n".join(problems[:10]) + more)
     if not rows:
         raise ValueError(f"{path.name} holds no pairs.")
     queries, positives, negatives = zip(*rows, strict=True)
-    return Pairs(queries, positives, negatives)
+    return Pairs(queries, positives, negatives, corpus)
 
 
-def _checked_row(place: str, row: dict[str, Any], problems: list[str]) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
-    query = row.get("query")
+def _what_is_wanted(columns: list[str], roles: dict[str, list[str]], file: str) -> str:
+    near: dict[str, str] = {}
+    for role, pattern in _NEAR.items():
+        found = [column for column in columns if re.search(pattern, column, re.IGNORECASE)]
+        near |= {role: found[0]} if len(found) == 1 and len(roles[role]) != 1 else {}
+    proposal = ", ".join(f"{role}_column={column!r}" for role, column in near.items())
+    return (
+        f"{file} has the columns {columns}; wanted are one called query and one called pos (and perhaps neg). Name "
+        f"them: {proposal or 'query_column=…, pos_column=…'}. If its first line names no columns, give columns=."
+    )
+
+
+def _beir(folder: Path) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Rows of a BEIR folder, in which the ids that qrels joins are texts; and its whole corpus."""
+    qrels = sorted((folder / "qrels").glob("*.tsv"))
+    if len(qrels) != 1:
+        found = ", ".join(path.name for path in qrels)
+        raise ValueError(f"{folder.name}/qrels should hold one .tsv file, and holds {found or 'none'}. Keep one there.")
+    corpus, queries = (
+        read_table(folder / name).set_index("_id").fillna("") for name in ("corpus.jsonl", "queries.jsonl")
+    )
+    passages = (corpus.get("title", "") + " " + corpus["text"]).str.strip()
+    links = read_table(qrels[0]).set_axis(["query", "passage", "score"], axis="columns")
+    unknown = links.index[~(links["query"].isin(queries.index) & links["passage"].isin(passages.index))]
+    if len(unknown):
+        raise ValueError(f"{qrels[0].name}, {unknown[0]}: its ids are not in queries.jsonl and corpus.jsonl.")
+    links["passage"], links["query"] = links["passage"].map(passages), links["query"].map(queries["text"])
+    right = links["score"].astype(float) > 0
+    sides = [links[side].groupby("query", sort=False)["passage"].agg(list) for side in (right, ~right)]
+    table = pd.concat(sides, axis="columns", keys=["pos", "neg"]).reindex(sides[0].index).reset_index()
+    return table, tuple(filter(None, passages))
+
+
+def _checked_row(
+    place: str, row: dict[str, Any], roles: dict[str, list[str]], problems: list[str]
+) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+    query = row.get(roles["query"][0])
     if not _is_text(query):
-        problems.append(f"{place}, column 'query': should be a text, and is {_kind(query)}")
-    answers = []
-    for name in ("pos", "neg"):
-        value = row.get(name)
-        texts = value if isinstance(value, list) else [] if value is None else [value]
-        wrong = [text for text in texts if not _is_text(text)]
-        if wrong:
-            problem = f"should be a text or a list of texts, and holds {_kind(wrong[0])}"
-            problems.append(f"{place}, column {name!r}: {problem}")
-        elif name == "pos" and not texts:
-            problems.append(f"{place}, column 'pos': there is no right answer")
-        answers.append(tuple(dict.fromkeys(map(str, texts))))
-    if set(answers[0]) & set(answers[1]):
-        problems.append(f"{place}, column 'neg': the same text is also a right answer")
-    return str(query), answers[0], answers[1]
+        problems.append(f"{place}, column {roles['query'][0]!r}: should be a text, and is {_kind(query)}")
+    answers: dict[str, tuple[str, ...]] = {}
+    for role in ("pos", "neg"):
+        texts: list[Any] = []
+        for name in roles[role]:
+            value = row[name]
+            found = value if isinstance(value, list) else [] if value is None else [value]
+            wrong = [text for text in found if not _is_text(text)]
+            if wrong:
+                problem = f"should be a text or a list of texts, and holds {_kind(wrong[0])}"
+                problems.append(f"{place}, column {name!r}: {problem}")
+            elif role == "pos" and not found:
+                problems.append(f"{place}, column {name!r}: there is no right answer")
+            texts += found
+        answers[role] = tuple(dict.fromkeys(map(str, texts)))
+    if set(answers["pos"]) & set(answers["neg"]):
+        problems.append(f"{place}, column {roles['neg'][0]!r}: the same text is also a right answer")
+    return str(query), answers["pos"], answers["neg"]
 
 
 def _is_text(value: Any) -> bool:

@@ -1,177 +1,369 @@
-"""Files of users become tables: CSV with a header line, JSON (a list of objects) or JSONL (an object a line), in UTF-8.
+"""Files of users become tables: CSV, TSV, JSON, JSONL, Excel, Parquet, any of them in gzip, and folders of `datasets`.
 
-:func:`read_table` is the one reader. It keeps for each row where it stands in the file, so that whoever checks the rows
-can name what is wrong by its line; what the columns have to hold is for the caller.
+:func:`read_table` is the one reader. It finds out how a file is written, says aloud what it had to assume, and refuses
+what can be read in two ways. It keeps for each row where it stands in the file, so that whoever checks the rows can
+name what is wrong by its line; what the columns hold is told apart in :mod:`course_utils.data.columns`.
 """
 
+import codecs
 import csv
+import gzip
+import importlib
+import io
 import json
-import logging
-from collections.abc import Iterator
+import re
+import sys
+import zipfile
+import zlib
+from collections.abc import Iterable, Sequence
+from itertools import islice, zip_longest
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, NamedTuple
 
 import pandas as pd
 
-logger = logging.getLogger(__name__)
+#: What files of rows are called; how one is written is seen in its content.
+SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".json", ".jsonl", ".ndjson", ".parquet", ".xlsx", ".gz")
+# names of columns that no data would have
+_PLAIN_NAMES = {"text", "label", "score", "id", "query", "pos", "neg", "question", "answer", "title"}
+_SEPARATORS = [",", ";", "\t", "|"]
+_SAMPLE_ROWS, _SAMPLE_CHARACTERS = 1000, 2**22  # in which separator and header are looked for
+_DATE = r"(?<=\d)[TZ](?=\d|$)|\b(mon|tue|wed|thu|fri|sat|sun|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\b"
+_NO_WORDS = re.compile(_DATE + r"|(?<![a-z])(am|pm|utc|gmt|[cemp][ds]?t)\b|^[-+]?[\d.]+e[-+]?\d+$", re.IGNORECASE)
+# the keys by which other tools' files of questions and answers are known
+_OTHER_FORMS = {"relevant_docs": ", which is LlamaIndex's form", "version": ", which is SQuAD's form"}
+_WANTED = 'a list of objects, or an object a line: {"text": "Hello"}; for pairs {"query": "Where?", "pos": "Here"}'
+
+Row = tuple[int, list]  # where it stands in the file, from 1, and its cells
 
 
-def read_table(path: str | Path, *, sep: str = ",") -> pd.DataFrame:
-    """Read a file of rows, by the ending of its name: ``.json``, ``.jsonl``, and CSV for all others.
+def read_table(
+    path: str | Path, *, sep: str = "auto", encoding: str = "auto", columns: Sequence[str] | None = None
+) -> pd.DataFrame:
+    """Read a file of rows, however it is written; what is assumed is printed.
 
     Parameters
     ----------
     path : str or Path
-        The file, in UTF-8.
-    sep : str, default ","
-        The character between the columns of a CSV file.
+        The file; or a folder that ``save_to_disk`` of the package datasets wrote.
+    sep : str, default "auto"
+        The character between the columns of a text file; "auto" finds comma, semicolon, tab and bar.
+    encoding : str, default "auto"
+        How its characters are stored, as Python names it ("cp1251"). "auto" takes UTF-8 and UTF-16, and where a file
+        is neither, cp1252 (western European Windows), which is said.
+    columns : sequence of str, optional
+        Names of the columns of a file without a header.
 
     Returns
     -------
     DataFrame of objects
-        The index says where each row stands ("line 3", of JSON "entry 3"). Cells of a CSV file are strings; those of
-        JSON are what they are. An empty cell of a CSV file, and what an object of JSON lacks, is None.
+        The index says where each row stands ("line 3", of JSON "entry 3", else "row 3"). Cells of a text file are
+        strings; those of other files are what they are. An empty cell, and what an object of JSON lacks, is None.
+        Blanks around names are gone, columns without name and content too; a name that comes twice gets a number.
 
     Raises
     ------
     ValueError
-        If there is no such file, or it is no table in UTF-8; the message names the file and the line.
+        If there is no such file, or it is no table or could be read in two ways; the message names the line and the
+        parameter that helps.
 
     Examples
     --------
     >>> from pathlib import Path
     >>> from course_utils.data.tables import read_table
-    >>> Path("notes.csv").write_text("text,label\\nHello,\\n", encoding="utf-8")
-    18
+    >>> Path("notes.csv").write_text("text;label\\nHello, you;\\n", encoding="utf-8")
+    24
     >>> read_table("notes.csv").to_dict("index")
-    {'line 2': {'text': 'Hello', 'label': None}}
+    {'line 2': {'text': 'Hello, you', 'label': None}}
     """
     path = Path(path).expanduser()
+    if path.is_dir():
+        return _frame(_arrow_rows(path), "row")
     if not path.is_file():
         raise ValueError(
             f"There is no file {path.name!r} where the path leads to. A relative path starts in the current folder, "
             f"here {Path.cwd().name}."
         )
+    data, name = path.read_bytes(), path.name
+    if data.startswith(b"\x1f\x8b"):
+        try:
+            data = gzip.decompress(data)
+        except (OSError, EOFError, zlib.error) as error:
+            raise ValueError(f"{name} is a damaged gzip file: {error}. Fetch or pack it again.") from None
+    if data.startswith(b"PAR1"):
+        return _frame(_needs("pyarrow.parquet", name).read_table(io.BytesIO(data)).to_pylist(), "row")
+    if data.startswith(b"PK\3\4"):
+        rows = _sheet(data, name)
+        return _named(rows, name, columns, "row", _header_at(rows))
+    text, suffix = _decoded(data, name, encoding), Path(name.lower().removesuffix(".gz")).suffix
+    if suffix in (".json", ".jsonl", ".ndjson") or _is_json(text):
+        return _read_json(text, name, lines=suffix in (".jsonl", ".ndjson"))
+    rows, header = _read_csv(text, name, sep, suffix, columns is None)
+    return _named(rows, name, columns, "line", header)
+
+
+def tell(message: str) -> None:
+    """Print a line on any console: what its encoding lacks is shown as a question mark."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    print(message.encode(encoding, "replace").decode(encoding))
+
+
+def is_value(cell: Any) -> bool:
+    """Tell whether a cell holds a number, a date or a time, and no words."""
+    if not isinstance(cell, str):
+        return cell is not None
+    return bool(re.search(r"\d", cell)) and not re.search(r"[^\W\d_]", _NO_WORDS.sub("", cell.strip()))
+
+
+# --- what is no plain text ------------------------------------------------------------------------------------------
+
+
+def _needs(module: str, name: str) -> Any:
     try:
-        # -sig: Excel writes a mark at the beginning
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            if path.suffix.lower() not in (".json", ".jsonl"):
-                return _read_csv(file, path.name, sep)
-            rows = dict(_json_rows(file, path.name, lines=path.suffix.lower() == ".jsonl"))
-    except UnicodeDecodeError as error:
-        raise ValueError(
-            f"{path.name} is not in UTF-8 ({error}). Save it as UTF-8, which Excel calls 'CSV UTF-8'."
-        ) from error
-    return _frame(rows, list(dict.fromkeys(name for row in rows.values() for name in row)))
+        return importlib.import_module(module)
+    except ImportError:
+        command = 'python -m pip install -c constraints.txt -e ".[files]"'
+        raise ValueError(f"Reading {name} needs the package {module.partition('.')[0]}: {command}") from None
 
 
-def _frame(rows: dict[str, dict], columns: list[str]) -> pd.DataFrame:
-    cells = [[row.get(name) for name in columns] for row in rows.values()]
-    return pd.DataFrame(cells, index=list(rows), columns=columns, dtype=object)
+def _arrow_rows(folder: Path) -> list[dict]:
+    """What datasets' save_to_disk wrote: state.json lists the files of one part."""
+    if not (folder / "state.json").is_file():
+        inside = ", ".join(sorted(path.name for path in folder.glob("[!.]*"))[:10])
+        raise ValueError(f"{folder.name} is a folder of {inside or 'nothing'}. Name one of them, as FOLDER/NAME.")
+    arrow = _needs("pyarrow", folder.name)
+    files = json.loads((folder / "state.json").read_text(encoding="utf-8"))["_data_files"]
+    tables = [arrow.ipc.open_stream((folder / file["filename"]).read_bytes()).read_all() for file in files]
+    return arrow.concat_tables(tables).to_pylist()
 
 
-def _json_rows(file: TextIO, name: str, lines: bool) -> Iterator[tuple[str, dict]]:
-    if lines:
-        rows = [(f"line {n}", _parsed(line, name, n)) for n, line in enumerate(file, 1) if line.strip()]
-    else:
-        entries = _parsed(file.read(), name)
-        if not isinstance(entries, list):
-            raise ValueError(f"{name} should hold a list of objects, not a {type(entries).__name__}.")
-        rows = [(f"entry {n}", entry) for n, entry in enumerate(entries, 1)]
-    for place, row in rows:
-        if not isinstance(row, dict):
-            raise ValueError(f'{name}, {place}: is not an object, as in {{"text": "Hello"}}.')
-        yield place, row
-
-
-def _parsed(text: str, name: str, first_line: int = 1) -> Any:
+def _sheet(data: bytes, name: str) -> list[Row]:
+    openpyxl = _needs("openpyxl", name)
     try:
-        return json.loads(text)
+        sheets = openpyxl.load_workbook(io.BytesIO(data), data_only=True).worksheets
+    except (zipfile.BadZipFile, KeyError, ValueError) as error:
+        raise ValueError(f"{name} is no whole workbook ({error}). Save it as .xlsx, or as 'CSV UTF-8'.") from None
+    if len(sheets) > 1:
+        tell(f"{name}: of its {len(sheets)} sheets the first, {sheets[0].title!r}, is read")
+    rows = enumerate(sheets[0].iter_rows(values_only=True), 1)
+    return [(number, list(cells)) for number, cells in rows if any(cell is not None for cell in cells)]
+
+
+def _decoded(data: bytes, name: str, encoding: str) -> str:
+    zeros = [data[start::2].count(0) for start in (0, 1)]  # every second byte of most letters in UTF-16
+    to_try = ["utf-8", "cp1252"] if 8 * max(zeros) <= len(data) else [f"utf-16-{'bl'[zeros[1] > zeros[0]]}e"]
+    to_try = ["utf-16"] if data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else to_try
+    to_try = to_try if encoding == "auto" else [encoding]
+    problem: Exception = ValueError("it holds zero bytes")
+    for codec in to_try:
+        try:
+            text = data.decode(codec).removeprefix("\ufeff")
+        except (UnicodeError, LookupError) as error:
+            problem = error
+            continue
+        if "\0" in text:
+            break
+        if encoding == "auto" and codec != "utf-8":
+            hint = ". Are letters wrong? Name encoding=, for example 'cp1251'" if codec == "cp1252" else ""
+            tell(f"{name}: is not in UTF-8 and is read as {codec}{hint}")
+        return text
+    raise ValueError(
+        f"{name} cannot be read with encoding={encoding!r} ({problem}). Name the right one, or save the file as UTF-8, "
+        "which Excel calls 'CSV UTF-8'."
+    )
+
+
+# --- JSON -----------------------------------------------------------------------------------------------------------
+
+
+def _is_json(text: str) -> bool:
+    try:
+        return text.lstrip()[:1] in ("{", "[") and json.JSONDecoder().raw_decode(text.lstrip())[1] > 0
+    except json.JSONDecodeError:
+        return False
+
+
+def _read_json(text: str, name: str, lines: bool) -> pd.DataFrame:
+    """A list of objects, or an object a line, whichever it is; ``lines`` is what the name of the file promises."""
+    rows: Any
+    try:
+        rows, word = json.loads(text), "entry"
     except json.JSONDecodeError as error:
-        line = first_line + error.lineno - 1
-        raise ValueError(f"{name} is not JSON: line {line}, column {error.colno}: {error.msg}.") from None
+        if error.msg != "Extra data" and not lines:
+            raise _no_json(name, error) from None
+        rows, word = {}, "line"
+        for number, line in enumerate(text.split("\n"), 1):
+            try:
+                rows |= {number: json.loads(line)} if line.strip() else {}
+            except json.JSONDecodeError as error:
+                raise _no_json(name, error, number) from None
+    else:
+        rows, word = ([rows], "line") if isinstance(rows, dict) and lines else (rows, word)
+        if not isinstance(rows, list):
+            form = next((form for key, form in _OTHER_FORMS.items() if key in rows), "")
+            keys = ", ".join(map(repr, islice(rows, 8)))
+            raise ValueError(f"{name} should hold {_WANTED}. It holds one object with {keys}{form}.")
+        rows = dict(enumerate(rows, 1))
+    for number, row in rows.items():
+        if not isinstance(row, dict):
+            raise ValueError(f"{name}, {word} {number}: is not an object. Wanted is {_WANTED}.")
+    return _frame(rows.values(), word, rows)
 
 
-def _read_csv(file: TextIO, name: str, sep: str) -> pd.DataFrame:
+def _no_json(name: str, error: json.JSONDecodeError, line: int = 1) -> ValueError:
+    return ValueError(f"{name} is not JSON: line {line + error.lineno - 1}, column {error.colno}: {error.msg}.")
+
+
+def _frame(rows: Iterable[dict], word: str, numbers: Iterable[int] | None = None) -> pd.DataFrame:
+    rows = list(rows)
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    index = [f"{word} {number}" for number in numbers or range(1, len(rows) + 1)]
+    cells = [[row.get(name) for name in columns] for row in rows]
+    return pd.DataFrame(cells, index=index, columns=columns, dtype=object)
+
+
+# --- rows of cells --------------------------------------------------------------------------------------------------
+
+
+class _Split(NamedTuple):
+    """A text under one separator: its rows, which of them is the header, and the first thing that does not fit."""
+
+    sep: str
+    rows: list[Row]
+    header: int
+    width: int
+    problem: str
+
+
+def _read_csv(text: str, name: str, sep: str, suffix: str, has_header: bool) -> tuple[list[Row], int]:
+    """All rows of a text, and which of them is the header."""
     csv.field_size_limit(2**31 - 1)  # a cell may hold a whole book
-    reader = csv.DictReader(file, delimiter=sep, skipinitialspace=True, strict=True)
-    rows, columns, problem = {}, [""], ""
+    excel = re.match(r'"?sep=(.)"?\s*?(\r\n|\n|\r)', text)  # the first line of some of Excel's files
+    marks = [excel[1]] if excel else ["\t"] if suffix in (".tsv", ".tab") else _SEPARATORS
+    marks, skip = (marks if sep == "auto" else [sep]), int(excel is not None)
+    tried = [_split(text[:_SAMPLE_CHARACTERS], mark, skip, _SAMPLE_ROWS) for mark in marks]
+    fitting = [split for split in tried if split.width > 1 and not split.problem]
+    if len(fitting) > 1:
+        ways = " and by ".join(repr(split.sep) for split in fitting)
+        raise ValueError(f"{name} falls into columns by {ways}. Name the right one, for example sep={marks[0]!r}.")
+    chosen = (fitting or [max(tried, key=lambda split: split.width)])[0]
+    found = _split(text, chosen.sep, skip)
+    if found.problem:
+        header = [cell.strip() for cell in found.rows[found.header][1]] if found.rows else []
+        _check_header(header, found.rows[found.header + 1 :] if has_header else [], name)
+        raise ValueError(
+            f"{name} does not fall into its columns {header} with sep={chosen.sep!r}: {found.problem}. Texts that "
+            f"contain {chosen.sep!r} must stand in double quotes, and a double quote in them is written twice. If "
+            "another character separates the columns, name it, for example sep=';'."
+        )
+    return found.rows, found.header
+
+
+def _split(text: str, sep: str, skip: int, limit: int | None = None) -> _Split:
+    """Split a text; a quote in quotes is doubled, or stands after a backslash if only that gives columns."""
+    plain = _split_as(text, sep, skip, limit)
+    names = plain.rows[plain.header][1] if plain.rows else []
+    if len(names) > 1 and all(cell.startswith(" ") for cell in names[1:]):  # a, b, c
+        plain = _split_as(text, sep, skip, limit, skipinitialspace=True)
+    if '\\"' not in text:
+        return plain
+    escaped = _split_as(text, sep, skip, limit, escapechar="\\")
+    if escaped.problem or plain.rows == escaped.rows:
+        return plain
+    twice = 'quotes after a backslash, \\", can be read in two ways; write them twice, ""'
+    return escaped if plain.problem else plain._replace(problem=twice)
+
+
+def _split_as(text: str, sep: str, skip: int, limit: int | None, **dialect: Any) -> _Split:
+    rows: list[Row] = []
+    problem, begins = "", 1
     try:
-        columns = list(reader.fieldnames or [])
-        begins = reader.line_num + 1
-        for row in reader:
-            if None in row:
-                problem = problem or f": line {begins}: has more cells than the {len(columns)} of the first line"
-            rows[f"line {begins}"] = {name: value or None for name, value in row.items()}
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=sep, strict=True, **dialect)
+    except (TypeError, ValueError):
+        raise ValueError(f"sep={sep!r} must be one character, or 'auto'.") from None
+    try:
+        for cells in islice(reader, limit):
+            if cells and begins > skip:
+                rows.append((begins, cells))
             begins = reader.line_num + 1  # a text in quotes may go over several lines
     except csv.Error as error:
-        problem = f": line {reader.reader.line_num}: {error}"
-    if problem or (len(columns) == 1 and any(mark in columns[0] for mark in ";\t|")):
+        problem = f"line {reader.line_num}: {error}"
+    header = _header_at(rows)
+    names = rows[header][1] if rows else []
+    least = max((place for place, cell in enumerate(names, 1) if cell.strip()), default=0)
+    for line, cells in rows[header + 1 :]:
+        more = any(cell.strip() for cell in cells[len(names) :])
+        if more or len(cells) < least:
+            count = "more cells than the" if more else f"{len(cells)} cells, fewer than the"
+            return _Split(sep, rows, header, len(names), f"line {line}: has {count} {len(names)} of the first line")
+    return _Split(sep, rows, header, len(names), problem)
+
+
+def _header_at(rows: list[Row]) -> int:
+    """Where the header stands: in the first row, or below titles, which have words in their first cell only."""
+    filled = [[str(cell) for cell in cells if cell is not None and str(cell).strip()] for _, cells in rows[:6]]
+    at = next((place for place, cells in enumerate(filled[:-1]) if len(cells) > 1), 0)
+    titles, header = filled[:at], filled[at] if filled else []
+    is_title = at and all(len(cells) == 1 and len(cells[0].split()) > 1 for cells in titles)
+    like_names = len(set(header)) == len(header) and not any(cell[:1].isspace() or is_value(cell) for cell in header)
+    return at if is_title and like_names else 0
+
+
+def _named(rows: list[Row], name: str, columns: Sequence[str] | None, word: str, at: int) -> pd.DataFrame:
+    """Make a table of rows, of which the one at this place names the columns, if ``columns`` does not."""
+    rows = [(number, [None if cell == "" else cell for cell in cells]) for number, cells in rows]
+    if columns is not None:
+        widest = max((len(cells) for _, cells in rows), default=0)
+        if len(columns) != widest:
+            raise ValueError(f"columns= has {len(columns)} names, and {name} has {widest} columns.")
+        rows, at = [(0, list(columns)), *rows], 0
+    if at:
+        above = ", ".join(repr(str(cells[0]).strip()) for _, cells in rows[:at])
+        tell(f"{name}: {above} above the header is taken for a title and left out")
+    header = ["" if cell is None else str(cell).strip() for cell in (rows[at][1] if rows else [])]
+    body = rows[at + 1 :]
+    extra = 0 if columns else _extra_headers(body)
+    left_out = [number for number, _ in body[:extra]]
+    left_out += [number for number, cells in body[extra:] if len(header) > 1 and cells == rows[at][1]]
+    if left_out:
+        lines = ", ".join(map(str, left_out))
+        tell(f"{name}: {word} {lines} names or describes the columns once more and is left out")
+    body = [row for row in body if row[0] not in left_out]
+    if columns is None:
+        _check_header(header, body, name)
+    if any(len(cells) > len(header) for _, cells in body):
+        tell(f"{name}: rows end in separators without a cell, which are left out")
+    names = [cell or f"column {place}" for place, cell in enumerate(header, 1)]
+    names = [cell if cell not in names[:place] else f"{cell} ({place + 1})" for place, cell in enumerate(names)]
+    cells = [(row + [None] * len(names))[: len(names)] for _, row in body]
+    table = pd.DataFrame(cells, index=[f"{word} {number}" for number, _ in body], columns=names, dtype=object)
+    nameless = [column for column, cell in zip(names, header, strict=True) if not cell]
+    table = table.drop(columns=[column for column in nameless if table[column].isna().all()])
+    for column in (column for column in table if column not in header):
+        tell(f"{name}: {column!r} is a column without a name of its own, and holds {table[column].count()} cells")
+    return table
+
+
+def _extra_headers(body: list[Row]) -> int:
+    """How many rows below the header describe the columns once more: marked as Qualtrics and SurveyMonkey do it."""
+    if body and body[0][1][0] is None and {"Response", "Open-Ended Response"} & set(map(str, body[0][1])):
+        return 1
+    marked = [place for place, (_, cells) in enumerate(body[:3], 1) if any('"ImportId"' in str(cell) for cell in cells)]
+    return max(marked, default=0)
+
+
+def _check_header(header: list[str], body: list[Row], name: str) -> None:
+    """Refuse a first line that names no columns: numbers, dates, prose, cells of the rows below; or a title."""
+    if not body or _PLAIN_NAMES & {cell.casefold() for cell in header}:
+        return
+    columns = [[cell for cell in column if cell] for column in zip_longest(*(row for _, row in body[:_SAMPLE_ROWS]))]
+    n_words = len(header[0].split()) if len(header) == 1 and not header[0].endswith("?") else 0
+    is_prose = n_words > (2 if header[0].endswith((".", "!")) else 4)
+    is_title = any(str(cell).strip().casefold() == "text" for _, row in body[:5] for cell in row)
+    is_date = re.match(r"\W?\d{1,4}[-./]\d{1,2}[-./]\d{1,4}\b", header[0])
+    again = [cell and 5 * column.count(cell) >= len(column) > 0 for cell, column in zip(header, columns, strict=False)]
+    if is_prose or is_title or is_date or any(again) or any(map(is_value, header)):
         raise ValueError(
-            f"{name} does not fall into its columns {columns} with sep={sep!r}{problem}. Texts that contain {sep!r} "
-            "must stand in double quotes, and a double quote in them is written twice. If another character separates "
-            "the columns, name it, for example sep=';'."
+            f"The first line of {name} looks like data: {', '.join(map(repr, header[:6]))}. Wanted is a line with a "
+            "short name for each column, then a row a text. Put one above it, or give the names as columns=."
         )
-    return _frame(rows, columns)
-
-
-def read_texts(
-    path: str | Path, *, text_column: str | None = None, label_column: str | list[str] | None = None, sep: str = ","
-) -> pd.DataFrame:
-    """Read your own texts from a CSV file with a header line, in UTF-8.
-
-    Parameters
-    ----------
-    path : str or Path
-        The file.
-    text_column : str, optional
-        The column with the texts. Default: the one called ``text``, else the first.
-    label_column : str or list of str, optional
-        A column to colour by. Default: the one called ``label``, if there is one. Those of a list keep their names.
-    sep : str, default ","
-        The character between the columns. Excel writes ``";"`` in countries whose decimals have a comma.
-
-    Returns
-    -------
-    DataFrame
-        Column ``text`` and, where there is one, ``label``, in which numbers are numbers; or the columns of the list.
-        Rows without a text are left out and logged; "None" and "NA" are texts.
-
-    Raises
-    ------
-    ValueError
-        If the file is empty, is not UTF-8, does not fall into columns, or lacks the column; the message names the
-        columns that are there.
-
-    Examples
-    --------
-    >>> from pathlib import Path
-    >>> from course_utils.data import read_texts
-    >>> Path("notes.csv").write_text("id,words,score\\n1,Hello,3\\n2,Bye,4\\n", encoding="utf-8")
-    33
-    >>> read_texts("notes.csv", text_column="words", label_column="score").to_dict("list")
-    {'text': ['Hello', 'Bye'], 'label': [3, 4]}
-    """
-    table, file = read_table(path, sep=sep), Path(path).name
-    columns = list(table.columns)
-    if not columns:
-        raise ValueError(f"{file} is empty.")
-    text_column = text_column or ("text" if "text" in columns else columns[0])
-    if label_column is None:
-        label_column = "label" if "label" in columns else []
-    labels = {"label": label_column} if isinstance(label_column, str) else {name: name for name in label_column}
-    for name, column in (("text_column", text_column), *(("label_column", column) for column in labels.values())):
-        if column not in columns:
-            raise ValueError(f"{name}={column!r} is not in {file}, which has the columns {columns}.")
-    has_text = table[text_column].notna() & (table[text_column].astype(str).str.strip() != "")
-    if not has_text.any():
-        raise ValueError(f"Column {text_column!r} of {file} holds no text.")
-    if not has_text.all():
-        logger.warning("%d of %d rows of %s have no text and are left out.", sum(~has_text), len(table), file)
-    kept = table[has_text].reset_index(drop=True)
-    frame = pd.DataFrame({"text": kept[text_column].astype(str)})
-    for name, column in labels.items():
-        numbers = pd.to_numeric(kept[column], errors="coerce")
-        frame[name] = numbers if numbers.notna().equals(kept[column].notna()) else kept[column].infer_objects()
-    frame.attrs["source"] = file
-    return frame

@@ -280,15 +280,13 @@ class EmbeddingVisualizer(AnswerRanking):
 
 
 def _place(vectors: np.ndarray, method: str, seed: int, options: dict[str, float]) -> np.ndarray:
-    """Points of a map, with remedies where there are too few points for the options or umap is not installed."""
-    n, perplexity, n_neighbors = len(vectors), options.get("perplexity", 0), options.get("n_neighbors", 1)
-    if not 3 * perplexity < n:
-        raise ValueError(
-            f"perplexity={perplexity:g} is too large for {n} points, questions and answers together: it should be "
-            f"below a third of them. Give more pairs, or a perplexity of {max(n // 10, 2)}."
-        )
-    if not n_neighbors < n:
-        raise ValueError(f"n_neighbors={n_neighbors} must be below {n}, the number of points.")
+    """Points of a map, with smaller options where there are few points, and a remedy where umap is not installed."""
+    n = len(vectors)
+    most = {"perplexity": max((n - 1) // 3, 1), "n_neighbors": n - 1}
+    for name, value in options.items():
+        if value > most[name]:
+            logger.warning("%s=%g is too much for %d points; %d is taken.", name, value, n, most[name])
+    options = {name: min(value, most[name]) for name, value in options.items()}
     try:
         return project(vectors, method, random_state=seed, **options | FEWER_STEPS.get(method, {}))
     except ImportError as error:

@@ -4,6 +4,7 @@ from .cache import EmbeddingCache as EmbeddingCache
 from .catalog import CATALOG as CATALOG, DEFAULT_MODEL as DEFAULT_MODEL, ModelCard as ModelCard
 from .catalog import UnknownModelError as UnknownModelError, find_model as find_model
 from .endpoint import ENDPOINTS as ENDPOINTS, EndpointError as EndpointError, RemoteEmbedder as RemoteEmbedder
+from .endpoint import PUBLISHED_SIMILARITIES as PUBLISHED_SIMILARITIES
 from .loading import load_embedder as load_embedder
 from .local import LocalEmbedder as LocalEmbedder
 from .stored import StoredVectors as StoredVectors, StoredVectorsError as StoredVectorsError

@@ -18,6 +18,7 @@ import numpy as np
 
 from course_utils.embedding.cache import EmbeddingCache
 from course_utils.embedding.catalog import DEFAULT_MODEL, ModelCard
+from course_utils.embedding.receipt import receipt
 from course_utils.embedding.weights import ModelUnavailableError
 from course_utils.progress import progress_bar
 
@@ -94,6 +95,7 @@ class Embedder(ABC):
     def __init__(self, card: ModelCard, fingerprint: str, max_length: int, dim: int, cache: EmbeddingCache | bool):
         self.card, self.fingerprint, self.max_length, self._dim = card, fingerprint, max_length, dim
         self.cache = (EmbeddingCache() if cache else None) if isinstance(cache, bool) else cache
+        self._receipts: set[int] = set()  # for which texts it was said what is not read of them
 
     @property
     def embedding_dim(self) -> int:
@@ -188,6 +190,34 @@ class Embedder(ABC):
         options = self._checked(options, given, self.card.document_prompt)
         return self._encode(sentences, options, batch_size, show_progress_bar)
 
+    def receipt(self, sentences: Sequence[str], options: EmbeddingOptions | None = None) -> str:
+        """Say how many texts are too long and what share of their words is unread, and how many look foreign.
+
+        :meth:`encode` logs it for a list of texts, once.
+
+        Parameters
+        ----------
+        sentences : sequence of str
+            The texts.
+        options : EmbeddingOptions, optional
+            The prompt and length they are embedded with.
+
+        Returns
+        -------
+        str
+            One line; "" where all is read.
+        """
+        options = options or EmbeddingOptions()
+        prompt = self.card.prompt_for(options.instruction or "") if options.prompt is None else options.prompt
+        max_length = options.max_length or self.max_length
+        texts = list(sentences)
+        self._receipts.add(hash((prompt, max_length, *texts)))
+        try:
+            tokenizer = self.tokenizer
+        except ModelUnavailableError:
+            tokenizer = None  # it is elsewhere
+        return receipt(texts, tokenizer, prompt, max_length, self.card.languages)
+
     def _encode(
         self, sentences: str | Sequence[str], options: EmbeddingOptions, batch_size: int, show: bool | None
     ) -> np.ndarray:
@@ -199,6 +229,10 @@ class Embedder(ABC):
         n_empty = sum(not text.strip() for text in texts)
         if n_empty:
             logger.warning("%d of %d texts are empty; their vectors mean nothing.", n_empty, len(texts))
+        if not isinstance(sentences, str) and hash((options.prompt, options.max_length, *texts)) not in self._receipts:
+            unread = self.receipt(texts, options)
+            if unread:
+                logger.warning("%s.", unread)
         vectors = self._compute(texts, options, batch_size, show)[:, : options.truncate_dim]
         if options.normalize_embeddings:  # after truncation: a cut unit vector is no longer one
             norms = np.linalg.norm(vectors, axis=1, keepdims=True)

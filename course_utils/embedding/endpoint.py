@@ -2,28 +2,28 @@
 
 A :class:`RemoteEmbedder` sends the texts that are not in the cache to ``BASE_URL/embeddings``, several requests at a
 time. Waiting and asking again where a server is busy or a line drops is the ``openai`` client's own; what is added is
-that every answer is checked, kept as soon as it is there, and asked for again if it is broken. Nothing that a server
-says is repeated in an error, because servers like to quote the key or the text.
+that every answer is checked (:mod:`course_utils.embedding.answers`), kept as soon as it is there, and asked for again
+if it is broken.
 """
 
 import asyncio
+import difflib
 import hashlib
 import json
 import logging
 import os
 import socket
-import tomllib
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from importlib.util import find_spec
-from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import numpy as np
 
+from course_utils.embedding.answers import KNOWN, Answer, Failure, is_loopback, open_client, read_answer, read_refusal
 from course_utils.embedding.base import Embedder, EmbeddingOptions, Parts
 from course_utils.embedding.cache import EmbeddingCache
 from course_utils.embedding.catalog import ModelCard, UnknownModelError, find_model
@@ -33,7 +33,8 @@ logger = logging.getLogger(__name__)
 _TRIES = 3  # of a request whose answer is broken; what HTTP itself calls an error is the client's to count
 _PAUSE = 0.5  # seconds before the second of them
 _GIVE_UP = 3  # texts that were refused before any was accepted: then it is not the texts
-_MAY_BE_ONE_TEXT = (400, 413, 422, 500)  # some servers answer 500 where one text of a batch gives no number
+#: Short and of two meanings: they tell the dimensions of a vector, and whether the server looks at a text at all.
+_TRIAL = ("How long is a vector?", "Tomorrow it will rain.")
 
 
 class EndpointError(RuntimeError):
@@ -57,17 +58,18 @@ class Endpoint(NamedTuple):
     characters: int = 60_000  # a request; a longer text goes alone
     connections: int = 8  # at once; a server on a laptop has enough to do with two
 
+    @property
+    def doubt(self) -> str:
+        """What may be wrong with the address, as a question."""
+        if self.base_url.endswith("/v1"):
+            return "is this the address of a server that speaks OpenAI's /v1/embeddings?"
+        return f"is /v1 missing at the end of the address? Try {self.base_url.removesuffix('/api')}/v1"
 
-_KNOWN = tomllib.loads(Path(__file__).with_name("endpoints.toml").read_text(encoding="utf-8"))
+
 #: Name -> Endpoint, in the order of endpoints.toml.
-ENDPOINTS = {name: Endpoint(**preset) for name, preset in _KNOWN["presets"].items()}
-
-
-class _Failure(NamedTuple):
-    """Why a request gave no vectors, and whether one of its texts may be the reason; if not, the whole run stops."""
-
-    why: str
-    may_be_one_text: bool = False
+ENDPOINTS = {name: Endpoint(**preset) for name, preset in KNOWN["presets"].items()}
+#: Two queries, two documents, and for some models the similarities that its makers state.
+PUBLISHED_SIMILARITIES = KNOWN["published"]
 
 
 class RemoteEmbedder(Embedder):
@@ -91,7 +93,7 @@ class RemoteEmbedder(Embedder):
     requests_per_minute : float, optional
         Begin no more than that; None for no limit. A request that is repeated counts once.
     timeout : float, default 120.0
-        Seconds to wait for an answer.
+        Seconds to wait for a whole answer.
     cache : EmbeddingCache or bool, default True
         As in :func:`~course_utils.embedding.load_embedder`. Without one, what came before an error is lost.
 
@@ -127,6 +129,7 @@ class RemoteEmbedder(Embedder):
         self.served_model, self.dimensions = model, dimensions
         self.connections = connections or self.endpoint.connections
         self.requests_per_minute, self.timeout = requests_per_minute, timeout
+        self._varied = False  # whether two texts were seen to get two vectors
         # In a function, so that nothing that lists attributes shows the key.
         self._key_now = lambda: (api_key or os.environ.get(self.endpoint.key_variable, "")).strip()
         try:
@@ -145,10 +148,10 @@ class RemoteEmbedder(Embedder):
 
     @property
     def embedding_dim(self) -> int:
-        """Number of dimensions of a full vector; for a model that the catalogue does not know, one text is sent."""
+        """Number of dimensions of a full vector; for a model that the catalogue does not know, two texts are sent."""
         if not self._dim:
             options = EmbeddingOptions(prompt="", max_length=self.max_length)
-            self._dim = self._compute(["How long is a vector?"], options, 1, False).shape[1]
+            self._dim = self._compute(list(_TRIAL), options, len(_TRIAL), False).shape[1]
         return self._dim
 
     def _checked_length(self, max_length: int | None) -> int:
@@ -182,7 +185,8 @@ class RemoteEmbedder(Embedder):
             )
 
     def _stop(self, why: str) -> EndpointError:
-        return EndpointError(f"{self!r} stopped: {why}. {self._kept()}; ask again to go on.")
+        end = "" if why.endswith("?") else "."
+        return EndpointError(f"{self!r} stopped: {why}{end} {self._kept()}; ask again to go on.")
 
     def _kept(self) -> str:
         return "There is no cache, so what came is lost" if self.cache is None else "What came is in the cache"
@@ -197,7 +201,7 @@ class RemoteEmbedder(Embedder):
             raise self._stop(f"it needs a key in the environment variable {self.endpoint.key_variable}")
         if not (key.isascii() and key.isprintable()):
             raise self._stop("the key holds characters that no key has; was it copied whole, and nothing else?")
-        if url.hostname in ("localhost", "127.0.0.1"):  # the client would try for 20 seconds
+        if is_loopback(url.hostname):  # the client would try for 20 seconds
             try:
                 port = url.port or {"http": 80, "https": 443}[url.scheme]
                 socket.create_connection((url.hostname, port), timeout=self.timeout).close()
@@ -209,42 +213,63 @@ class RemoteEmbedder(Embedder):
 
         A batch that is refused is halved until the text is found that is to blame.
         """
-        from openai import AsyncOpenAI
-
         todo, pace = self._batches(texts, batch_size), asyncio.Lock()
         refused: dict[int, str] = {}
-        accepted = False
+        accepted, n_words, n_unread = False, 0, 0
 
         async def work() -> None:
-            nonlocal accepted
+            nonlocal accepted, n_words, n_unread
             while todo:
                 batch = todo.popleft()
                 if self.requests_per_minute:
                     await pace.acquire()
                     asyncio.get_running_loop().call_later(60 / self.requests_per_minute, pace.release)
-                answer = await self._request(client, [texts[position] for position in batch])
-                if isinstance(answer, np.ndarray):
+                asked = [texts[position] for position in batch]
+                answer = await self._request(client, asked)
+                if isinstance(answer, Answer):
+                    await self._check_varied(client, answer.vectors)
                     accepted = True
-                    answers.put((batch, answer))
+                    n_words += (sent := sum(len(text.split()) for text in asked))
+                    n_unread += max(sent - answer.tokens, 0) if answer.tokens else 0  # a word is a token at least
+                    answers.put((batch, answer.vectors))
                 elif not answer.may_be_one_text:
                     raise self._stop(answer.why)
                 elif len(batch) > 1:
                     todo.extendleft([batch[len(batch) // 2 :], batch[: len(batch) // 2]])
                 else:
                     refused[batch[0]] = answer.why
-                    if not accepted and len(refused) >= _GIVE_UP:
+                    if not self._dim:  # only the course's own texts are sent before it is known
+                        raise self._stop(_refused(answer.why))
+                    if not accepted and not answer.is_one_text and len(refused) >= _GIVE_UP:
                         raise self._stop(f"it refuses every text ({answer.why})")
 
-        settings = {"base_url": self.endpoint.base_url, "timeout": self.timeout, "max_retries": self.max_retries}
+        key = self._key_now() or "none"
         try:
-            async with AsyncOpenAI(api_key=self._key_now() or "none", **settings) as client:
-                client.organization = client.project = None  # read from OPENAI_… whatever the endpoint is
-                async with asyncio.TaskGroup() as workers:  # where one of them stops, the others are cancelled
-                    for _ in range(self.connections):
-                        workers.create_task(work())
+            # where one of the workers stops, the others are cancelled
+            async with (
+                open_client(self.endpoint.base_url, key, self.timeout, self.max_retries) as client,
+                asyncio.TaskGroup() as workers,
+            ):
+                for _ in range(self.connections):
+                    workers.create_task(work())
         except ExceptionGroup as stops:
             raise stops.exceptions[0] from None
+        if n_unread:
+            share = 100 * n_unread / n_words
+            logger.warning(
+                "%r cuts texts: by its own count it did not read %.0f %% of the words, or more.", self, share
+            )
         return refused
+
+    async def _check_varied(self, client: Any, vectors: np.ndarray) -> None:
+        """Ask for two texts of our own where nothing has shown yet that vectors depend on their texts."""
+        if not self._varied and np.allclose(vectors, vectors[0], rtol=1e-3):
+            trial = await self._request(client, list(_TRIAL))
+            if isinstance(trial, Failure):
+                raise self._stop(_refused(trial.why))
+            if np.allclose(trial.vectors, trial.vectors[0], rtol=1e-3):
+                raise self._stop("it gives one vector for all texts, as a model does that did not load")
+        self._varied = True
 
     def _batches(self, texts: dict[int, str], batch_size: int) -> deque[list[int]]:
         batches: deque[list[int]] = deque()
@@ -258,53 +283,46 @@ class RemoteEmbedder(Embedder):
             characters_left -= len(text)
         return batches
 
-    async def _request(self, client: Any, texts: list[str]) -> np.ndarray | _Failure:
+    async def _request(self, client: Any, texts: list[str]) -> Answer | Failure:
+        import httpx2
         import openai
 
-        options = {"dimensions": self.dimensions} if self.dimensions else {}
+        body = {"input": texts, "model": self.served_model} | (
+            {"dimensions": self.dimensions} if self.dimensions else {}
+        )
         for attempt in range(_TRIES):
             await asyncio.sleep(_PAUSE * attempt)
             try:
-                raw = await client.embeddings.with_raw_response.create(
-                    input=texts, model=self.served_model, encoding_format="float", **options
-                )
-                answer = _checked_vectors(raw.text, len(texts), self._dim)
-                if isinstance(answer, np.ndarray):
-                    break
+                raw = await client.post("/embeddings", body=body, cast_to=httpx2.Response)
+                answer = read_answer(raw.text, len(texts), self._dim, self.endpoint.doubt)
             except openai.APIStatusError as error:
-                code = error.status_code
-                return _Failure(
-                    f"HTTP {code}, {_KNOWN['refusals'].get(str(code), 'the server failed')}", code in _MAY_BE_ONE_TEXT
-                )
+                return read_refusal(error.status_code, error.response.text, self.endpoint.doubt)
             except openai.APIConnectionError:
-                return _Failure(f"no answer within {self.timeout:g} seconds, or no connection; is the server running?")
+                return Failure(
+                    f"no whole answer within {self.timeout:g} seconds, or no connection; is the server running?"
+                )
             except Exception as error:  # its words are not ours, and may hold a key or a text
-                return _Failure(f"{type(error).__name__} in the client")
+                return Failure(f"{type(error).__name__} in the client")
+            if isinstance(answer, Answer) or answer.is_one_text:
+                break
         return answer
 
 
-def _checked_vectors(answer: str, n_texts: int, dim: int) -> np.ndarray | _Failure:
-    """The vectors of an answer in the order of the texts; ``dim`` 0 takes any number of dimensions."""
-    try:
-        data = json.loads(answer)["data"]
-        vector_of = {row["index"]: row["embedding"] for row in data}
-        vectors = np.array([vector_of[position] for position in range(n_texts)], dtype=np.float32)
-        if len(data) != n_texts or vectors.ndim != 2:
-            raise ValueError("too many rows, or numbers in place of vectors")
-    except (ValueError, TypeError, KeyError):
-        return _Failure("the answer is not one vector of one length for each text of the request", True)
-    if dim and vectors.shape[1] != dim:
-        return _Failure(f"vectors of {vectors.shape[1]} dimensions came, not of {dim}; is it the right model?", True)
-    if not np.isfinite(vectors).all():
-        return _Failure("a vector holds values that are no numbers (NaN)", True)
-    return vectors
+def nearest_endpoint(name: str) -> str:
+    """The preset that may be meant by a misspelt name, or ""."""
+    return next(iter(difflib.get_close_matches(name.strip().lower(), ENDPOINTS, n=1)), "")
+
+
+def _refused(why: str) -> str:
+    return f"it refuses two short texts of the course's own, sent to try it ({why})"
 
 
 def _checked_url(url: str) -> str:
     """A base URL without its end; its words are kept out of the message, as it may hold a password."""
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError(f"endpoint must be one of {', '.join(ENDPOINTS)}, or an address that begins with http.")
+        hint = f" Did you mean {close!r}?" if (close := nearest_endpoint(url)) else ""
+        raise ValueError(f"endpoint must be one of {', '.join(ENDPOINTS)}, or an address that begins with http.{hint}")
     if parts.username or parts.password or parts.query or parts.fragment:
         raise ValueError("endpoint must not hold a user name, a password or what follows a ?; give api_key= instead.")
     return url.rstrip("/").removesuffix("/embeddings")

@@ -8,11 +8,11 @@ from typing import Any
 
 from course_utils.embedding.base import Embedder
 from course_utils.embedding.cache import EmbeddingCache
-from course_utils.embedding.catalog import DEFAULT_MODEL, ModelCard
-from course_utils.embedding.endpoint import ENDPOINTS, RemoteEmbedder
+from course_utils.embedding.catalog import DEFAULT_MODEL, ModelCard, UnknownModelError
+from course_utils.embedding.endpoint import ENDPOINTS, RemoteEmbedder, nearest_endpoint
 from course_utils.embedding.local import LocalEmbedder
 from course_utils.embedding.stored import StoredVectors
-from course_utils.embedding.weights import ModelUnavailableError, find_weights, fingerprint, missing_parts
+from course_utils.embedding.weights import ModelUnavailableError, find_weights, fingerprint, foreign_code, missing_parts
 from course_utils.paths import shown
 
 
@@ -65,6 +65,8 @@ def load_embedder(
         elsewhere: Embedder = RemoteEmbedder(endpoint, served_model, cache=cache)
     elif name.endswith(".safetensors"):
         elsewhere = StoredVectors(name)
+    elif served_model and (meant := nearest_endpoint(endpoint)) and not Path(name).exists():
+        raise UnknownModelError(f"There is no endpoint {endpoint!r}; did you mean '{meant}:{served_model}'?")
     else:
         return _load_local(name, dtype, cache)
     if dtype != "float32":
@@ -74,13 +76,17 @@ def load_embedder(
 
 def _load_local(name: str, dtype: str, cache: EmbeddingCache | bool) -> LocalEmbedder:
     folder, card = find_weights(name)
+    if foreign := foreign_code(folder):
+        raise ModelUnavailableError(
+            f"The model {shown(name)!r} {foreign}. A server that runs it can be asked instead (docs/large_models.md)."
+        )
     missing = missing_parts(folder)
     if missing:
         raise _unusable(name, f"lacks {' and '.join(missing)}")
     try:
         model, decides = _open_model(folder, card, dtype)
     except Exception as error:  # each of the libraries underneath has its own classes for a damaged file
-        raise _unusable(name, f"is there but does not load ({type(error).__name__})") from error
+        raise _unusable(name, f"is there but does not load ({type(error).__name__}): a file is damaged") from error
     return LocalEmbedder(model, card or _card_from(model, name), fingerprint=decides, cache=cache)
 
 

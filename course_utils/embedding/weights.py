@@ -6,6 +6,7 @@ expected. Loading is for :mod:`course_utils.embedding.loading`.
 
 import hashlib
 import json
+import logging
 import os
 import re
 import threading
@@ -14,9 +15,12 @@ from contextlib import suppress
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from course_utils.embedding.catalog import DEFAULT_MODEL, ModelCard, UnknownModelError, find_model
 from course_utils.paths import file_sha256, shown
+
+logger = logging.getLogger(__name__)
 
 
 class ModelUnavailableError(RuntimeError):
@@ -194,6 +198,34 @@ def missing_parts(folder: Path) -> list[str]:
         files = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
         missing += sorted(file for file in files if not (index.parent / file).is_file())
     return missing
+
+
+def foreign_code(folder: Path) -> str:
+    """Say why a folder cannot be loaded here even if it is whole, for a message; "" for most.
+
+    It asks for Python code that came with the model, or has an architecture that transformers does not know.
+    """
+    import transformers  # takes a second, so not at import
+
+    types = [module.get("type", "") for module in _read_json(folder / "modules.json") or []]
+    own_code = not all(find_spec(name.partition(".")[0]) for name in types if name)
+    for path in (folder / "config.json", *folder.glob("*/config.json")):
+        config = _read_json(path) or {}
+        architecture, own = config.get("model_type"), "auto_map" in config
+        if architecture and architecture not in transformers.CONFIG_MAPPING:
+            if not own:
+                known = f"transformers {transformers.__version__}"
+                return f"has the architecture {architecture!r}, which is unknown to {known}"
+            own_code = True
+        elif own:
+            logger.warning("%s brings code of its own; transformers' %s runs in its place.", folder.name, architecture)
+    return "needs code of its own, which the course does not run" if own_code else ""
+
+
+def _read_json(path: Path) -> Any:
+    """What a file holds, None where it is not there or broken."""
+    with suppress(OSError, ValueError):
+        return json.loads(path.read_text(encoding="utf-8"))
 
 
 def fingerprint(folder: Path) -> str:

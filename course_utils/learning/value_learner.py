@@ -22,7 +22,7 @@ from sklearn.base import RegressorMixin
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GroupKFold, GroupShuffleSplit
 
-from course_utils.data import TensorFileError, read_tensors, read_texts, write_tensors
+from course_utils.data import TensorFileError, read_scored, read_tensors, write_tensors
 from course_utils.embedding import Embedder, EmbeddingCache, ModelUnavailableError, UnknownModelError
 from course_utils.learning import ridge
 from course_utils.learning.text_embedder import TextEmbedder
@@ -31,6 +31,7 @@ from course_utils.measuring import intervals
 logger = logging.getLogger(__name__)
 
 _FORMAT, _VERSION = "text-embeddings-course value learner", 2
+_SAVED = ("instruction", "embedding_dim", "ridge_alpha", "score_range")
 _MARKS = string.punctuation + " ”’»。、؟।"
 # attributes of the model that are the learner's as well
 _LEARNED = ("alpha_", "coef_", "intercept_", "loo_errors_", "n_samples_", "n_groups_", "intervals_stale_")
@@ -104,6 +105,9 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
     ridge_alpha : float, optional
         How strongly weights are held back, above 0. Default: the one of :data:`ALPHAS` with the smallest mean squared
         error on groups left out one after the other, each group counting once.
+    score_range : (float, float), optional
+        The ends of the scale: predictions and the limits of intervals are moved onto it, ranks and explanations are
+        made before. Default: no ends.
 
     Attributes
     ----------
@@ -143,6 +147,7 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
     """
 
     ridge_alpha: float | None = None
+    score_range: tuple[float, float] | None = None
     training_examples: list[RankingExample] = field(default_factory=list, init=False)
     # an alpha that was found, and what it was chosen from: where it is measured it has to be chosen again
     _searched: dict[float | None, Sequence[float]] = field(default_factory=dict, init=False)
@@ -196,18 +201,26 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
         self.training_examples.append(_checked(RankingExample(text, score, metadata, group)))
 
     def add_training_examples(
-        self, examples: Any, *, text_column: str = "text", score_column: str = "score", group_column: str | None = None
+        self,
+        examples: Any,
+        *,
+        text_column: str | None = None,
+        score_column: str = "score",
+        group_column: str | None = None,
+        **reading: Any,
     ) -> int:
         """Add several examples: all or none.
 
         Parameters
         ----------
-        examples : iterable of RankingExample, DataFrame, or path of a CSV file in UTF-8
-            The examples. Rows of a file that have no text are left out.
+        examples : iterable of RankingExample, DataFrame, or path of a file
+            The examples. Rows of a file that have no text are left out and logged.
         text_column, score_column : str, default "text" and "score"
-            Columns of the table or file.
+            Columns of the table or file; for a file see :func:`~course_utils.data.read_scored`.
         group_column : str, optional
             The column that says what each text belongs to.
+        **reading
+            For a file: ``sep``, ``encoding``, ``columns``; see :func:`course_utils.data.tables.read_table`.
 
         Returns
         -------
@@ -219,10 +232,10 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
         TypeError, ValueError
             If an example is not usable; the message says which one.
         """
-        columns = [name for name in (text_column, score_column, group_column) if name is not None]
+        columns = [text_column or "text", score_column, *([group_column] if group_column else [])]
         if isinstance(examples, (str, Path)):
-            examples = read_texts(examples, text_column=text_column, label_column=columns[1:])
-            examples = examples.rename(columns={"text": text_column})
+            reading |= {"text_column": text_column, "score_column": score_column, "group_column": group_column}
+            examples = read_scored(examples, **reading).set_axis(columns, axis="columns")
         if isinstance(examples, pd.DataFrame):
             missing = [name for name in columns if name not in examples]
             if missing:
@@ -407,6 +420,9 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
             raise ValueError(f"There is {count} to learn from; add at least two, better 50.")
         if np.ptp(scores) == 0:
             raise ValueError(f"All {len(scores)} scores are {scores[0]:g}: there is nothing to tell apart. Add others.")
+        low, high = self._ends()
+        if not low <= scores.min() <= scores.max() <= high:
+            raise ValueError(f"score_range={self.score_range} leaves out scores: {scores.min():g} to {scores.max():g}.")
         texts, given = [example.text for example in examples], [example.group for example in examples]
         X = self._features(texts)
         groups = ridge.joined_groups(given, map(_without_form, texts), ridge.equal_rows(X))
@@ -415,6 +431,12 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
             copies = "copies of a text are one. Add examples, or lower cv_folds."
             raise ValueError(f"{n_parts} parts cannot be made of {n_groups} different groups; {copies}")
         return X, scores, groups
+
+    def _ends(self) -> tuple[float, float]:
+        low, high = self.score_range or (-math.inf, math.inf)
+        if not low < high:
+            raise ValueError(f"score_range={self.score_range!r} must be two numbers, the smaller first.")
+        return low, high
 
     def _features(self, texts: Sequence[str], model: ridge.RidgeModel | None = None) -> np.ndarray:
         """What ridge sees, in float64; checked, because :meth:`transform` may be somebody else's."""
@@ -450,13 +472,19 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
             because it comes from all errors on groups left out together; for a single kind of text nothing is promised.
             Too few groups for the confidence (fewer than 4 for 0.8, 9 for 0.9, 19 for 0.95) give infinite limits, and
             the log says how many it takes. Source: :meth:`~course_utils.learning.ridge.RidgeModel.half_width`.
+            With ``score_range`` limits stop at the ends of the scale: intervals there are shorter, and hold as many
+            scores as before, since no score lies beyond; infinite limits become the whole scale.
         """
-        scores = self.model_.predict(self._features([X] if isinstance(X, str) else X, self.model_))
+        free = self._predict_freely([X] if isinstance(X, str) else X)
+        scores = np.clip(free, *self._ends())
         if not return_interval:
             return float(scores[0]) if isinstance(X, str) else scores
         width = self.model_.half_width(confidence)
-        limits = np.column_stack([scores - width, scores + width])
+        limits = np.clip(np.column_stack([free - width, free + width]), *self._ends())
         return (float(scores[0]), limits[0]) if isinstance(X, str) else (scores, limits)
+
+    def _predict_freely(self, texts: Sequence[str]) -> np.ndarray:
+        return self.model_.predict(self._features(texts, self.model_))
 
     def rank_texts(self, texts: Sequence[str]) -> list[tuple[str, float]]:
         """Sort texts by predicted score, best first.
@@ -474,8 +502,9 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
         """
         texts = list(texts)
         distinct = list(dict.fromkeys(texts))
-        score = dict(zip(distinct, self.predict(distinct).tolist(), strict=True)) if texts else {}
-        return sorted(((text, score[text]) for text in texts), key=lambda pair: -pair[1])
+        free = dict(zip(distinct, self._predict_freely(distinct).tolist(), strict=True)) if texts else {}
+        low, high = self._ends()
+        return [(text, min(max(free[text], low), high)) for text in sorted(texts, key=lambda text: -free[text])]
 
     def explain(self, text: str, k: int = 5) -> Explanation:
         """Name the training examples and the words of the text that move its score most.
@@ -495,13 +524,13 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
         Explanation
             The score and two tables.
         """
-        score = self.predict(text)
+        (score,) = self._predict_freely([text]).tolist()
         table = pd.DataFrame(self.training_examples[: self.n_samples_])[["text", "score"]]
         rows, row = self._features(table["text"].tolist()), self._features([text])[0]
         table["effect"] = self.model_.effects(rows, table["score"].to_numpy(), row)
         words = text.split()
         shorter = [" ".join(words[:i] + words[i + 1 :]) for i in range(len(words))] if len(words) > 1 else []
-        effects = score - self.predict(shorter) if shorter else np.empty(0)
+        effects = score - self._predict_freely(shorter) if shorter else np.empty(0)
         by_word = pd.DataFrame({"word": words[: len(shorter)], "position": range(len(shorter)), "effect": effects})
         return Explanation(score, _strongest(table, "effect", k), _strongest(by_word, "effect", k))
 
@@ -556,7 +585,7 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
             # where a folder lies on this machine is nobody's business
             "embedder": Path(name).name if Path(name).exists() else name,
             "fingerprint": embedder.fingerprint,
-            "parameters": {key: getattr(self, key) for key in ("instruction", "embedding_dim", "ridge_alpha")},
+            "parameters": {key: getattr(self, key) for key in _SAVED},
             "learned": {name: value for name, value in learned.items() if not isinstance(value, np.ndarray)},
             "searched": self._searched.get(self.ridge_alpha),
         }
@@ -672,7 +701,8 @@ def _checked(example: Any, where: str = "") -> RankingExample:
     except UnicodeEncodeError as error:
         raise ValueError(f"{where}text holds half a character at position {error.start} (a lone surrogate).") from None
     if isinstance(score, (bool, np.bool)) or not isinstance(score, Real):
-        raise TypeError(f"{where}score is a {type(score).__name__} and not a number (for yes and no, give 1 and 0).")
+        found = f"{score!r}, a {type(score).__name__}"
+        raise TypeError(f"{where}score is {found} and not a number (for yes and no, give 1 and 0).")
     if not math.isfinite(score):
         raise ValueError(f"{where}score={score!r} is not finite. Leave examples without a score out.")
     return RankingExample(text, float(score), metadata, _label(group))

@@ -101,11 +101,24 @@ def test_a_copy_that_was_only_opened_and_run_is_no_edited_one(lessons):
     assert "Renewed" in lab.copy_lessons()[0]
 
 
-def test_a_copy_that_is_no_notebook_any_more_counts_as_edited(lessons):
+def test_a_copy_that_is_no_notebook_any_more_is_named_with_the_remedy(lessons):
     lab.copy_lessons()
     (lab.MY_WORK / "01_embedding_basics.ipynb").write_text("half a file", encoding="utf-8")
+    (message,) = lab.copy_lessons()
+    assert "my_work/01_embedding_basics.ipynb is empty or no notebook" in message and "start.py reset 01" in message
     write(lessons / "01_embedding_basics.ipynb", "newer")
-    assert "stays as it is" in lab.copy_lessons()[0]
+    assert lab.copy_lessons() == [message]
+    (lab.MY_WORK / "01_embedding_basics.ipynb").write_text("", encoding="utf-8")
+    assert lab.copy_lessons() == [message]
+    lab.reset_lesson("01")
+    assert lab.copy_lessons() == []
+
+
+def test_a_merge_conflict_in_a_lesson_is_a_sentence(lessons):
+    lesson = lessons / "01_embedding_basics.ipynb"
+    lesson.write_text(f"<<<<<<< HEAD\n{lesson.read_text(encoding='utf-8')}=======\n>>>>>>> main\n", encoding="utf-8")
+    with pytest.raises(ValueError, match="lessons/01_embedding_basics.ipynb is no whole notebook, .* merge conflict"):
+        lab.copy_lessons()
 
 
 def test_a_copy_that_was_deleted_comes_again(lessons):

@@ -169,7 +169,7 @@ def test_a_corpus_of_ones_own(tiny, folder, tmp_path, own_cache_dir):
     csv = tmp_path / "mine.csv"
     csv.write_text(CSV, encoding="utf-8")
     assert "3 vectors" in course("--model", folder, "--corpus", csv, "--text-column", "words")
-    with pytest.raises(ValueError, match="text_column='no'"):
+    with pytest.raises(ValueError, match="--text-column 'no' is not in mine.csv"):
         course("--model", folder, "--corpus", csv, "--text-column", "no")
     with pytest.raises(ValueError, match="--text-column no: noticeboard has the columns id, message"):
         course("--model", folder, "--text-column", "no")
@@ -295,3 +295,23 @@ def test_what_needs_no_hub_is_only_looked_at(folder, capsys):
 def test_prefetch_loads_no_model(hub, monkeypatch):
     monkeypatch.setattr(sys.modules["sentence_transformers"], "SentenceTransformer", None)
     assert CliRunner().invoke(cli.app, ["prefetch", "Qwen/Qwen3-Embedding-0.6B", DEFAULT_MODEL]).exit_code == 0
+
+
+def test_a_receipt_says_what_of_the_texts_is_not_read(tmp_path, own_cache_dir):
+    file = tmp_path / "mine.csv"
+    file.write_text("text\n" + "\n".join(["river " * 508, "river " * 509, "A short text."]) + "\n", encoding="utf-8")
+    output = course("--corpus", file)
+    assert "mine.csv: texts from column 'text', 3 of 3 rows" in output
+    assert "2 of 3 texts are longer than 256 tokens: 50 % of their words are not read" in output
+    assert "all texts are read whole" in course("--limit", 3)
+
+
+@pytest.mark.parametrize("words", [[], ["--tasks", "tasks.json", "--out", "page"]])
+def test_errors_name_the_options_of_the_command(tmp_path, words):
+    file = tmp_path / "mine.csv"
+    file.write_text("Id,Title,Body\n1,Mend a net,Where do I begin?\n2,Tie a knot,Which one holds?\n", encoding="utf-8")
+    with pytest.raises(ValueError, match="not clear; .* Name it with --text-column, for example --text-column 'Body'"):
+        course("--corpus", file, *words)
+    with pytest.raises(ValueError, match="Name the right one, for example -p sep="):
+        file.write_text("a;b,c\n1;2,3\n", encoding="utf-8")
+        course("--corpus", file, *words)

@@ -511,8 +511,8 @@ def break_tokenizer(folder):
         (only_a_pickle, "lacks weights in the safetensors format .*pickles can run code"),
         (without("config.json"), "does not load"),
         (without("1_Pooling"), "does not load"),
-        (cut_weights, "does not load"),
-        (break_tokenizer, "does not load"),
+        (cut_weights, r"does not load \(SafetensorError\): a file is damaged"),
+        (break_tokenizer, r"does not load \(.*\): a file is damaged"),
     ],
 )
 def test_a_folder_with_something_missing_or_broken_is_refused(spoil, words, saved, tmp_path):
@@ -520,6 +520,54 @@ def test_a_folder_with_something_missing_or_broken_is_refused(spoil, words, save
     spoil(copy)
     with pytest.raises(ModelUnavailableError, match=f"'copied' .*{words}.* copied or downloaded, do that again"):
         load_embedder(copy, cache=False)
+
+
+def rewrite(name, **changes):
+    def spoil(folder):
+        path = folder / name
+        path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | changes), encoding="utf-8")
+
+    return spoil
+
+
+def module_of_its_own(folder):
+    (folder / "custom_st.py").write_text("raise SystemExit('it ran')", encoding="utf-8")
+    modules = [{"idx": 0, "name": "0", "path": "", "type": "custom_st.Transformer"}]
+    (folder / "modules.json").write_text(json.dumps(modules), encoding="utf-8")
+
+
+AUTO_MAP = {"AutoModel": "modeling_x.XModel"}
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (
+            rewrite("config.json", model_type="xyz_bert", auto_map=AUTO_MAP),
+            "needs code of its own, which the course does",
+        ),
+        (module_of_its_own, "needs code of its own, which the course does not run"),
+        (
+            rewrite("config.json", model_type="xyz_bert"),
+            "has the architecture 'xyz_bert', .* unknown to transformers 5",
+        ),
+    ],
+)
+def test_what_no_new_download_would_mend_is_told_from_damage(spoil, words, saved, tmp_path):
+    copy = shutil.copytree(saved, tmp_path / "copied")
+    spoil(copy)
+    for also in (lambda folder: None, without("model.safetensors")):
+        also(copy)
+        with pytest.raises(ModelUnavailableError, match=f"'copied' {words}") as caught:
+            load_embedder(copy, cache=False)
+        assert "do that again" not in str(caught.value) and "server that runs it" in str(caught.value)
+
+
+def test_code_that_comes_with_a_model_is_never_run_and_that_is_said(saved, tmp_path, caplog):
+    copy = shutil.copytree(saved, tmp_path / "copied")
+    rewrite("config.json", auto_map=AUTO_MAP)(copy)
+    load_embedder(copy, cache=False)
+    assert "copied brings code of its own; transformers' bert runs in its place" in caplog.text
 
 
 def in_place_of_the_package(folder, monkeypatch):

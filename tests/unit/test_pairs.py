@@ -85,21 +85,23 @@ def test_candidates_hold_each_text_once_and_know_what_is_right():
     [
         ("a.jsonl", '{"query": "a", "pos": "b"}\n{"query": "", "pos": "b"}', "line 2, column 'query': .* is empty"),
         ("a.jsonl", '{"query": "a", "pos": "b"}\n{"query": 3, "pos": "b"}', "line 2, column 'query': .* a int"),
-        ("a.jsonl", '{"query": "a"}', "line 1, column 'pos': there is no right answer"),
+        ("a.jsonl", '{"query": "a"}\n{"query": "a", "pos": "b"}', "line 1, column 'pos': there is no right answer"),
+        ("a.jsonl", '{"query": "a"}', "wanted are one called query and one called pos"),
         ("a.jsonl", '{"query": "a", "pos": ["b", null]}', "line 1, column 'pos': .* holds missing"),
         ("a.jsonl", '{"query": "a", "pos": {"b": 1}}', "line 1, column 'pos': .* a dict"),
         ("a.jsonl", '{"query": "a", "pos": "b", "neg": ["b"]}', "line 1, column 'neg': .* also a right answer"),
         ("a.jsonl", '{"query": "a", "pos": "b"}\n{"query":', "a.jsonl is not JSON: line 2, column 10"),
-        ("a.jsonl", '["a", "b"]', "line 1: is not an object"),
+        ("a.jsonl", '["a", "b"]', "entry 1: is not an object"),
         ("a.json", '[{"query": "a", "pos": "b"}, {"query": "c"}]', "entry 2, column 'pos'"),
-        ("a.json", '{"query": "a"}', "should hold a list"),
+        ("a.json", '{"query": "a"}', "should hold a list of objects, .*one object with 'query'"),
         ("a.json", '[{"query": "a",]', "line 1, column 16"),
-        ("a.csv", "question,answer\na,b\n", "lacks the column pos and query; .* question, answer"),
+        ("a.csv", "question,answer\na,b\n", "query_column='question', pos_column='answer'"),
+        ("a.csv", "q,a\na,b\n", "columns .'q', 'a'.; wanted are one called query and one called pos"),
         ("a.csv", 'query,pos\na,"b\nb"\nc,\n', "line 4, column 'pos'"),
         ("a.csv", "query,pos\na,b,c\n", "line 2: has more cells than the 2"),
         ("a.csv", "query,pos\n", "holds no pairs"),
         ("a.jsonl", "\n", "holds no pairs"),
-        ("a.txt", "x", "are read from .json, .jsonl and .csv"),
+        ("a.txt", "x", "wanted are one called query"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path, name, text, message):
@@ -116,8 +118,7 @@ def test_many_bad_rows_are_counted_and_ten_named(tmp_path):
 
 def test_a_file_that_is_not_utf_8_or_not_there(tmp_path):
     (tmp_path / "a.csv").write_bytes("query,pos\nü,b\n".encode("latin-1"))
-    with pytest.raises(ValueError, match="not in UTF-8"):
-        read_pairs(tmp_path / "a.csv")
+    assert read_pairs(tmp_path / "a.csv").queries == ("ü",)
     with pytest.raises(ValueError, match="no file 'b.json'") as caught:
         read_pairs(tmp_path / "b.json")
     assert str(tmp_path) not in str(caught.value)
@@ -141,3 +142,60 @@ def test_parts_that_cannot_be():
         split_pairs(Pairs.from_columns("abcdefghij", "x" * 10), (0.5, 0.5))
     with pytest.raises(ValueError, match="3 queries and 2 answers"):
         Pairs.from_columns("abc", "de")
+
+
+TRIPLETS = [
+    {"anchor": "Where is the pump?", "positive": "Behind the shed.", "negative": "On the roof."},
+    {"anchor": "Where is the flag?", "positive": "On the roof.", "negative": "Behind the shed."},
+]
+WHERE = (("Where is the pump?", "Where is the flag?"), (("Behind the shed.",), ("On the roof.",)))
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.jsonl", "a.txt"])
+def test_the_names_of_other_tools_are_known_whatever_the_file_is_called(tmp_path, name):
+    for text in (json.dumps(TRIPLETS), "\n".join(map(json.dumps, TRIPLETS))):
+        pairs = read_pairs(written(tmp_path, name, text))
+        assert (pairs.queries, pairs.positives, pairs.negatives) == (*WHERE, (("On the roof.",), ("Behind the shed.",)))
+    extra = {"pos_scores": [0.9], "neg_scores": [0.2], "prompt": "Answer", "type": "normal"}
+    rows = [{"query": row["anchor"], "pos": [row["positive"]], "neg": [row["negative"]]} | extra for row in TRIPLETS]
+    assert read_pairs(written(tmp_path, name, "\n".join(map(json.dumps, rows)))) == pairs
+    mined = [{"Anchor": "a", "Positive": "b", "negative_1": "c", "negative_2": "d"}]
+    assert read_pairs(written(tmp_path, "b.json", json.dumps(mined))).negatives == (("c", "d"),)
+
+
+def test_columns_of_any_name_are_named_and_suggested(tmp_path):
+    faq = written(tmp_path, "faq.csv", ";Frage;Antwort\n0;Where is the pump?;Behind the shed.\n")
+    with pytest.raises(
+        ValueError, match="wanted are one called query and .* query_column='Frage', pos_column='Antwort'"
+    ):
+        read_pairs(faq)
+    pairs = read_pairs(faq, query_column="Frage", pos_column="antwort")
+    assert pairs == Pairs(("Where is the pump?",), (("Behind the shed.",),), ((),))
+    triples = written(tmp_path, "triples.tsv", "where is the pump\tBehind the shed.\tOn the roof.\n")
+    with pytest.raises(ValueError, match="names no columns, give columns="):
+        read_pairs(triples)
+    assert read_pairs(triples, columns=["query", "pos", "neg"]).negatives == (("On the roof.",),)
+
+
+def test_a_beir_folder(tmp_path):
+    passages = [{"_id": "p1", "title": "Shed", "text": "The pump is behind it."}, {"_id": "p2", "text": "On the roof."}]
+    written(tmp_path, "corpus.jsonl", "\n".join(map(json.dumps, passages)))
+    written(tmp_path, "queries.jsonl", json.dumps({"_id": "q1", "text": "Where is the pump?"}))
+    (tmp_path / "qrels").mkdir()
+    with pytest.raises(ValueError, match="qrels should hold one .tsv file, and holds none"):
+        read_pairs(tmp_path)
+    written(tmp_path, "qrels/test.tsv", "query-id\tcorpus-id\tscore\nq1\tp1\t1\nq1\tp2\t0\n")
+    pairs = read_pairs(tmp_path)
+    assert pairs.queries == ("Where is the pump?",) and pairs.positives == (("Shed The pump is behind it.",),)
+    assert pairs.negatives == (("On the roof.",),)
+    written(tmp_path, "qrels/test.tsv", "query-id\tcorpus-id\tscore\nq1\tp1\t1\nq1\tp9\t1\n")
+    with pytest.raises(ValueError, match="test.tsv, line 3: its ids are not in"):
+        read_pairs(tmp_path)
+
+
+def test_few_groups_of_questions_are_dealt_out_so_that_no_part_is_empty():
+    pairs = Pairs.from_columns(map(str, range(60)), (f"page {i % 4}" for i in range(60)))
+    for shares in ((0.7, 0.15, 0.15), (0.6, 0.2, 0.2), (0.9, 0.05, 0.05)):
+        assert [len(part) for part in split_pairs(pairs, shares)] == [30, 15, 15]
+    with pytest.raises(ValueError, match="60 pairs are too few, or share too many answers, for 5 parts"):
+        split_pairs(pairs, (0.2,) * 5)

@@ -12,7 +12,7 @@ import traceback
 
 import numpy as np
 import pytest
-from endpoint import DIM, fake_vectors, serving
+from endpoint import DIM, NUMBERINGS, OTHER_FORMS, fake_vectors, serving
 
 import course_utils.embedding.endpoint
 from course_utils.embedding import (
@@ -22,11 +22,14 @@ from course_utils.embedding import (
     EndpointError,
     ModelUnavailableError,
     RemoteEmbedder,
+    UnknownModelError,
     find_model,
     load_embedder,
 )
 
 KEY = "sk-test-1234567890-do-not-tell"
+SECRET = "terces"[::-1]  # so that no line of source shows it
+TRIAL = ["How long is a vector?", "Tomorrow it will rain."]  # what the course itself asks, to see what it has before it
 TEXTS = [f"Text number {i}, of no great length." for i in range(40)]
 
 
@@ -77,7 +80,7 @@ def test_order_and_duplicates_are_kept_and_each_text_is_asked_for_once(cached, s
     texts = random.Random(0).choices(TEXTS, k=100)
     embedder = remote(server, cache if cached else False)
     assert np.allclose(embedder.encode(texts, batch_size=7), units(texts), atol=1e-6)
-    assert sorted(server.answered) == sorted({*texts, "How long is a vector?"})
+    assert sorted(server.answered) == sorted({*texts, *TRIAL})
 
 
 def test_two_thousand_texts_through_eight_connections(server, cache):
@@ -152,6 +155,25 @@ def test_the_pace_is_kept(server):
     assert len(server.times) == 5 and server.times[-1] - begin >= 0.199
 
 
+@pytest.mark.parametrize("form", [*NUMBERINGS, "base64", "order"])
+def test_every_form_that_can_mean_one_thing_is_read(form, server, cache):
+    server.always(form)
+    assert np.allclose(remote(server, cache).encode(TEXTS), units(TEXTS), atol=1e-6)
+    assert len(server.asked) == 3 and not any("encoding_format" in request for request in server.asked)
+
+
+def test_how_much_was_cut_is_said_by_the_servers_own_count(server, caplog):
+    long = [" ".join(f"word{i}" for i in range(n)) for n in (90, 100, 110)]
+    server.tokens = lambda texts: sum(min(len(text.split()), 60) for text in texts)
+    remote(server).encode(long)
+    assert "by its own count it did not read 40 % of the words, or more" in caplog.text
+    caplog.clear()
+    for count in (lambda texts: 0, lambda texts: sum(2 + len(text.split()) for text in texts), lambda texts: None):
+        server.tokens = count
+        remote(server).encode(long)
+    assert not caplog.text
+
+
 # --- what goes wrong and comes right --------------------------------------------------------------------------------
 
 PASSING = [
@@ -193,7 +215,7 @@ def test_as_long_as_the_server_says_is_waited(server, monkeypatch):
         Handler, "send_header", lambda self, name, value: send_header(self, name, {"0.01": "1"}.get(value, value))
     )
     server.once(429)
-    remote(server, dimensions=DIM).encode("a")
+    remote(server, dimensions=DIM).encode(["a", "b"])
     assert len(server.times) == 2 and server.times[1] - server.times[0] >= 0.999
 
 
@@ -219,13 +241,14 @@ LASTING = {
     429: "requests_per_minute=",
     500: "HTTP 500, the server failed",
     503: "HTTP 503",
-    "timeout": "no answer within 0.2 seconds",
+    "timeout": "no whole answer within 0.2 seconds",
     "drop": "no connection",
     "dimension": "vectors of 31 dimensions came, not of 32",
     "nan": r"no numbers \(NaN\)",
     "ragged": "one vector of one length for each text|vectors of 31 dimensions",
     "missing": "one vector of one length for each text",
-    "truncated": "one vector of one length for each text",
+    "truncated": "the answer breaks off",
+    "html": "no embeddings answer came, but a web page",
 }
 
 
@@ -245,7 +268,7 @@ def test_what_stays_wrong_is_said_without_key_or_text(mishap, server, cache, cap
     assert len(server.asked) <= 100  # and then it gives up
 
 
-@pytest.mark.parametrize("mishap", [400, 413, 422, 500, "nan", "truncated"])
+@pytest.mark.parametrize("mishap", [400, 413, 422, 500, "nan", "truncated", "zeros", "no data"])
 def test_one_bad_text_is_found_and_the_others_are_kept(mishap, server, cache):
     texts = [*TEXTS, "the bad one", *TEXTS[:5], "good " * 100]
     server.always(mishap, only="the bad one")
@@ -257,6 +280,134 @@ def test_one_bad_text_is_found_and_the_others_are_kept(mishap, server, cache):
     texts.remove("the bad one")
     n_asked = len(server.asked)
     assert np.allclose(embedder.encode(texts), units(texts), atol=1e-6) and len(server.asked) == n_asked
+
+
+@pytest.mark.parametrize(
+    ("texts", "batch_size", "card"),
+    [(["one text"], 32, "Qwen3-Embedding-0.6B"), (TEXTS, 1, None), (TEXTS, 32, "Qwen3-Embedding-0.6B")],
+)
+@pytest.mark.parametrize("mishap", ["zeros", "same", "empty", "of tokens", "nan"])
+def test_vectors_that_say_nothing_are_refused_and_not_kept(mishap, texts, batch_size, card, server, cache):
+    def embedder():
+        return remote(server, cache, card=card, dimensions=DIM if card else None, connections=2)
+
+    server.always(mishap)
+    with pytest.raises(EndpointError) as caught:
+        embedder().encode(texts, batch_size=batch_size)
+    assert len(cache) == 0
+    expected = {"same": "one vector for all texts", "zeros": "a vector of zeros", "nan": "no numbers"}
+    assert expected.get(mishap, "one vector of one length") in str(caught.value)
+    server.always(None)
+    assert np.allclose(embedder().encode(texts), units(texts), atol=1e-6)
+
+
+def test_texts_that_mean_the_same_to_a_model_may_have_one_vector(server, cache):
+    server.embed = lambda texts: fake_vectors([text.lower() for text in texts])
+    vectors = remote(server, cache, dimensions=DIM).encode(["Hello", "hello", "HELLO"])
+    assert np.allclose(vectors, units(["hello"] * 3), atol=1e-6) and len(cache) == 3
+
+
+TOO_LARGE = {
+    "input (992 tokens) is too large to process. increase the physical batch size (current: 512)": "--ubatch",
+    "the input length exceeds the context length": "OLLAMA_CONTEXT_LENGTH",
+    "This model's maximum context length is 512 tokens. However, you requested 600 tokens": "--max-model-len",
+    "`inputs` must have less than 512 tokens. Given: 600": "--auto-truncate",
+}
+
+
+@pytest.mark.parametrize(
+    ("status", "says"), [*zip([500, 400, 200, 413], TOO_LARGE, strict=True), (503, [*TOO_LARGE][1])]
+)
+def test_a_text_that_is_too_large_is_named_at_once_with_what_to_raise(status, says, server, cache):
+    texts = ["word " * n for n in (5, 700, 6, 800, 900, 1000)]
+    server.mishap = lambda batch: (status, says) if any(len(text) > 3000 for text in batch) else None
+    with pytest.raises(EndpointError, match=f"4 of 6 texts have no vector: sentences.1.*{TOO_LARGE[says]}") as caught:
+        remote(server, cache, dimensions=DIM, connections=1).encode(texts)
+    assert caught.value.positions == (1, 3, 4, 5) and len(cache) == 2
+    sent = [tuple(request["input"]) for request in server.asked]
+    assert len(sent) == len(set(sent)) == 12  # six texts, their halves, the course's own: no request twice
+    with pytest.raises(EndpointError, match="4 of 4 texts have no vector"):  # so it is the texts
+        remote(server, cache, dimensions=DIM).encode([text for text in texts if len(text) > 3000])
+
+
+REASONS = {
+    (
+        400,
+        "Pooling type 'none' is not OAI compatible.",
+    ): "no embeddings answer: .* pooling is 'none'; start it with --pool",
+    (
+        501,
+        "This server does not support embeddings. Start it with `--embeddings`",
+    ): "no embeddings answer: .* not started",
+    (404, 'model "x" not found, try pulling it first'): "HTTP 404, the server has no model of that name .*ollama pull",
+    (400, "Model does not support matryoshka representation"): "leave dimensions= out",
+}
+
+
+@pytest.mark.parametrize("mishap", REASONS)
+def test_a_reason_that_is_known_is_said_once_and_not_blamed_on_a_text(mishap, server):
+    server.always(mishap)
+    with pytest.raises(EndpointError, match=REASONS[mishap]) as caught:
+        remote(server, dimensions=DIM).encode(TEXTS)
+    assert caught.value.positions == () and len(server.asked) <= 8
+
+
+@pytest.mark.parametrize(
+    ("form", "end"), [*dict.fromkeys(OTHER_FORMS, "").items(), ("html", "/v1"), ("ollama", "/api")]
+)
+def test_what_is_no_embeddings_answer_is_called_that(form, end, server, cache, monkeypatch):
+    import endpoint
+
+    monkeypatch.setattr(endpoint, "PATHS", (f"{end}/embeddings",))
+    server.always(form)
+    embedder = RemoteEmbedder(server.url.removesuffix("/v1") + end, "some-model", cache=cache)
+    with pytest.raises(EndpointError, match="no embeddings answer came, but") as caught:
+        embedder.encode([f"a {SECRET}"])
+    if end == "/v1":
+        assert "is this the address of a server that speaks OpenAI's" in str(caught.value)
+    else:
+        assert f"is /v1 missing at the end of the address? Try {server.url}" in str(caught.value)
+    assert caught.value.positions == () and len(cache) == 0 and SECRET not in told(caught.value)
+
+
+@pytest.mark.parametrize("status", [400, 422, 500])
+def test_what_fails_before_any_text_of_the_users_is_not_blamed_on_one(status, server):
+    server.always(status)
+    with pytest.raises(EndpointError, match="refuses two short texts of the course's own") as caught:
+        remote(server, max_retries=0).encode("Is it me?")
+    assert caught.value.positions == () and "sentences[" not in str(caught.value)
+    assert {text for request in server.asked for text in request["input"]} == {*TRIAL}
+
+
+def test_a_server_that_trickles_has_no_more_time_than_another(server):
+    server.always("trickle")
+    begin = time.monotonic()
+    with pytest.raises(EndpointError, match="no whole answer within 0.3 seconds"):
+        remote(server, timeout=0.3, max_retries=0).encode("a")
+    assert time.monotonic() - begin < 5
+
+
+def test_texts_follow_a_redirect_within_the_host_and_none_to_another(server):
+    with serving() as other:
+        server.mishap = lambda texts: f"{other.url}/embeddings"
+        with pytest.raises(EndpointError, match="HTTP 307, the address has moved to another host, and texts are not"):
+            remote(server, dimensions=DIM).encode(TEXTS)
+        assert not other.asked
+    server.once(f"{server.url}/embeddings")
+    assert np.allclose(remote(server, dimensions=DIM).encode(TEXTS[:9]), units(TEXTS[:9]), atol=1e-6)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_a_proxy_is_not_asked_for_a_server_of_this_machine(host, server, monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+        for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.getsockname()[1]}")
+        for name in ("NO_PROXY", "no_proxy"):
+            monkeypatch.delenv(name, raising=False)
+        url = server.url.replace("127.0.0.1", host)
+        embedder = RemoteEmbedder(url, "some-model", cache=False, timeout=5)
+        embedder.max_retries = 0
+        assert np.allclose(embedder.encode(TEXTS), units(TEXTS), atol=1e-6)
 
 
 def test_several_bad_texts_are_all_named(server, cache):
@@ -309,6 +460,7 @@ def test_an_interrupt_cancels_what_is_under_way(server, cache, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         remote(server, cache, dimensions=DIM, connections=2).encode(TEXTS, batch_size=1)
     assert time.monotonic() - begin < 10
+    time.sleep(0.1)  # what is on its way
     n_asked = len(server.asked)
     time.sleep(0.3)
     assert len(server.asked) == n_asked
@@ -377,18 +529,26 @@ def test_an_address_that_is_none_or_tells_too_much(url):
     assert "secret" not in told(caught.value)
 
 
+@pytest.mark.parametrize(("wrong", "meant"), [("olama", "ollama"), ("OpenAI", "openai"), ("lama.cpp", "llama.cpp")])
+def test_a_misspelt_endpoint_gets_a_suggestion(wrong, meant, tmp_path, monkeypatch):
+    with pytest.raises(ValueError, match=f"Did you mean '{meant}'"):
+        RemoteEmbedder(wrong, "some-model")
+    with pytest.raises(UnknownModelError, match=f"did you mean '{meant}:qwen3-embedding:0.6b'"):
+        load_embedder(f"{wrong}:qwen3-embedding:0.6b")
+
+
 def test_endpoint_model_and_dimensions_decide_the_key_of_the_cache_and_the_api_key_does_not(server, cache):
-    remote(server, cache, dimensions=DIM).encode("a")
+    remote(server, cache, dimensions=DIM).encode(["a", "b"])
     for same in ({}, {"api_key": "sk-other"}, {"connections": 1}, {"timeout": 1.0}):
-        remote(server, cache, **{"dimensions": DIM} | same).encode("a")
-    assert len(cache) == len(server.asked) == 1
+        remote(server, cache, **{"dimensions": DIM} | same).encode(["a", "b"])
+    assert len(cache) == 2 * len(server.asked) == 2
     for other in ({"model": "other"}, {"dimensions": 8}):
-        remote(server, cache, **{"dimensions": DIM} | other).encode("a")
+        remote(server, cache, **{"dimensions": DIM} | other).encode(["a", "b"])
     with serving() as elsewhere:
-        remote(elsewhere, cache, dimensions=DIM).encode("a")
-    assert len(cache) == 4
+        remote(elsewhere, cache, dimensions=DIM).encode(["a", "b"])
+    assert len(cache) == 8
     again = RemoteEmbedder(f"{server.url}/embeddings/", "some-model", dimensions=DIM, cache=cache)
-    assert np.allclose(again.encode("a"), units(["a"])[0], atol=1e-6) and len(cache) == 4
+    assert np.allclose(again.encode(["a", "b"]), units(["a", "b"]), atol=1e-6) and len(cache) == 8
 
 
 def test_the_presets():
@@ -420,11 +580,11 @@ def test_a_lesson_names_it_in_its_parameters(name, served, cache):
 
 def test_the_template_of_the_card_goes_over_the_wire(server):
     embedder = remote(server, model="qwen.gguf", card="Qwen3-Embedding-0.6B", dimensions=DIM)
-    embedder.encode("Is it hot?", instruction="Name the topic")
+    embedder.encode(["Is it hot?", "Is it cold?"], instruction="Name the topic")
     embedder.encode_query("Is it hot?")
     embedder.encode_document("Is it hot?")
     web = "Instruct: Given a web search query, retrieve relevant passages that answer the query\nQuery:Is it hot?"
     sent = [request["input"] for request in server.asked]
-    assert sent == [["Instruct: Name the topic\nQuery:Is it hot?"], [web], ["Is it hot?"]]
+    assert sent == [[f"Instruct: Name the topic\nQuery:Is it {how}?" for how in ("hot", "cold")], [web], ["Is it hot?"]]
     with pytest.raises(ValueError, match="no model name='nothing'"):
         remote(server, card="nothing")

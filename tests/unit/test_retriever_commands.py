@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from course_utils.app import cli
 from course_utils.app.retriever import _rows, digests, export_model, open_models, pairs_sha256
 from course_utils.data import Pairs, read_pairs
+from course_utils.drawing import EmbeddingVisualizer
 from course_utils.embedding import load_embedder
 from course_utils.learning import CheckpointError, ProjectionHead, train_projection_head
 from course_utils.measuring import normalize
@@ -221,10 +222,15 @@ def test_texts_are_shown_and_not_run(model, data, tmp_path):
     assert EVIL not in twins and "alert(1)" in twins
 
 
-def test_an_old_picture_does_not_pass_for_a_new_one(model, data, tmp_path):
+def test_an_old_picture_does_not_pass_for_a_new_one(model, data, tmp_path, monkeypatch):
     (tmp_path / "tsne_projection.png").write_bytes(b"old")
     words = ["visualize", "--data", data, "--model", model, "--output", tmp_path, "--max-samples", 10, "--skip-umap"]
-    with pytest.raises(ValueError, match="perplexity=30 is too large for 40 points"):
+
+    def fails(*_, **__):
+        raise ValueError("cannot be drawn")
+
+    monkeypatch.setattr(EmbeddingVisualizer, "plot_tsne", fails)
+    with pytest.raises(ValueError, match="cannot be drawn"):
         course(*words)
     assert not (tmp_path / "tsne_projection.png").exists()
 
@@ -294,3 +300,20 @@ def test_questions_with_fewer_negatives_are_filled_up_with_their_own_answer():
     expected = embedder.encode_document(["x", "y", "x", "y", "c", "c"]).reshape(3, 2, 8)
     assert np.array_equal(negatives, expected)
     assert _rows(embedder, Pairs.from_columns("qr", "ac"), answers, 8)[2] is None
+
+
+def test_files_of_other_names_and_sizes(model, tmp_path):
+    rows = "\n".join(
+        f"How do I mend the {thing}?;With glue for a {thing}." for thing in ("net", "oar", "sail", "rope", "cup")
+    )
+    faq = tmp_path / "faq.csv"
+    faq.write_text(f"question;answer\n{rows}\n", encoding="utf-8")
+    with pytest.raises(ValueError, match="-p query_column='question', -p pos_column='answer'"):
+        course("visualize", "--data", faq, "--model", model)
+    words = ["--data", faq, "--model", model, "-p", "query_column=question", "-p", "pos_column=answer"]
+    course("visualize", *words, "--output", tmp_path / "out")
+    assert len(list((tmp_path / "out").glob("*.png"))) == 5 and (tmp_path / "out" / "report.html").exists()
+    assert "5 questions, 5 answers" in course("evaluate", *words)
+    with pytest.raises(ValueError, match="5 pairs are too few, or share too many answers, for 3 parts"):
+        course("train", *words, "--out", tmp_path / "head")
+    assert not (tmp_path / "head").exists()

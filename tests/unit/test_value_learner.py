@@ -162,9 +162,9 @@ def test_examples_come_singly_as_a_list_a_table_or_a_file(tmp_path):
         ("half \ud83d", 1, ValueError, "half a character at position 5"),
         ("a", float("nan"), ValueError, "score=nan is not finite"),
         ("a", -np.inf, ValueError, "score=-inf is not finite"),
-        ("a", "4", TypeError, "score is a str and not a number"),
+        ("a", "4", TypeError, "score is .4., a str and not a number"),
         ("a", True, TypeError, "give 1 and 0"),
-        ("a", None, TypeError, "score is a NoneType"),
+        ("a", None, TypeError, "score is None, a NoneType"),
     ],
 )
 def test_an_unusable_example_is_named_and_none_of_its_call_is_added(text, score, error, message, learner):
@@ -190,7 +190,7 @@ def test_wrong_lists_tables_and_lengths(learner, tmp_path):
     with pytest.raises(ValueError, match=r"lacks the column 'score'; it has \['text', 'stars'\]"):
         learner.add_training_examples(pd.DataFrame({"text": ["a"], "stars": [1]}))
     (tmp_path / "mine.csv").write_text("text,score\nfive,many\n", encoding="utf-8")
-    with pytest.raises(TypeError, match=r"examples\[0\]: score is a str"):
+    with pytest.raises(ValueError, match="mine.csv, line 2, column 'score': 'many' is no number"):
         learner.add_training_examples(tmp_path / "mine.csv")
     for call in (learner.fit, learner.partial_fit):
         with pytest.raises(ValueError, match="2 texts and 1 scores"):
@@ -782,3 +782,33 @@ def test_the_header_of_a_model_is_small_whatever_its_texts(saved):
     tensors, about = read_tensors(saved)
     assert "with a note" not in json.dumps(about) and b"with a note" in tensors["examples"].tobytes()
     assert about["embedder"] == "test/fake"
+
+
+def test_predictions_stay_on_the_scale_and_ranks_do_not_notice(minilm, tmp_path):
+    texts = ["a canoe on a quiet river", "a walk in the woods", "a queue at the counter", "a tax form", "a bill"]
+    free = EmbeddingValueLearner(minilm, ridge_alpha=1e-4).fit(texts, [5, 5, 1, 1, 1])
+    kept = EmbeddingValueLearner(minilm, ridge_alpha=1e-4, score_range=(1, 5)).fit(texts, [5, 5, 1, 1, 1])
+    new = ["paddle on a lake", "a quiet canoe in the woods", "wait at the counter", "a bill and a form", "a form"]
+    scores, (low, high) = kept.predict(new), kept.predict(new, return_interval=True)[1].T
+    assert (scores == np.clip(free.predict(new), 1, 5)).all() and (scores != free.predict(new)).any()
+    assert (low >= 1).all() and (high <= 5).all() and (low <= scores).all() and (scores <= high).all()
+    assert [text for text, _ in kept.rank_texts(new)] == [text for text, _ in free.rank_texts(new)]
+    assert kept.explain(new[1]).words.equals(free.explain(new[1]).words)
+    again = EmbeddingValueLearner.load_model(kept.save_model(tmp_path / "kept.safetensors"), embedder=minilm)
+    assert (again.predict(new) == scores).all()
+    with pytest.raises(ValueError, match=r"score_range=\(2, 5\) leaves out scores: 1 to 5"):
+        kept.set_params(score_range=(2, 5)).fit(texts, [5, 5, 1, 1, 1])
+    with pytest.raises(ValueError, match="the smaller first"):
+        kept.set_params(score_range=(5, 1)).predict(new)
+
+
+def test_groups_and_any_names_come_from_a_file_as_from_a_table(learner, tmp_path):
+    table = pd.DataFrame({"said": ["good lamp", "bad lamp"], "stars": [4.5, 2], "who": ["07", "8"]})
+    table.assign(stars=["4,5", "2"]).to_csv(tmp_path / "mine.csv", sep=";", index=False)
+    columns = {"text_column": "said", "score_column": "stars", "group_column": "who"}
+    assert learner.add_training_examples(tmp_path / "mine.csv", **columns) == 2
+    assert learner.add_training_examples(table, **columns) == 2
+    assert learner.training_examples[:2] == learner.training_examples[2:]
+    assert [example.group for example in learner.training_examples[:2]] == ["07", "8"]
+    with pytest.raises(ValueError, match="group_column='writer' is not in mine.csv"):
+        learner.add_training_examples(tmp_path / "mine.csv", **columns | {"group_column": "writer"})

@@ -1,0 +1,209 @@
+"""What the columns of a user's table hold is told apart here: texts, labels to colour by, scores.
+
+A column is taken by its name, or because it is clearly the one that is meant; which one was taken is printed. Nothing
+is guessed in silence.
+"""
+
+import logging
+import re
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from course_utils.data.tables import is_value, read_table, tell
+
+logger = logging.getLogger(__name__)
+
+_WIDE = re.compile("[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff]{4}")  # scripts that put no blanks between words
+
+
+def read_texts(
+    path: str | Path, *, text_column: str | None = None, label_column: str | list[str] | None = None, **reading: Any
+) -> pd.DataFrame:
+    """Read your own texts from a table of any usual kind: CSV, TSV, JSON, JSONL, Excel, Parquet, also in gzip.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file, or a folder of the package datasets.
+    text_column : str, optional
+        The column with the texts. Default: the one called ``text`` (capitals and blanks around do not matter), or the
+        only one, or one that is clearly meant: at least twice as long texts as in any other, mostly different.
+    label_column : str or list of str, optional
+        A column to colour by. Default: the one called ``label``, if there is one. Those of a list keep their names.
+    **reading
+        ``sep``, ``encoding``, ``columns``: see :func:`course_utils.data.tables.read_table`.
+
+    Returns
+    -------
+    DataFrame
+        Column ``text`` and, where there is one, ``label``, in which numbers are numbers unless they have leading
+        zeros; or the columns of the list. Rows without a text are left out and logged; "None" and "NA" are texts.
+
+    Raises
+    ------
+    ValueError
+        If the file cannot be read, lacks the column, or it is not clear which one holds the texts; the message names
+        the columns that are there.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from course_utils.data import read_texts
+    >>> Path("notes.csv").write_text("id,words,score\\n1,Hello,3\\n2,Bye,4\\n", encoding="utf-8")
+    33
+    >>> frame = read_texts("notes.csv", text_column="words", label_column="score")
+    notes.csv: texts from column 'words', 2 of 2 rows
+    >>> frame.to_dict("list")
+    {'text': ['Hello', 'Bye'], 'label': [3, 4]}
+    """
+    table, file = read_table(path, **reading), Path(path).name
+    if label_column is None:
+        found = _called("label", table)
+        labels = {"label": found[0]} if len(found) == 1 else {}
+    else:
+        wanted = {"label": label_column} if isinstance(label_column, str) else {name: name for name in label_column}
+        labels = {name: find_column(table, column, "label_column", file) for name, column in wanted.items()}
+    kept = _with_text(table, text_column, file)
+    frame = pd.DataFrame({"text": kept["text"]} | {name: _label(kept[column]) for name, column in labels.items()})
+    frame.attrs["source"] = file
+    return frame.reset_index(drop=True)
+
+
+def read_scored(
+    path: str | Path,
+    *,
+    text_column: str | None = None,
+    score_column: str = "score",
+    group_column: str | None = None,
+    **reading: Any,
+) -> pd.DataFrame:
+    """Read texts with their scores, from any file that :func:`read_texts` reads.
+
+    Parameters
+    ----------
+    path, text_column, **reading
+        See :func:`read_texts`.
+    score_column : str, default "score"
+        The column with the scores: finite numbers, with a decimal point or, all of them, a decimal comma.
+    group_column : str, optional
+        A column that says what each text belongs to.
+
+    Returns
+    -------
+    DataFrame
+        ``text``, ``score``, float64, and ``group``, if its column was named. Rows without a text are left out and
+        logged.
+
+    Raises
+    ------
+    ValueError
+        If a row with a text has no score, or something else than a number; the message names its line and the value.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from course_utils.data import read_scored
+    >>> Path("notes.csv").write_text("text;score\\nHello;3,5\\nBye;4\\n", encoding="utf-8")
+    27
+    >>> read_scored("notes.csv")["score"].tolist()
+    notes.csv: texts from column 'text', 2 of 2 rows
+    notes.csv: column 'score' has decimal commas (3,5)
+    [3.5, 4.0]
+    """
+    table, file = read_table(path, **reading), Path(path).name
+    column = find_column(table, score_column, "score_column", file)
+    groups = {"group": find_column(table, group_column, "group_column", file)} if group_column else {}
+    kept = _with_text(table, text_column, file)
+    columns = {"text": kept["text"], "score": _scores(kept[column], file)}
+    return pd.DataFrame(columns | {name: kept[group] for name, group in groups.items()}).reset_index(drop=True)
+
+
+def find_column(table: pd.DataFrame, wanted: str, parameter: str, file: str) -> str:
+    """Return the column of this name, capitals and blanks around apart; ``parameter`` is where it was asked for."""
+    found = [wanted] if wanted in table else _called(wanted, table)
+    if len(found) != 1:
+        raise ValueError(f"{parameter}={wanted!r} is not in {file}, which has the columns {list(table.columns)}.")
+    return found[0]
+
+
+def _called(name: str, table: pd.DataFrame) -> list[str]:
+    return [column for column in table if column.strip().casefold() == name.strip().casefold()]
+
+
+def _with_text(table: pd.DataFrame, text_column: str | None, file: str) -> pd.DataFrame:
+    """The rows that have a text, with the texts as strings in the column ``text``."""
+    if not len(table.columns):
+        raise ValueError(f"{file} is empty.")
+    column = find_column(table, text_column, "text_column", file) if text_column else _text_column(table, file)
+    kept = table[table[column].notna() & (table[column].astype(str).str.strip() != "")]
+    if kept.empty:
+        raise ValueError(f"Column {column!r} of {file} holds no text.")
+    nested = kept.index[kept[column].map(lambda cell: isinstance(cell, (list, dict)))]
+    if len(nested):
+        kind = type(kept.at[nested[0], column]).__name__
+        raise ValueError(f"{file}, {nested[0]}, column {column!r}: holds a {kind}. Name another with text_column=.")
+    tell(f"{file}: texts from column {column!r}, {len(kept)} of {len(table)} rows")
+    if len(kept) < len(table):
+        logger.warning("%d of %d rows of %s have no text and are left out.", len(table) - len(kept), len(table), file)
+    n_values = kept[column].map(is_value).sum()
+    if 2 * n_values > len(kept):
+        logger.warning("%d of %d texts of column %r are numbers, dates or times.", n_values, len(kept), column)
+    return kept.assign(text=kept[column].astype(str))
+
+
+def _text_column(table: pd.DataFrame, file: str) -> str:
+    named = _called("text", table) or (list(table.columns) if len(table.columns) == 1 else [])
+    if len(named) == 1:
+        return named[0]
+    lengths = {}
+    for column in table:
+        cells = table[column].dropna()
+        prose = cells[cells.map(_is_prose)]
+        if len(prose) and 2 * min(len(prose), prose.nunique()) >= len(cells):
+            lengths[column] = prose.str.len().sum() / len(table)
+    first, second = [*sorted(lengths, key=lambda name: -lengths[name]), "", ""][:2]
+    if not first or lengths[first] < 2 * lengths.get(second, 0):
+        raise ValueError(
+            f"Which column of {file} holds the texts is not clear; it has {list(table.columns)}. Name it with "
+            f"text_column=, for example text_column={first or table.columns[-1]!r}."
+        )
+    return first
+
+
+def _is_prose(cell: Any) -> bool:
+    if not isinstance(cell, str) or is_value(cell):
+        return False
+    return sum(any(map(str.isalpha, word)) for word in cell.split()) > 1 or _WIDE.search(cell) is not None
+
+
+def _label(cells: pd.Series) -> pd.Series:
+    numbers = pd.to_numeric(cells, errors="coerce")
+    zeros = cells.map(lambda cell: isinstance(cell, str) and re.match(r"[-+]?0\d", cell.strip()) is not None)
+    return numbers if numbers.notna().equals(cells.notna()) and not zeros.any() else cells.infer_objects()
+
+
+def _scores(cells: pd.Series, file: str) -> pd.Series:
+    written = cells.map(lambda cell: str(cell).strip() if isinstance(cell, (str, bool)) else cell)
+    strings = written[written.map(lambda cell: isinstance(cell, str))]
+    commas = strings[strings.str.fullmatch(r"[-+]?\d+,\d+")] if len(strings) else strings
+    if len(commas) and not strings.str.fullmatch(r"[-+]?\d*\.\d+").any():
+        if commas.str.fullmatch(r"[-+]?\d{1,3},\d{3}").all():
+            raise ValueError(
+                f"{file}, {commas.index[0]}, column {cells.name!r}: {commas.iloc[0]!r} may have a decimal comma or one "
+                "between thousands. Write it without."
+            )
+        tell(f"{file}: column {cells.name!r} has decimal commas ({commas.iloc[0]})")
+        written = written.where(~written.index.isin(commas.index), written.astype(str).str.replace(",", "."))
+    scores = pd.to_numeric(written, errors="coerce").astype(float)
+    wrong = scores.index[~(scores.abs() < float("inf"))]
+    if len(wrong):
+        value = cells[wrong[0]]
+        what = "there is no score" if value is None or value == "" else f"{value!r} is no number"
+        more = f" (and {len(wrong) - 1} rows more)" if len(wrong) > 1 else ""
+        raise ValueError(
+            f"{file}, {wrong[0]}, column {cells.name!r}: {what}{more}. Correct the file, leave such rows out of it, or "
+            "name another column with score_column=."
+        )
+    return scores

@@ -1,0 +1,53 @@
+"""What a model does not get of somebody's texts is counted right, and said once."""
+
+import pytest
+from helpers import fake_embedder
+
+from course_utils.embedding import EmbeddingOptions
+
+LONG, SHORT = "river " * 1000, "A short text about the river."
+
+
+def test_the_share_of_unread_words_is_exact(minilm):
+    # 256 tokens, of which two are marks and each other is one word
+    assert minilm.receipt([SHORT, LONG]) == "1 of 2 texts are longer than 256 tokens: 75 % of their words are not read"
+    assert "50 % of their words" in minilm.receipt(["river " * 508])
+    assert minilm.receipt(["river " * 254]) == "" == minilm.receipt([])
+    assert "longer than 12 tokens: 50 %" in minilm.receipt(["river " * 20], EmbeddingOptions(max_length=12))
+    with_prompt = EmbeddingOptions(prompt="lake " * 127)
+    assert (
+        "50 %" in minilm.receipt(["river " * 254], with_prompt) and minilm.receipt(["river " * 127], with_prompt) == ""
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Der Fluss ist nicht tief und das Wasser ist kalt.",
+        "La rivière n'est pas profonde et les eaux sont dans une vallée.",
+        "川の水は冷たいです。",
+        "Вода в реке холодная.",
+        "ماء النهر بارد",
+    ],
+)
+def test_a_language_that_the_model_does_not_know_is_seen(text, minilm):
+    assert minilm.receipt([text, SHORT]).startswith("1 of 2 texts do not look like English")
+
+
+def test_english_texts_names_and_signs_are_left_alone(minilm, caplog):
+    from course_utils.data import load_corpus
+
+    texts = [*load_corpus("posts")["text"], "🥊🥊🥊", "12:30", "Der Spiegel wrote that the die is cast", "ok", ""]
+    assert minilm.receipt(texts) == ""
+
+
+def test_it_is_logged_once_for_a_list_and_never_for_one_text(minilm, caplog):
+    minilm.encode([SHORT, LONG + "once"])
+    minilm.encode([SHORT, LONG + "once"])
+    assert caplog.text.count("1 of 2 texts are longer than 256 tokens") == 1
+    minilm.encode([LONG + "another", SHORT])
+    assert caplog.text.count("texts are longer") == 2
+    minilm.encode(LONG)
+    assert caplog.text.count("texts are longer") == 2
+    fake_embedder().encode([LONG])  # no tokenizer, nothing to say
+    assert caplog.text.count("texts are longer") == 2
