@@ -63,7 +63,7 @@ class Interval:
     @property
     def sign(self) -> int:
         """1 above zero, −1 below, 0 where that cannot be said."""
-        return 0 if self.too_few else (self.low > 0) - (self.high < 0)
+        return 0 if self.too_few else int(self.low > 0) - int(self.high < 0)
 
     @property
     def words(self) -> str:

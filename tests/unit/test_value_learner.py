@@ -802,13 +802,14 @@ def test_predictions_stay_on_the_scale_and_ranks_do_not_notice(minilm, tmp_path)
         kept.set_params(score_range=(5, 1)).predict(new)
 
 
-def test_groups_and_any_names_come_from_a_file_as_from_a_table(learner, tmp_path):
+def test_groups_and_any_names_come_from_a_file_as_from_a_table(tmp_path):
+    learner = EmbeddingValueLearner(fake_embedder())
     table = pd.DataFrame({"said": ["good lamp", "bad lamp"], "stars": [4.5, 2], "who": ["07", "8"]})
     table.assign(stars=["4,5", "2"]).to_csv(tmp_path / "mine.csv", sep=";", index=False)
     columns = {"text_column": "said", "score_column": "stars", "group_column": "who"}
     assert learner.add_training_examples(tmp_path / "mine.csv", **columns) == 2
     assert learner.add_training_examples(table, **columns) == 2
     assert learner.training_examples[:2] == learner.training_examples[2:]
-    assert [example.group for example in learner.training_examples[:2]] == ["07", "8"]
+    assert [example.group for example in learner.training_examples][:2] == ["07", "8"]
     with pytest.raises(ValueError, match="group_column='writer' is not in mine.csv"):
         learner.add_training_examples(tmp_path / "mine.csv", **columns | {"group_column": "writer"})
