@@ -66,7 +66,7 @@ def train(
     """
     with naming_options():
         pairs = read_pairs(data, **reading)
-    share = min(max(SHARE, intervals.MIN_UNITS / (pairs.groups.max() + 1)), 0.25)
+    share = min(max(SHARE, intervals.MIN_UNITS / (pairs.groups.max() + 1)), 0.3)
     training, validation, aside = split_pairs(pairs, (1 - 2 * share, share, share), seed=settings.seed)
     n_training, n_validation, n_aside = map(len, (training, validation, aside))
     print(f"{len(pairs)} questions: {n_training} to train, {n_validation} to choose the epoch, {n_aside} set aside")

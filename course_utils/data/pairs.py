@@ -195,7 +195,8 @@ def read_pairs(
     ------
     ValueError
         If the file cannot be read, it is not clear what its columns hold, or a row lacks a question or an answer;
-        every such row up to the tenth is named by its line and column, and nothing is silently left out.
+        every such row up to the tenth is named by its line and column. Wrong answers that are empty, or right answers
+        of their row, are left out, and logged in the same way.
 
     Examples
     --------
@@ -218,12 +219,14 @@ def read_pairs(
     if len(table.columns) and (len(roles["query"]) != 1 or len(roles["pos"]) != 1):
         raise ValueError(_what_is_wanted(list(table.columns), roles, path.name))
     problems: list[str] = []
-    rows = [_checked_row(str(place), row, roles, problems) for place, row in table.to_dict("index").items()]
+    left_out: list[str] = []
+    rows = [_checked_row(str(place), row, roles, problems, left_out) for place, row in table.to_dict("index").items()]
     if problems:
-        more = f"\n… and {len(problems) - 10} more" if len(problems) > 10 else ""
-        raise ValueError(f"{path.name} has rows that cannot be used:\n" + "\n".join(problems[:10]) + more)
+        raise ValueError(f"{path.name} has rows that cannot be used:\n{_first_ten(problems)}")
     if not rows:
         raise ValueError(f"{path.name} holds no pairs.")
+    if left_out:
+        logger.warning("%s: wrong answers that are left out:\n%s", path.name, _first_ten(left_out))
     queries, positives, negatives = zip(*rows, strict=True)
     return Pairs(queries, positives, negatives, corpus)
 
@@ -262,33 +265,26 @@ def _beir(folder: Path) -> tuple[pd.DataFrame, tuple[str, ...]]:
 
 
 def _checked_row(
-    place: str, row: dict[str, Any], roles: dict[str, list[str]], problems: list[str]
+    place: str, row: dict[str, Any], roles: dict[str, list[str]], problems: list[str], left_out: list[str]
 ) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
-    query = row.get(roles["query"][0])
-    if not _is_text(query):
-        problems.append(f"{place}, column {roles['query'][0]!r}: should be a text, and is {_kind(query)}")
-    answers: dict[str, tuple[str, ...]] = {}
-    for role in ("pos", "neg"):
-        texts: list[Any] = []
-        for name in roles[role]:
-            value = row[name]
-            found = value if isinstance(value, list) else [] if value is None else [value]
-            wrong = [text for text in found if not _is_text(text)]
-            if wrong:
-                problem = f"should be a text or a list of texts, and holds {_kind(wrong[0])}"
-                problems.append(f"{place}, column {name!r}: {problem}")
-            elif role == "pos" and not found:
-                problems.append(f"{place}, column {name!r}: there is no right answer")
-            texts += found
-        answers[role] = tuple(dict.fromkeys(map(str, texts)))
-    if set(answers["pos"]) & set(answers["neg"]):
-        problems.append(f"{place}, column {roles['neg'][0]!r}: the same text is also a right answer")
-    return str(query), answers["pos"], answers["neg"]
+    """Question, right and wrong answers of a row; what cannot be used of it goes into the lists."""
+    kept: dict[str, list[str]] = {role: [] for role in roles}
+    for role, name in ((role, name) for role, names in roles.items() for name in names):
+        where, value = f"{place}, column {name!r}", row[name]
+        texts = [value] if role == "query" or not isinstance(value, list | None) else value or []
+        if role == "pos" and not texts:
+            problems.append(f"{where}: there is no right answer")
+        for text in texts:
+            is_text = isinstance(text, str) and text.strip()
+            flaw = "missing" if text is None else "empty" if isinstance(text, str) else f"a {type(text).__name__}"
+            if is_text and not (role == "neg" and text in kept["pos"]):
+                kept[role].append(text)
+            elif role == "neg" and (text is None or isinstance(text, str)):
+                left_out.append(f"{where}: {'the same text is also a right answer' if is_text else flaw}")
+            else:
+                problems.append(f"{where}: should be a text, and is {flaw}")
+    return "".join(kept["query"]), tuple(kept["pos"]), tuple(kept["neg"])
 
 
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str) and bool(value.strip())
-
-
-def _kind(value: Any) -> str:
-    return "missing" if value is None else "empty" if isinstance(value, str) else f"a {type(value).__name__}"
+def _first_ten(lines: list[str]) -> str:
+    return "\n".join(lines[:10] + ([f"… and {len(lines) - 10} more"] if len(lines) > 10 else []))

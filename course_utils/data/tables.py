@@ -16,6 +16,7 @@ import sys
 import zipfile
 import zlib
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,7 +28,7 @@ SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".json", ".jsonl", ".ndjson", ".parq
 # names of columns that no data would have
 _PLAIN_NAMES = {"text", "label", "score", "id", "query", "pos", "neg", "question", "answer", "title"}
 _SEPARATORS = [",", ";", "\t", "|"]
-_SAMPLE_ROWS, _SAMPLE_CHARACTERS = 1000, 2**22  # in which separator and header are looked for
+_SAMPLE = 1000  # rows in which a header is told from data
 _DATE = r"(?<=\d)[TZ](?=\d|$)|\b(mon|tue|wed|thu|fri|sat|sun|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\b"
 _NO_WORDS = re.compile(_DATE + r"|(?<![a-z])(am|pm|utc|gmt|[cemp][ds]?t)\b|^[-+]?[\d.]+e[-+]?\d+$", re.IGNORECASE)
 # the keys by which other tools' files of questions and answers are known
@@ -150,27 +151,32 @@ def _sheet(data: bytes, name: str) -> list[Row]:
 
 
 def _decoded(data: bytes, name: str, encoding: str) -> str:
-    zeros = [data[start::2].count(0) for start in (0, 1)]  # every second byte of most letters in UTF-16
-    to_try = ["utf-8", "cp1252"] if 8 * max(zeros) <= len(data) else [f"utf-16-{'bl'[zeros[1] > zeros[0]]}e"]
-    to_try = ["utf-16"] if data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else to_try
-    to_try = to_try if encoding == "auto" else [encoding]
-    problem: Exception = ValueError("it holds zero bytes")
-    for codec in to_try:
-        try:
-            text = data.decode(codec).removeprefix("\ufeff")
-        except (UnicodeError, LookupError) as error:
-            problem = error
-            continue
+    codec = _likely_codec(data) if encoding == "auto" else encoding
+    try:
+        text = data.decode(codec).removeprefix("\ufeff")
         if "\0" in text:
-            break
-        if encoding == "auto" and codec != "utf-8":
-            hint = ". Are letters wrong? Name encoding=, for example 'cp1251'" if codec == "cp1252" else ""
-            tell(f"{name}: is not in UTF-8 and is read as {codec}{hint}")
-        return text
-    raise ValueError(
-        f"{name} cannot be read with encoding={encoding!r} ({problem}). Name the right one, or save the file as UTF-8, "
-        "which Excel calls 'CSV UTF-8'."
-    )
+            raise UnicodeError("it holds zero bytes")
+    except (UnicodeError, LookupError) as error:
+        raise ValueError(
+            f"{name} cannot be read with encoding={encoding!r} ({error}). Name the right one, or save the file as "
+            "UTF-8, which Excel calls 'CSV UTF-8'."
+        ) from None
+    if encoding == "auto" and codec != "utf-8":
+        hint = ". Are letters wrong? Name encoding=, for example 'cp1251'" if codec == "cp1252" else ""
+        tell(f"{name}: is not in UTF-8 and is read as {codec}{hint}")
+    return text
+
+
+def _likely_codec(data: bytes) -> str:
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    zeros = [data[start::2].count(0) for start in (0, 1)]  # every second byte of most letters in UTF-16
+    if 8 * max(zeros) > len(data):
+        return "utf-16-le" if zeros[1] > zeros[0] else "utf-16-be"
+    with suppress(UnicodeDecodeError):
+        data.decode()
+        return "utf-8"
+    return "cp1252"
 
 
 # --- JSON -----------------------------------------------------------------------------------------------------------
@@ -231,7 +237,7 @@ class _Split(NamedTuple):
     sep: str
     rows: list[Row]
     header: int
-    width: int
+    names: list[str]
     problem: str
 
 
@@ -240,41 +246,37 @@ def _read_csv(text: str, name: str, sep: str, suffix: str, has_header: bool) -> 
     csv.field_size_limit(2**31 - 1)  # a cell may hold a whole book
     excel = re.match(r'"?sep=(.)"?\s*?(\r\n|\n|\r)', text)  # the first line of some of Excel's files
     marks = [excel[1]] if excel else ["\t"] if suffix in (".tsv", ".tab") else _SEPARATORS
-    marks, skip = (marks if sep == "auto" else [sep]), int(excel is not None)
-    tried = [_split(text[:_SAMPLE_CHARACTERS], mark, skip, _SAMPLE_ROWS) for mark in marks]
-    fitting = [split for split in tried if split.width > 1 and not split.problem]
+    marks = [sep] if sep != "auto" else marks[:1] + [mark for mark in marks[1:] if mark in text[: 2**16]]
+    tried = [_split(text, mark, int(excel is not None)) for mark in marks]
+    fitting = [split for split in tried if len(split.names) > 1 and not split.problem]
     if len(fitting) > 1:
         ways = " and by ".join(repr(split.sep) for split in fitting)
         raise ValueError(f"{name} falls into columns by {ways}. Name the right one, for example sep={marks[0]!r}.")
-    chosen = (fitting or [max(tried, key=lambda split: split.width)])[0]
-    found = _split(text, chosen.sep, skip)
+    found = (fitting or [max(tried, key=lambda split: len(split.names))])[0]
     if found.problem:
-        header = [cell.strip() for cell in found.rows[found.header][1]] if found.rows else []
+        header = [cell.strip() for cell in found.names]
         _check_header(header, found.rows[found.header + 1 :] if has_header else [], name)
         raise ValueError(
-            f"{name} does not fall into its columns {header} with sep={chosen.sep!r}: {found.problem}. Texts that "
-            f"contain {chosen.sep!r} must stand in double quotes, and a double quote in them is written twice. If "
+            f"{name} does not fall into its columns {header} with sep={found.sep!r}: {found.problem}. Texts that "
+            f"contain {found.sep!r} must stand in double quotes, and a double quote in them is written twice. If "
             "another character separates the columns, name it, for example sep=';'."
         )
     return found.rows, found.header
 
 
-def _split(text: str, sep: str, skip: int, limit: int | None = None) -> _Split:
+def _split(text: str, sep: str, skip: int) -> _Split:
     """Split a text; a quote in quotes is doubled, or stands after a backslash if only that gives columns."""
-    plain = _split_as(text, sep, skip, limit)
-    names = plain.rows[plain.header][1] if plain.rows else []
-    if len(names) > 1 and all(cell.startswith(" ") for cell in names[1:]):  # a, b, c
-        plain = _split_as(text, sep, skip, limit, skipinitialspace=True)
-    if '\\"' not in text:
-        return plain
-    escaped = _split_as(text, sep, skip, limit, escapechar="\\")
+    plain = _split_as(text, sep, skip)
+    if plain.names[1:] and all(cell.startswith(" ") for cell in plain.names[1:]):  # a, b, c
+        plain = _split_as(text, sep, skip, skipinitialspace=True)
+    escaped = _split_as(text, sep, skip, escapechar="\\") if '\\"' in text else plain
     if escaped.problem or plain.rows == escaped.rows:
         return plain
     twice = 'quotes after a backslash, \\", can be read in two ways; write them twice, ""'
     return escaped if plain.problem else plain._replace(problem=twice)
 
 
-def _split_as(text: str, sep: str, skip: int, limit: int | None, **dialect: Any) -> _Split:
+def _split_as(text: str, sep: str, skip: int, **dialect: Any) -> _Split:
     rows: list[Row] = []
     problem, begins = "", 1
     try:
@@ -282,7 +284,7 @@ def _split_as(text: str, sep: str, skip: int, limit: int | None, **dialect: Any)
     except (TypeError, ValueError):
         raise ValueError(f"sep={sep!r} must be one character, or 'auto'.") from None
     try:
-        for cells in islice(reader, limit):
+        for cells in reader:
             if cells and begins > skip:
                 rows.append((begins, cells))
             begins = reader.line_num + 1  # a text in quotes may go over several lines
@@ -295,8 +297,9 @@ def _split_as(text: str, sep: str, skip: int, limit: int | None, **dialect: Any)
         more = any(cell.strip() for cell in cells[len(names) :])
         if more or len(cells) < least:
             count = "more cells than the" if more else f"{len(cells)} cells, fewer than the"
-            return _Split(sep, rows, header, len(names), f"line {line}: has {count} {len(names)} of the first line")
-    return _Split(sep, rows, header, len(names), problem)
+            problem = f"line {line}: has {count} {len(names)} of the first line"
+            break
+    return _Split(sep, rows, header, names, problem)
 
 
 def _header_at(rows: list[Row]) -> int:
@@ -322,14 +325,13 @@ def _named(rows: list[Row], name: str, columns: Sequence[str] | None, word: str,
         tell(f"{name}: {above} above the header is taken for a title and left out")
     header = ["" if cell is None else str(cell).strip() for cell in (rows[at][1] if rows else [])]
     body = rows[at + 1 :]
-    extra = 0 if columns else _extra_headers(body)
-    left_out = [number for number, _ in body[:extra]]
-    left_out += [number for number, cells in body[extra:] if len(header) > 1 and cells == rows[at][1]]
-    if left_out:
-        lines = ", ".join(map(str, left_out))
-        tell(f"{name}: {word} {lines} names or describes the columns once more and is left out")
-    body = [row for row in body if row[0] not in left_out]
     if columns is None:
+        again = body[: _extra_headers(body)]
+        again += [row for row in body[len(again) :] if len(header) > 1 and row[1] == rows[at][1]]
+        if again:
+            lines = ", ".join(str(number) for number, _ in again)
+            tell(f"{name}: {word} {lines} names or describes the columns once more and is left out")
+            body = [row for row in body if row not in again]
         _check_header(header, body, name)
     if any(len(cells) > len(header) for _, cells in body):
         tell(f"{name}: rows end in separators without a cell, which are left out")
@@ -356,7 +358,7 @@ def _check_header(header: list[str], body: list[Row], name: str) -> None:
     """Refuse a first line that names no columns: numbers, dates, prose, cells of the rows below; or a title."""
     if not body or _PLAIN_NAMES & {cell.casefold() for cell in header}:
         return
-    columns = [[cell for cell in column if cell] for column in zip_longest(*(row for _, row in body[:_SAMPLE_ROWS]))]
+    columns = [[cell for cell in column if cell] for column in zip_longest(*(row for _, row in body[:_SAMPLE]))]
     n_words = len(header[0].split()) if len(header) == 1 and not header[0].endswith("?") else 0
     is_prose = n_words > (2 if header[0].endswith((".", "!")) else 4)
     is_title = any(str(cell).strip().casefold() == "text" for _, row in body[:5] for cell in row)

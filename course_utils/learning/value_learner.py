@@ -237,11 +237,7 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
             reading |= {"text_column": text_column, "score_column": score_column, "group_column": group_column}
             examples = read_scored(examples, **reading).set_axis(columns, axis="columns")
         if isinstance(examples, pd.DataFrame):
-            missing = [name for name in columns if name not in examples]
-            if missing:
-                raise ValueError(f"The table lacks the column {missing[0]!r}; it has {list(examples.columns)}.")
-            rows = examples[columns].itertuples(index=False)
-            examples = (RankingExample(row[0], row[1], None, *row[2:]) for row in rows)
+            examples = _from_table(examples, columns)
         new = [_checked(example, f"examples[{i}]: ") for i, example in enumerate(examples)]
         self.training_examples += new
         return len(new)
@@ -685,6 +681,15 @@ def predict_ensemble(
     predictions = np.array([learner.predict(texts) for learner in learners])
     mean = np.average(predictions, axis=0, weights=shares)
     return mean, np.sqrt(np.average((predictions - mean) ** 2, axis=0, weights=shares))
+
+
+def _from_table(table: pd.DataFrame, columns: list[str]) -> list[RankingExample]:
+    """Examples of a table, in whose columns stand text, score and perhaps group."""
+    missing = [name for name in columns if name not in table]
+    if missing:
+        raise ValueError(f"The table lacks the column {missing[0]!r}; it has {list(table.columns)}.")
+    rows = table[columns].itertuples(index=False)
+    return [RankingExample(row[0], row[1], None, *row[2:]) for row in rows]
 
 
 def _checked(example: Any, where: str = "") -> RankingExample:

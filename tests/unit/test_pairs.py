@@ -87,9 +87,9 @@ def test_candidates_hold_each_text_once_and_know_what_is_right():
         ("a.jsonl", '{"query": "a", "pos": "b"}\n{"query": 3, "pos": "b"}', "line 2, column 'query': .* a int"),
         ("a.jsonl", '{"query": "a"}\n{"query": "a", "pos": "b"}', "line 1, column 'pos': there is no right answer"),
         ("a.jsonl", '{"query": "a"}', "wanted are one called query and one called pos"),
-        ("a.jsonl", '{"query": "a", "pos": ["b", null]}', "line 1, column 'pos': .* holds missing"),
+        ("a.jsonl", '{"query": "a", "pos": ["b", null]}', "line 1, column 'pos': .* is missing"),
         ("a.jsonl", '{"query": "a", "pos": {"b": 1}}', "line 1, column 'pos': .* a dict"),
-        ("a.jsonl", '{"query": "a", "pos": "b", "neg": ["b"]}', "line 1, column 'neg': .* also a right answer"),
+        ("a.jsonl", '{"query": "a", "pos": "b", "neg": [1]}', "line 1, column 'neg': .* a int"),
         ("a.jsonl", '{"query": "a", "pos": "b"}\n{"query":', "a.jsonl is not JSON: line 2, column 10"),
         ("a.jsonl", '["a", "b"]', "entry 1: is not an object"),
         ("a.json", '[{"query": "a", "pos": "b"}, {"query": "c"}]', "entry 2, column 'pos'"),
@@ -107,6 +107,14 @@ def test_candidates_hold_each_text_once_and_know_what_is_right():
 def test_what_is_wrong_is_named(tmp_path, name, text, message):
     with pytest.raises(ValueError, match=message):
         read_pairs(written(tmp_path, name, text))
+
+
+def test_wrong_answers_that_are_right_or_empty_are_left_out_and_named(tmp_path, caplog):
+    mined = {"query": "a", "pos": "b", "neg": ["b", "c", "", None]}, {"query": "d", "pos": "e", "neg": None}
+    pairs = read_pairs(written(tmp_path, "a.jsonl", "\n".join(map(json.dumps, mined))))
+    assert pairs.negatives == (("c",), ())
+    place = "line 1, column 'neg': "
+    assert f"{place}the same text is also a right answer\n{place}empty\n{place}missing" in caplog.text
 
 
 def test_many_bad_rows_are_counted_and_ten_named(tmp_path):
