@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from sklearn.preprocessing import normalize
 
 from course_utils.app.doctor import Line, report
 from course_utils.embedding import PUBLISHED_SIMILARITIES, EndpointError, LocalEmbedder, RemoteEmbedder, load_embedder
@@ -58,10 +59,8 @@ def local_twin(remote: RemoteEmbedder, name: str | None) -> LocalEmbedder | None
 
     card = remote.card
     if name is None and not card.package:
-        revision = card.revision or None
-        if "/" not in card.name or not isinstance(
-            try_to_load_from_cache(card.name, "modules.json", revision=revision), str
-        ):
+        here = "/" in card.name and try_to_load_from_cache(card.name, "modules.json", revision=card.revision or None)
+        if not isinstance(here, str):
             return None
     local = load_embedder(name or card.name, cache=False)
     if not isinstance(local, LocalEmbedder):
@@ -74,8 +73,8 @@ def check_reading(remote: RemoteEmbedder, local: LocalEmbedder) -> Line:
     if remote.embedding_dim != local.embedding_dim:
         return Line("fail", f"{remote.embedding_dim} dimensions, not {local.embedding_dim}", "is it the same model?")
     sent = [prompt + text for prompt in dict.fromkeys(["", local.card.query_prompt]) for text in TEXTS]
-    given = _units(remote.encode(sent, prompt="", batch_size=1))
-    right = float((given * _units(local.encode(sent, prompt=""))).sum(axis=1).mean())
+    given = normalize(remote.encode(sent, prompt="", batch_size=1))
+    right = float((given * normalize(local.encode(sent, prompt=""))).sum(axis=1).mean())
     made = [mistakes(local, text) for text in sent]
     cosines = {name: float(np.mean([u @ m[name] for u, m in zip(given, made, strict=True)])) for name in made[0]}
     mistake = max(cosines, key=lambda name: cosines[name])
@@ -84,9 +83,8 @@ def check_reading(remote: RemoteEmbedder, local: LocalEmbedder) -> Line:
         bits = "" if right >= SAME else "; it may compute in fewer bits"
         return Line("ok", f"pooling, end token and template as in {local.card.name} (cosine {right:.4f}{bits})")
     if closest < CLOSE:
-        return Line(
-            "fail", f"cosine {right:.2f} to the model here, and no known mistake fits", "are the weights the same?"
-        )
+        finding = f"cosine {right:.2f} to the model here, and no known mistake fits"
+        return Line("fail", finding, "are the weights the same?")
     return Line("fail", f"{mistake} (cosine {closest:.4f}; to the model here {right:.4f})", "see docs/large_models.md")
 
 
@@ -126,7 +124,7 @@ def _pooled(model: Any, ids: list[int]) -> dict[str, np.ndarray]:
         features = {"sentence_embedding": torch.stack([pool(tokens) for pool in _POOLING.values()])}
         for module in list(model)[2:]:
             features = module(features)
-    return dict(zip(_POOLING, _units(features["sentence_embedding"].float().numpy()), strict=True))
+    return dict(zip(_POOLING, normalize(features["sentence_embedding"].float().numpy()), strict=True))
 
 
 def check_published(remote: RemoteEmbedder) -> Line:
@@ -144,7 +142,7 @@ def check_published(remote: RemoteEmbedder) -> Line:
 
 def check_padding(remote: RemoteEmbedder) -> Line:
     """A text's vector must not depend on the texts that are sent with it."""
-    alone, together = (_units(remote.encode(list(TEXTS), prompt="", batch_size=size)) for size in (1, len(TEXTS)))
+    alone, together = (normalize(remote.encode(list(TEXTS), prompt="", batch_size=size)) for size in (1, len(TEXTS)))
     worst = float((alone * together).sum(axis=1).min())
     if worst >= 0.99:
         return Line("ok", "a text has the same vector alone and among others")
@@ -172,15 +170,14 @@ def check_cutting(remote: RemoteEmbedder, longest: int) -> Line:
         return Line("ok", f"read up to about {read} words, as the model's {remote.card.max_tokens} tokens allow")
     if read < 3:  # a causal model's first token knows nothing of what follows
         return Line("fail", "the first word alone decides the vector", "is pooling of the first token right?")
-    return Line(
-        "fail", f"texts are cut after about {read} words without an error", "raise the server's limit of tokens"
-    )
+    finding = f"texts are cut after about {read} words without an error"
+    return Line("fail", finding, "raise the server's limit of tokens")
 
 
 def _same(remote: RemoteEmbedder, n: int, k: int) -> bool:
     """Whether two texts of n words that differ from word k on have one vector."""
     texts = [" ".join(["sun"] * k + [word] * (n - k)) for word in ("moon", "seven")]
-    first, second = _units(remote.encode(texts, prompt="", batch_size=1))
+    first, second = normalize(remote.encode(texts, prompt="", batch_size=1))
     return float(first @ second) > 1 - 1e-6
 
 
@@ -191,7 +188,3 @@ def check_norm(remote: RemoteEmbedder) -> Line:
         return Line("ok", "vectors are normalised: their length is 1")
     text = f"vectors are not normalised: their lengths are {lengths.min():.2f} to {lengths.max():.2f}"
     return Line("warn", text, "the course scales them itself; other programs may take a product for a cosine")
-
-
-def _units(vectors: np.ndarray) -> np.ndarray:
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)

@@ -114,10 +114,10 @@ def read_scored(
     """
     table, file = read_table(path, **reading), Path(path).name
     column = find_column(table, score_column, "score_column", file)
-    groups = {"group": find_column(table, group_column, "group_column", file)} if group_column else {}
+    group = [find_column(table, group_column, "group_column", file)] if group_column else []
     kept = _with_text(table, text_column, file)
-    columns = {"text": kept["text"], "score": _scores(kept[column], file)}
-    return pd.DataFrame(columns | {name: kept[group] for name, group in groups.items()}).reset_index(drop=True)
+    columns = [kept["text"], _scores(kept[column], file), *(kept[name] for name in group)]
+    return pd.DataFrame(dict(zip(["text", "score", "group"], columns, strict=False))).reset_index(drop=True)
 
 
 def find_column(table: pd.DataFrame, wanted: str, parameter: str, file: str) -> str:

@@ -170,9 +170,9 @@ def _decoded(data: bytes, name: str, encoding: str) -> str:
 def _likely_codec(data: bytes) -> str:
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
-    zeros = [data[start::2].count(0) for start in (0, 1)]  # every second byte of most letters in UTF-16
-    if 8 * max(zeros) > len(data):
-        return "utf-16-le" if zeros[1] > zeros[0] else "utf-16-be"
+    first, second = data[::2].count(0), data[1::2].count(0)  # one is the rule for letters in UTF-16
+    if 8 * max(first, second) > len(data):
+        return "utf-16-le" if second > first else "utf-16-be"
     with suppress(UnicodeDecodeError):
         data.decode()
         return "utf-8"
@@ -222,10 +222,9 @@ def _no_json(name: str, error: json.JSONDecodeError, line: int = 1) -> ValueErro
 
 def _frame(rows: Iterable[dict], word: str, numbers: Iterable[int] | None = None) -> pd.DataFrame:
     rows = list(rows)
-    columns = list(dict.fromkeys(name for row in rows for name in row))
     index = [f"{word} {number}" for number in numbers or range(1, len(rows) + 1)]
-    cells = [[row.get(name) for name in columns] for row in rows]
-    return pd.DataFrame(cells, index=index, columns=columns, dtype=object)
+    table = pd.DataFrame(rows, index=index, dtype=object)
+    return table.where(table.notna(), None)
 
 
 # --- rows of cells --------------------------------------------------------------------------------------------------

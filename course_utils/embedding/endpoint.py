@@ -255,10 +255,8 @@ class RemoteEmbedder(Embedder):
         except ExceptionGroup as stops:
             raise stops.exceptions[0] from None
         if n_unread:
-            share = 100 * n_unread / n_words
-            logger.warning(
-                "%r cuts texts: by its own count it did not read %.0f %% of the words, or more.", self, share
-            )
+            unread = f"{100 * n_unread / n_words:.0f} % of the words, or more"
+            logger.warning("%r cuts texts: by its own count it did not read %s.", self, unread)
         return refused
 
     async def _check_varied(self, client: Any, vectors: np.ndarray) -> None:
@@ -287,9 +285,8 @@ class RemoteEmbedder(Embedder):
         import httpx2
         import openai
 
-        body = {"input": texts, "model": self.served_model} | (
-            {"dimensions": self.dimensions} if self.dimensions else {}
-        )
+        body: dict[str, Any] = {"input": texts, "model": self.served_model}
+        body |= {"dimensions": self.dimensions} if self.dimensions else {}
         for attempt in range(_TRIES):
             await asyncio.sleep(_PAUSE * attempt)
             try:
@@ -298,9 +295,8 @@ class RemoteEmbedder(Embedder):
             except openai.APIStatusError as error:
                 return read_refusal(error.status_code, error.response.text, self.endpoint.doubt)
             except openai.APIConnectionError:
-                return Failure(
-                    f"no whole answer within {self.timeout:g} seconds, or no connection; is the server running?"
-                )
+                why = f"no whole answer within {self.timeout:g} seconds, or no connection"
+                return Failure(f"{why}; is the server running?")
             except Exception as error:  # its words are not ours, and may hold a key or a text
                 return Failure(f"{type(error).__name__} in the client")
             if isinstance(answer, Answer) or answer.is_one_text:

@@ -416,7 +416,7 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
             raise ValueError(f"There is {count} to learn from; add at least two, better 50.")
         if np.ptp(scores) == 0:
             raise ValueError(f"All {len(scores)} scores are {scores[0]:g}: there is nothing to tell apart. Add others.")
-        low, high = self._ends()
+        low, high = _ends(self.score_range)
         if not low <= scores.min() <= scores.max() <= high:
             raise ValueError(f"score_range={self.score_range} leaves out scores: {scores.min():g} to {scores.max():g}.")
         texts, given = [example.text for example in examples], [example.group for example in examples]
@@ -427,12 +427,6 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
             copies = "copies of a text are one. Add examples, or lower cv_folds."
             raise ValueError(f"{n_parts} parts cannot be made of {n_groups} different groups; {copies}")
         return X, scores, groups
-
-    def _ends(self) -> tuple[float, float]:
-        low, high = self.score_range or (-math.inf, math.inf)
-        if not low < high:
-            raise ValueError(f"score_range={self.score_range!r} must be two numbers, the smaller first.")
-        return low, high
 
     def _features(self, texts: Sequence[str], model: ridge.RidgeModel | None = None) -> np.ndarray:
         """What ridge sees, in float64; checked, because :meth:`transform` may be somebody else's."""
@@ -472,11 +466,11 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
             scores as before, since no score lies beyond; infinite limits become the whole scale.
         """
         free = self._predict_freely([X] if isinstance(X, str) else X)
-        scores = np.clip(free, *self._ends())
+        scores = np.clip(free, *_ends(self.score_range))
         if not return_interval:
             return float(scores[0]) if isinstance(X, str) else scores
         width = self.model_.half_width(confidence)
-        limits = np.clip(np.column_stack([free - width, free + width]), *self._ends())
+        limits = np.clip(np.column_stack([free - width, free + width]), *_ends(self.score_range))
         return (float(scores[0]), limits[0]) if isinstance(X, str) else (scores, limits)
 
     def _predict_freely(self, texts: Sequence[str]) -> np.ndarray:
@@ -498,9 +492,13 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
         """
         texts = list(texts)
         distinct = list(dict.fromkeys(texts))
-        free = dict(zip(distinct, self._predict_freely(distinct).tolist(), strict=True)) if texts else {}
-        low, high = self._ends()
-        return [(text, min(max(free[text], low), high)) for text in sorted(texts, key=lambda text: -free[text])]
+        free = self._predict_freely(distinct) if texts else np.empty(0)
+        values = dict(
+            zip(
+                distinct, zip(free.tolist(), np.clip(free, *_ends(self.score_range)).tolist(), strict=True), strict=True
+            )
+        )
+        return [(text, values[text][1]) for text in sorted(texts, key=lambda text: -values[text][0])]
 
     def explain(self, text: str, k: int = 5) -> Explanation:
         """Name the training examples and the words of the text that move its score most.
@@ -681,6 +679,13 @@ def predict_ensemble(
     predictions = np.array([learner.predict(texts) for learner in learners])
     mean = np.average(predictions, axis=0, weights=shares)
     return mean, np.sqrt(np.average((predictions - mean) ** 2, axis=0, weights=shares))
+
+
+def _ends(score_range: tuple[float, float] | None) -> tuple[float, float]:
+    low, high = score_range or (-math.inf, math.inf)
+    if not low < high:
+        raise ValueError(f"score_range={score_range!r} must be two numbers, the smaller first.")
+    return low, high
 
 
 def _from_table(table: pd.DataFrame, columns: list[str]) -> list[RankingExample]:
