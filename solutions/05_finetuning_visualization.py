@@ -164,7 +164,7 @@ pd.DataFrame(rows, index=asked["question"]).round(3)
 # ### Exercise 1: InfoNCE
 #
 # Write the loss as a function of a square matrix of similarities, with the right pairs on the diagonal, and the
-# temperature. It returns one number, also at a temperature of 0.001, where a plain `np.exp` overflows.
+# temperature. It returns one number, also at a temperature so low that a plain `np.exp` overflows.
 
 
 # %% tags=["core", "exercise", "q1"]
