@@ -111,7 +111,8 @@ for name in ("Qwen3-Embedding-0.6B", "embeddinggemma-300m", "course-instruct", "
 #
 # Write a function that returns all the characters that a model reads: the template with the instruction
 # filled in, then the text. Without an instruction (`""`) it is the text alone. Where the template is empty,
-# the instruction goes in front on a line of its own.
+# the instruction goes in front on a line of its own. Nothing is stripped, and curly brackets in an instruction
+# or a text are ordinary characters.
 
 
 # %% tags=["core", "exercise", "q1"]
@@ -246,7 +247,7 @@ say.sentence(
 # ### Exercise 3: measure an instruction's effect
 #
 # Write the measure yourself. Given the vectors of the same texts before and after (one a row, all of length
-# 1), their labels and `k`: by how much does the share of the `k` nearest neighbours that carry a text's own
+# 1), their labels (a list or an array) and `k`: by how much does the share of the `k` nearest neighbours that carry a text's own
 # label rise? A text is no neighbour of itself.
 
 
@@ -778,8 +779,8 @@ say.sentence(
 #
 # Somebody shows you a map and says: "The nearest group to ours is that one, you can see it." Write a
 # function that gives the answer worth having. You get the vectors (one a row, of length 1), the points of
-# the map, the label of each row, and a group; return the *other* group whose texts are most similar to those
-# of this group on average.
+# the map, the label of each row (a list or an array), and a group; return the *other* group whose texts are
+# most similar to those of this group on average.
 
 
 # %% tags=["deep", "exercise", "q5"]

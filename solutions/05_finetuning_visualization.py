@@ -164,7 +164,7 @@ pd.DataFrame(rows, index=asked["question"]).round(3)
 # ### Exercise 1: InfoNCE
 #
 # Write the loss as a function of a square matrix of similarities, with the right pairs on the diagonal, and the
-# temperature. It returns one number.
+# temperature. It returns one number, also at a temperature so low that a plain `np.exp` overflows.
 
 
 # %% tags=["core", "exercise", "q1"]
@@ -465,8 +465,8 @@ say.sentence(
 # %% [markdown] tags=["core"]
 # ### Exercise 3: is this improvement real?
 #
-# Two systems answered the same questions; `before` and `after` hold a 1 for right and a 0 for wrong, question by
-# question. Draw the questions again, with replacement, a thousand times or more; take the mean **difference** each time, and
+# Two systems answered the same questions; `before` and `after` (arrays) hold a 1 for right and a 0 for wrong,
+# question by question. Draw the questions again, with replacement, a thousand times or more; take the mean **difference** each time, and
 # the middle ninety-five in a hundred of those. Return `"better"`, `"worse"` or `"cannot tell"`.
 
 

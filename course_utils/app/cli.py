@@ -294,7 +294,7 @@ def visualize(
     compare: Annotated[list[Path] | None, typer.Option(help="Further heads beside it; may be given again.")] = None,
     other_data: Annotated[Path | None, typer.Option(help="Pairs of another subject, where a head may do harm.")] = None,
     output: Annotated[Path, typer.Option(help="The folder for pictures and report.")] = Path("visualizations"),
-    max_samples: Annotated[int, typer.Option(min=5, help="Draw at most so many questions.")] = 500,
+    max_samples: Annotated[int, typer.Option(min=5, help="Draw at most so many questions, not answers.")] = 500,
     batch_size: Annotated[int, typer.Option(min=1)] = 32,
     device: Device = None,
     perplexity: Annotated[float, typer.Option(min=1, help="Of t-SNE.")] = 30,

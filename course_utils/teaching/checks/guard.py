@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from contextvars import copy_context
 from itertools import islice
-from threading import Thread
+from threading import Event, Thread
 from time import monotonic  # by name, because a checker may set the module's clocks
 from typing import Any
 from unittest import mock
@@ -111,6 +111,7 @@ def run(function: Callable, *arguments: Any) -> Any:
     [0, 1, 2]
     """
     outcome: list[Any] = []
+    done = Event()  # not the thread's join(), after whose interruption Python 3.11 takes a running thread for ended
 
     def work() -> None:
         try:
@@ -118,19 +119,21 @@ def run(function: Callable, *arguments: Any) -> Any:
             outcome.append(_read(list(islice(value, _ITEMS + 1)) if isinstance(value, Iterator) else value))
         except BaseException as error:
             outcome.append(_finding(error))
+        finally:
+            done.set()
 
     thread = Thread(target=copy_context().run, args=(work,), daemon=True)
     thread.start()
     late = monotonic() + SECONDS
     try:
-        while thread.is_alive() and monotonic() < late:
-            thread.join(0.1)  # in slices, because Windows does not interrupt a wait
+        while not done.wait(0.1) and monotonic() < late:
+            pass  # in slices, because Windows does not interrupt a wait
     finally:
-        in_time = not thread.is_alive()
+        in_time = done.is_set()
         if not in_time:
-            _stop(thread)
+            _stop(thread, done)
     if not in_time:
-        still = " It could not be stopped and still runs: restart the kernel soon." if thread.is_alive() else ""
+        still = "" if done.is_set() else " It could not be stopped and still runs: restart the kernel soon."
         raise NotYet(
             f"Your function had not returned after {SECONDS:g} seconds. Does a loop in it never end? If it was only "
             f"importing something large, run this cell again.{still}"
@@ -140,20 +143,19 @@ def run(function: Callable, *arguments: Any) -> Any:
     return outcome[0]
 
 
-def _stop(thread: Thread) -> None:
+def _stop(thread: Thread, done: Event) -> None:
     """End a thread from outside, as often as it takes: ``except:`` in a loop may swallow an attempt."""
 
     def insist() -> None:
         pause = 0.01
-        while thread.is_alive():
+        while not done.is_set() and thread.is_alive():
             # SystemExit ends a thread without a word
             ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), ctypes.py_object(SystemExit))
-            thread.join(pause)
+            done.wait(pause)
             pause = min(2 * pause, 1.0)
 
-    helper = Thread(target=insist, daemon=True)
-    helper.start()
-    helper.join(0.5)
+    Thread(target=insist, daemon=True).start()
+    done.wait(0.5)
 
 
 def _finding(error: BaseException) -> NotYet:

@@ -333,7 +333,7 @@ def check_my_query(function) -> None:
         f"TF-IDF finds {trace} without the word {rare!r:.80} as well. Which word is it?",
     )
     meant = (model.encode([question], "query") @ passages.T)[0]
-    require(meant.argmax() != right, f"MiniLM puts {trace} first, too. Ask for something that has a name or a code.")
+    require(meant.argmax() != right, f"MiniLM puts {trace} first, too. Ask for a rare word in another sentence.")
 
 
 @cache
