@@ -411,14 +411,7 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
     def _arrays(self, examples: list[RankingExample], n_parts: int = 2) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Vectors, scores and numbers of the groups; at least as many groups as parts, and two."""
         scores = np.array([example.score for example in examples])
-        if len(scores) < 2:
-            count = "one example" if len(scores) else "no example"
-            raise ValueError(f"There is {count} to learn from; add at least two, better 50.")
-        if np.ptp(scores) == 0:
-            raise ValueError(f"All {len(scores)} scores are {scores[0]:g}: there is nothing to tell apart. Add others.")
-        low, high = _ends(self.score_range)
-        if not low <= scores.min() <= scores.max() <= high:
-            raise ValueError(f"score_range={self.score_range} leaves out scores: {scores.min():g} to {scores.max():g}.")
+        _check_scores(scores, self.score_range)
         texts, given = [example.text for example in examples], [example.group for example in examples]
         X = self._features(texts)
         groups = ridge.joined_groups(given, map(_without_form, texts), ridge.equal_rows(X))
@@ -493,11 +486,8 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
         texts = list(texts)
         distinct = list(dict.fromkeys(texts))
         free = self._predict_freely(distinct) if texts else np.empty(0)
-        values = dict(
-            zip(
-                distinct, zip(free.tolist(), np.clip(free, *_ends(self.score_range)).tolist(), strict=True), strict=True
-            )
-        )
+        on_scale = np.clip(free, *_ends(self.score_range))
+        values = dict(zip(distinct, np.column_stack([free, on_scale]).tolist(), strict=True))
         return [(text, values[text][1]) for text in sorted(texts, key=lambda text: -values[text][0])]
 
     def explain(self, text: str, k: int = 5) -> Explanation:
@@ -686,6 +676,17 @@ def _ends(score_range: tuple[float, float] | None) -> tuple[float, float]:
     if not low < high:
         raise ValueError(f"score_range={score_range!r} must be two numbers, the smaller first.")
     return low, high
+
+
+def _check_scores(scores: np.ndarray, score_range: tuple[float, float] | None) -> None:
+    if len(scores) < 2:
+        count = "one example" if len(scores) else "no example"
+        raise ValueError(f"There is {count} to learn from; add at least two, better 50.")
+    if np.ptp(scores) == 0:
+        raise ValueError(f"All {len(scores)} scores are {scores[0]:g}: there is nothing to tell apart. Add others.")
+    low, high = _ends(score_range)
+    if not low <= scores.min() <= scores.max() <= high:
+        raise ValueError(f"score_range={score_range} leaves out scores: {scores.min():g} to {scores.max():g}.")
 
 
 def _from_table(table: pd.DataFrame, columns: list[str]) -> list[RankingExample]:
