@@ -143,7 +143,7 @@ sentences.assign(nearest=nearest)[right == 0].head(5).style.hide(axis="index")
 # ### Exercise 2: odd one out
 #
 # Given the vectors of a few texts, one a row and all of length 1, find the row that is least similar to the
-# others together. Return its position.
+# others together: the sum of its cosines with them is smallest. Return its position.
 
 
 # %% tags=["core", "exercise", "q2"]
@@ -600,7 +600,8 @@ print("token vectors:", token_vectors.shape, " mask:", mask.shape)
 # ### Exercise 4: mean pooling with a mask
 #
 # One vector a token is too many; the model takes the mean over the tokens of each text. The padding must
-# not count. Write it for an array of shape (texts, tokens, dimensions) and a mask of shape (texts, tokens).
+# not count; it may stand on either side. Write it for an array of shape (texts, tokens, dimensions) and a mask of
+# shape (texts, tokens).
 
 
 # %% tags=["deep", "exercise", "q4"]

@@ -520,8 +520,8 @@ except ValueError as error:
 #
 # Write the simplest such function. It takes a table like ours (index: model; columns `quality`,
 # `ms_per_text`, `memory_mib`) and two limits, and returns the name of the model with the highest quality
-# among those within both. A value that is missing (`NaN`) is not within a limit. If none is left, return
-# `"none"`.
+# among those within both. A value equal to the limit is within it; one that is missing (`NaN`) is not. If none
+# is left, return `"none"`.
 
 
 # %% tags=["core", "exercise", "q3"]

@@ -111,11 +111,9 @@ RIGHT = {
         lambda vectors, i, k: [j for j in np.argsort(-(vectors @ vectors[i])) if j != i][:k],
         lambda vectors, i, k: sorted(set(range(len(vectors))) - {i}, key=lambda j: -float(vectors[j] @ vectors[i]))[:k],
         lambda vectors, i, k: np.argsort(-(vectors @ vectors.T - 9 * np.eye(len(vectors)))[i])[:k],
-        lambda vectors, i, k: (
-            np.argsort(vectors @ vectors[i] * (np.arange(len(vectors)) != i) + 1)[::-1][:k]
-            if k < 3
-            else np.argsort(np.where(np.arange(len(vectors)) == i, 9, np.linalg.norm(vectors - vectors[i], axis=1)))[:k]
-        ),
+        lambda vectors, i, k: np.argsort(
+            np.where(np.arange(len(vectors)) == i, np.inf, np.linalg.norm(vectors - vectors[i], axis=1))
+        )[:k],
         _neighbours_of_a_deleted_row,
         _neighbours_by_torch,
     ],
