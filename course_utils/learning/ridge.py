@@ -20,10 +20,15 @@ from scipy.stats import spearmanr
 from sklearn.cluster import DBSCAN
 from sklearn.metrics import mean_squared_error, r2_score
 
+from course_utils.measuring import intervals
+
 logger = logging.getLogger(__name__)
 
 #: What is chosen from when no alpha is given: from hardly any shrinking to nearly all.
 ALPHAS = tuple(10.0 ** np.arange(-3, 3.5, 0.5))
+
+# of more than these, none has a say in alpha that would narrow its interval
+_FEW_GROUPS = 200
 
 #: What :func:`held_out_scores` gives.
 MEASURES = ("train_mse", "train_r2", "val_mse", "val_r2", "val_spearman", "mean_val_mse")
@@ -189,7 +194,7 @@ class RidgeModel:
     n_groups_ : int
         Groups that :meth:`fit` learned.
     loo_errors_ : ndarray of float64, shape (n,)
-        Sizes of the leave-one-group-out errors of :meth:`fit`, smallest first.
+        Sizes of the errors of :meth:`fit` on groups left out, smallest first.
     loo_levels_ : ndarray of float64, shape (n,)
         For each, the confidence up to which it is half the width of an interval.
     intervals_stale_ : bool
@@ -214,7 +219,9 @@ class RidgeModel:
         self.loo_errors_, self.loo_levels_ = np.empty(0), np.empty(0)
 
     @classmethod
-    def fit(cls, X: np.ndarray, y: np.ndarray, alphas: Sequence[float], groups: np.ndarray) -> "RidgeModel":
+    def fit(
+        cls, X: np.ndarray, y: np.ndarray, alphas: Sequence[float], groups: np.ndarray, alpha: float | None = None
+    ) -> "RidgeModel":
         """Learn all rows at once, with the alpha that leaving out one group after the other finds best.
 
         Parameters
@@ -227,6 +234,8 @@ class RidgeModel:
             What to choose from. A warning is logged when the best of several is the smallest or the largest.
         groups : ndarray of int, shape (n,)
             See :class:`RidgePath`.
+        alpha : float, optional
+            The one of ``alphas`` that was chosen in another way.
 
         Returns
         -------
@@ -239,7 +248,7 @@ class RidgeModel:
             With fewer than two groups.
         """
         path = RidgePath(X, groups)
-        alpha = path.best_alpha(y, alphas)
+        alpha = path.best_alpha(y, alphas) if alpha is None else alpha
         warn_at_edge(alpha, alphas)
         model, n_groups = cls(X.shape[1], alpha), path.n_groups
         model._mean, model._score_mean, model.n_samples_ = X.mean(axis=0), float(y.mean()), len(y)
@@ -247,7 +256,7 @@ class RidgeModel:
         model._moment = centred.T @ (y - model._score_mean)
         model._inverse = np.linalg.inv(centred.T @ centred + alpha * np.eye(X.shape[1]))
         model.coef_, model.intercept_ = path.solution(y, alpha)
-        errors = np.abs(path.errors(y, alpha))
+        errors = np.abs(_errors_of_choosing(path, X, y, alphas, groups, alpha))
         order, model.n_groups_ = np.argsort(errors), n_groups
         model.loo_errors_, model.loo_levels_ = errors[order], np.cumsum(path.shares[order]) * n_groups / (n_groups + 1)
         return model
@@ -306,7 +315,8 @@ class RidgeModel:
         Returns
         -------
         float
-            In the units of the scores; infinite, and logged, with too few groups for the confidence (9 for 0.9).
+            In the units of the scores; infinite, and logged, with too few groups: fewer than
+            :data:`~course_utils.measuring.intervals.MIN_UNITS`, or than the confidence takes (19 for 0.95).
 
         Raises
         ------
@@ -317,7 +327,8 @@ class RidgeModel:
         -----
         Of G groups each counts 1 / (G + 1), and so does the next one, whose errors may be of any size: the width is the
         smallest that errors of the share ``confidence`` stay within. Groups of one row give the usual conformal
-        quantile, the ⌈(G + 1) · confidence⌉-th smallest error.
+        quantile, the ⌈(G + 1) · confidence⌉-th smallest error. Where groups are few, alpha is chosen without the one
+        that an error is measured on as well: the best of many alphas suits the groups that it was chosen by.
 
         References
         ----------
@@ -331,12 +342,12 @@ class RidgeModel:
             raise ValueError("There are no errors on groups left out yet to make intervals from: call train().")
         if self.intervals_stale_:
             logger.warning("The intervals know nothing of the examples since the last training; train() renews them.")
-        position = int(np.searchsorted(self.loo_levels_, confidence - 1e-9))  # sums of many shares are rounded
-        if position < len(self.loo_errors_):
-            return float(self.loo_errors_[position])
-        message = "Too few to say: intervals that hold %g of the scores take %d independent groups, and there are %d."
-        logger.warning(message, confidence, math.ceil(confidence / (1 - confidence) - 1e-9), self.n_groups_)
-        return math.inf
+        needed = max(intervals.MIN_UNITS, math.ceil(confidence / (1 - confidence) - 1e-9))
+        if self.n_groups_ < needed:
+            message = "Too few to say: intervals that hold %g of the scores take %d independent groups; there are %d."
+            logger.warning(message, confidence, needed, self.n_groups_)
+            return math.inf
+        return float(self.loo_errors_[np.searchsorted(self.loo_levels_, confidence - 1e-9)])  # shares are rounded
 
     def effects(self, X: np.ndarray, y: np.ndarray, row: np.ndarray) -> np.ndarray:
         """What each row learned from adds to the prediction for another row: exact, in closed form, alpha kept.
@@ -359,6 +370,19 @@ class RidgeModel:
         leverage = 1 / len(y) + np.sum((centred @ self._inverse) * centred, axis=1)
         pull = 1 / len(y) + centred @ (self._inverse @ new)
         return pull * (y - X @ self.coef_ - self.intercept_) / np.maximum(1 - leverage, 1e-12)
+
+
+def _errors_of_choosing(
+    path: RidgePath, X: np.ndarray, y: np.ndarray, alphas: Sequence[float], groups: np.ndarray, alpha: float
+) -> np.ndarray:
+    """Errors on groups left out; where groups are few, alpha is chosen by other groups than those of each 20th part."""
+    errors = path.errors(y, alpha)
+    if len(alphas) > 1 and intervals.MIN_UNITS <= path.n_groups <= _FEW_GROUPS:
+        part = np.random.default_rng(0).permutation(path.n_groups)[groups] % 20
+        for out in (part == number for number in range(min(path.n_groups, 20))):
+            others = RidgePath(X[~out], np.unique(groups[~out], return_inverse=True)[1])
+            errors[out] = path.errors(y, others.best_alpha(y[~out], alphas))[out]
+    return errors
 
 
 def held_out_scores(

@@ -292,8 +292,9 @@ def seen(learner, monkeypatch):
 def test_groups_are_never_split_nor_left_out_in_parts(learner, seen):
     groups = np.repeat(range(12), 5)
     learner.train(groups=groups)
-    validation, *folds, test, everything = seen
-    assert len(validation[0]) == 9 and len(folds) == 5 and test[0] == everything[0] == set(range(12))
+    validation, folds, test, everything, intervals_of = seen[0], seen[1:6], seen[6], seen[7], seen[8:]
+    assert len(validation[0]) == 9 and test[0] == everything[0] == set(range(12))
+    assert sorted(min(set(range(12)) - learned) for learned, _ in intervals_of) == list(range(12))
     assert sorted(group for learned, _ in folds for group in set(range(12)) - learned) == list(range(12))
     for learned, left_out in seen:
         assert left_out == [[group] for group in sorted(learned)]
@@ -309,8 +310,10 @@ def test_groups_stay_with_their_examples(learner, seen, tmp_path):
     assert names == groups.tolist() and all(type(name) is int for name in names)
     examples = learner.training_examples
     assert clone(learner).fit(learner.training_texts, learner.training_scores, groups).training_examples == examples
+    del seen[:]
     learner.optimize_hyperparameters()
-    assert [sorted(sum(left_out, [])) for _, left_out in seen[-2:]] == [list(range(12))] * 2
+    assert [len(left_out) for _, left_out in seen[:2]] == [5, 12]
+    assert [sorted(sum(left_out, [])) for _, left_out in seen[:2]] == [list(range(12))] * 2
     learner.ridge_alpha = None
     learner.train()
     loaded = EmbeddingValueLearner.load_model(learner.save_model(tmp_path / "m.safetensors"), embedder=fake_embedder())
@@ -392,7 +395,8 @@ def test_alpha_by_leave_one_out_is_the_one_that_refitting_finds(learner):
         refitted = [Ridge(alpha=alpha).fit(np.delete(X, i, 0), np.delete(y, i)).predict(X[[i]])[0] for i in range(60)]
         errors[alpha] = np.abs(y - refitted)
     assert learner.alpha_ == min(errors, key=lambda alpha: np.mean(errors[alpha] ** 2))
-    assert np.abs(np.sort(errors[learner.alpha_]) - learner.loo_errors_).max() < 1e-8
+    fixed = clone(learner).set_params(ridge_alpha=learner.alpha_).fit(learner.training_texts, y)
+    assert np.abs(np.sort(errors[learner.alpha_]) - fixed.loo_errors_).max() < 1e-8
 
 
 def test_a_warning_at_the_edge_of_the_grid(learner, caplog):
@@ -552,10 +556,10 @@ def test_intervals_cover_what_they_promise(n, confidence):
 
 
 def test_too_few_examples_for_an_interval_say_so():
-    texts, scores = texts_and_scores(9)
+    texts, scores = texts_and_scores(12)
     learner = EmbeddingValueLearner(fake_embedder(), ridge_alpha=1)
     assert np.isfinite(learner.fit(texts, scores).predict("a", return_interval=True)[1]).all()
-    assert np.isinf(learner.fit(texts[:8], scores[:8]).predict("a", return_interval=True)[1]).all()
+    assert np.isinf(learner.fit(texts[:11], scores[:11]).predict("a", return_interval=True)[1]).all()
     for wrong in (0, 1, 90, np.nan):
         with pytest.raises(ValueError, match="confidence=.* must lie between 0 and 1"):
             learner.predict("a", return_interval=True, confidence=wrong)
