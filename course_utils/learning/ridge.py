@@ -27,8 +27,7 @@ logger = logging.getLogger(__name__)
 #: What is chosen from when no alpha is given: from hardly any shrinking to nearly all.
 ALPHAS = tuple(10.0 ** np.arange(-3, 3.5, 0.5))
 
-# of more than these, none has a say in alpha that would narrow its interval
-_FEW_GROUPS = 200
+_FEW_GROUPS = 200  # of more, none has a say in alpha that would narrow its interval
 
 #: What :func:`held_out_scores` gives.
 MEASURES = ("train_mse", "train_r2", "val_mse", "val_r2", "val_spearman", "mean_val_mse")
@@ -42,7 +41,7 @@ class RidgePath:
     X : ndarray of float64, shape (n, n_columns)
         The rows.
     groups : ndarray of int, shape (n,)
-        Numbers of the groups, from 0, two or more.
+        Numbers of the groups, two or more.
 
     Attributes
     ----------
@@ -77,6 +76,7 @@ class RidgePath:
     """
 
     def __init__(self, X: np.ndarray, groups: np.ndarray):
+        self._groups = groups = np.unique(groups, return_inverse=True)[1]
         sizes = np.bincount(groups)
         self.n_groups, self.shares = len(sizes), 1 / sizes[groups] / len(sizes)
         if self.n_groups < 2:
@@ -153,6 +153,29 @@ class RidgePath:
             One of them.
         """
         return float(min(alphas, key=lambda alpha: self.mean_squared(y, alpha)))
+
+    def errors_of_choosing(self, y: np.ndarray, alphas: Sequence[float], alpha: float) -> np.ndarray:
+        """Compute the errors on groups left out; of few groups alpha is chosen without those as well.
+
+        Parameters
+        ----------
+        y, alphas
+            See :meth:`best_alpha`.
+        alpha : float
+            The one that all groups chose, for many groups.
+
+        Returns
+        -------
+        ndarray of float64, shape (n,)
+            In the units of the scores.
+        """
+        errors = self.errors(y, alpha)
+        if len(alphas) > 1 and intervals.MIN_UNITS <= self.n_groups <= _FEW_GROUPS:
+            part = np.random.default_rng(0).permutation(self.n_groups)[self._groups] % 20
+            for out in (part == number for number in np.unique(part)):
+                others = RidgePath(self._turned[~out], self._groups[~out])
+                errors[out] = self.errors(y, others.best_alpha(y[~out], alphas))[out]
+        return errors
 
     def solution(self, y: np.ndarray, alpha: float) -> tuple[np.ndarray, float]:
         """Compute the weights and the intercept that all rows give.
@@ -256,7 +279,7 @@ class RidgeModel:
         model._moment = centred.T @ (y - model._score_mean)
         model._inverse = np.linalg.inv(centred.T @ centred + alpha * np.eye(X.shape[1]))
         model.coef_, model.intercept_ = path.solution(y, alpha)
-        errors = np.abs(_errors_of_choosing(path, X, y, alphas, groups, alpha))
+        errors = np.abs(path.errors_of_choosing(y, alphas, alpha))
         order, model.n_groups_ = np.argsort(errors), n_groups
         model.loo_errors_, model.loo_levels_ = errors[order], np.cumsum(path.shares[order]) * n_groups / (n_groups + 1)
         return model
@@ -332,9 +355,11 @@ class RidgeModel:
 
         References
         ----------
-        Lee, Barber and Willett, Distribution-free inference with hierarchical data (2023), section 3; with errors of
-        models that left the group out in place of a second sample, as in Barber, Candès, Ramdas and Tibshirani,
-        Predictive inference with the jackknife+ (2021), section 1.1, which holds for methods as stable as ridge.
+        Lee, Barber and Willett, Distribution-free inference with hierarchical data (2023); with errors of models that
+        left the group out in place of a second sample, as in Barber, Candès, Ramdas and Tibshirani, Predictive
+        inference with the jackknife+ (2021), section 1.1. That holds as far as one group more or less moves a
+        prediction little, which an alpha that hardly shrinks does not see to where there are about as many groups as
+        columns.
         """
         if not 0 < confidence < 1:
             raise ValueError(f"confidence={confidence!r} must lie between 0 and 1.")
@@ -372,19 +397,6 @@ class RidgeModel:
         return pull * (y - X @ self.coef_ - self.intercept_) / np.maximum(1 - leverage, 1e-12)
 
 
-def _errors_of_choosing(
-    path: RidgePath, X: np.ndarray, y: np.ndarray, alphas: Sequence[float], groups: np.ndarray, alpha: float
-) -> np.ndarray:
-    """Errors on groups left out; where groups are few, alpha is chosen by other groups than those of each 20th part."""
-    errors = path.errors(y, alpha)
-    if len(alphas) > 1 and intervals.MIN_UNITS <= path.n_groups <= _FEW_GROUPS:
-        part = np.random.default_rng(0).permutation(path.n_groups)[groups] % 20
-        for out in (part == number for number in range(min(path.n_groups, 20))):
-            others = RidgePath(X[~out], np.unique(groups[~out], return_inverse=True)[1])
-            errors[out] = path.errors(y, others.best_alpha(y[~out], alphas))[out]
-    return errors
-
-
 def held_out_scores(
     X: np.ndarray, y: np.ndarray, groups: np.ndarray, split: tuple[np.ndarray, np.ndarray], alphas: Sequence[float]
 ) -> dict[str, float]:
@@ -420,7 +432,7 @@ def held_out_scores(
     (0.0, 1.0, 102.66...)
     """
     train, held = split
-    path = RidgePath(X[train], np.unique(groups[train], return_inverse=True)[1])
+    path = RidgePath(X[train], groups[train])
     coef, intercept = path.solution(y[train], path.best_alpha(y[train], alphas))
     learned, predicted = X[train] @ coef + intercept, X[held] @ coef + intercept
     with warnings.catch_warnings():
