@@ -9,13 +9,10 @@ prediction. Texts and embedders are not known here.
 import logging
 import math
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from numbers import Real
 
 import numpy as np
-import pandas as pd
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 from scipy.stats import spearmanr
 from sklearn.cluster import DBSCAN
 from sklearn.metrics import mean_squared_error, r2_score
@@ -500,34 +497,6 @@ def shuffle_p_value(
     errors = np.min([path.mean_squared(scores, alpha) for alpha in alphas], axis=0)
     guessing = path.mean_squared(scores, math.inf)
     return float(np.mean(errors * guessing[0] <= errors[0] * guessing * (1 + 1e-9)))
-
-
-def joined_groups(*groupings: Iterable) -> np.ndarray:
-    """Make one grouping of several: rows that share a value in any of them are of one group, and so is who shares on.
-
-    Parameters
-    ----------
-    *groupings : sequences of length n
-        Any values that can be hashed; one that is missing is shared with no other row.
-
-    Returns
-    -------
-    ndarray of int32, shape (n,)
-        Numbers from 0 in the order in which the groups come.
-
-    Examples
-    --------
-    >>> from course_utils.learning.ridge import joined_groups
-    >>> joined_groups(["a", "b", "a", "c", None], [1, 2, 3, 2, None])
-    array([0, 1, 0, 1, 2], dtype=int32)
-    """
-    numbers = np.array([pd.factorize(pd.Series(list(each), dtype=object))[0] for each in groupings])
-    k, n = numbers.shape
-    numbers = np.where(numbers < 0, n + np.arange(n), numbers)
-    # each value is a node of a graph, as is each row
-    ends = np.tile(np.arange(n), k), (numbers + n + 2 * n * np.arange(k)[:, None]).ravel()
-    graph = coo_array((np.ones(k * n), ends), shape=(n + 2 * n * k,) * 2)
-    return connected_components(graph, directed=False)[1][:n]
 
 
 def equal_rows(X: np.ndarray) -> np.ndarray:

@@ -22,7 +22,7 @@ from sklearn.base import RegressorMixin
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GroupKFold, GroupShuffleSplit
 
-from course_utils.data import TensorFileError, read_tensors, read_texts, write_tensors
+from course_utils.data import TensorFileError, joined_groups, read_tensors, read_texts, write_tensors
 from course_utils.embedding import Embedder, EmbeddingCache, ModelUnavailableError, UnknownModelError
 from course_utils.learning import ridge
 from course_utils.learning.text_embedder import TextEmbedder
@@ -408,7 +408,7 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
             raise ValueError(f"All {len(scores)} scores are {scores[0]:g}: there is nothing to tell apart. Add others.")
         texts, given = [example.text for example in examples], [example.group for example in examples]
         X = self._features(texts)
-        groups = ridge.joined_groups(given, map(_without_form, texts), ridge.equal_rows(X))
+        groups = joined_groups(given, map(_without_form, texts), ridge.equal_rows(X))
         n_parts, n_groups = max(n_parts, 2), groups.max() + 1
         if n_groups < n_parts:
             copies = "copies of a text are one. Add examples, or lower cv_folds."

@@ -10,15 +10,9 @@ import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
 
+from course_utils.data import joined_groups
 from course_utils.learning import ALPHAS
-from course_utils.learning.ridge import (
-    RidgeModel,
-    RidgePath,
-    equal_rows,
-    held_out_scores,
-    joined_groups,
-    shuffle_p_value,
-)
+from course_utils.learning.ridge import RidgeModel, RidgePath, equal_rows, held_out_scores, shuffle_p_value
 from course_utils.measuring.intervals import MIN_UNITS
 
 
