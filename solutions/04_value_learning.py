@@ -171,7 +171,7 @@ q1.check(closed_form_ridge)
 # q1.solution()
 
 # %% [markdown] tags=["core"]
-# The library solves the same equations with scikit-learn, takes care of the means (the **intercept**), and
+# The library solves the same equations, takes care of the means (the **intercept**), and
 # chooses alpha when you do not. To judge it we learn from some reviews and predict *others*: five **folds**, each
 # review held out once. Beside it stand the simplest rivals: the **mean** of all scores, the **length**
 # of the text, and ridge on **TF-IDF**, which sees words and no meaning.
@@ -198,7 +198,7 @@ predicted["one person"] = np.random.default_rng(SEED).permuted(np.array(reviews[
 
 # %% [markdown] tags=["core"]
 # Two measures: **R²**, the share of the spread of the scores that is explained (the mean has none, a perfect
-# guess 1), and the rank correlation. Sentences of one review are drawn together for the intervals, because they
+# guess 1), and the rank correlation. Sentences of one review count as one case for the intervals, because they
 # are about the same device by the same writer.
 
 # %% tags=["core"]
@@ -219,15 +219,13 @@ axis.invert_yaxis()
 axis = axis.set(xlabel="rank correlation with the mean of twenty people", title="Who judges reviews how well")
 
 # %% tags=["core"]
-difference = intervals.spearman_interval(
-    scores, predicted["embedding + ridge"], minus=predicted["TF-IDF + ridge"], groups=groups
+pairs = [("embedding + ridge", "TF-IDF + ridge"), ("one person", "embedding + ridge")]
+differences = intervals.simultaneous(
+    intervals.spearman_interval,
+    {pair: (scores, predicted[pair[0]], predicted[pair[1]]) for pair in pairs},
+    groups=groups,
 )
-gap = intervals.spearman_interval(scores, predicted["one person"], minus=predicted["embedding + ridge"], groups=groups)
-say.sentence(
-    say.comparison("embedding + ridge", "TF-IDF + ridge", difference, "rank correlation")
-    + " "
-    + say.comparison("one person", "embedding + ridge", gap, "rank correlation")
-)
+say.sentence(" ".join(say.comparison(*pair, found, "rank correlation") for pair, found in differences.items()))
 
 # %% [markdown] tags=["core"]
 # Each bar is a predictor, with its interval. If the bar of *length* lies below zero, that is no discovery: where
@@ -255,44 +253,54 @@ leaking = cross_val_predict(ridge, vectors, scores, cv=careless)
 
 # %% tags=["core"]
 difference = intervals.spearman_interval(scores, leaking, minus=honest, groups=groups)
-share = abs(difference.estimate) / (1 - spearmanr(scores, honest).statistic)
+share = max(-difference.low, difference.high) / (1 - spearmanr(scores, honest).statistic)
 say.sentence(
     say.comparison("random folds", "grouped folds", difference, "rank correlation")
-    + f" That is {share:.0%} of what is missing to a perfect order: "
-    + say.choose(
-        share,
-        (0.25, "a leak that would mislead us."),
-        otherwise="a small leak; it would not change any conclusion here.",
-    )
+    + f" Whatever it is within this interval, it is at most {share:.0%} of what is missing to a perfect order: "
+    + say.choose(share, (0.25, "a leak that might mislead us."), otherwise="a small leak.")
 )
 
 # %% [markdown] tags=["core"]
 # How large a leak is depends on how alike the rows of a group are, and on the model. So here is a control where
 # we know the answer: we **copy every sentence**, as happens when the same text is collected twice, and either
-# let the two copies fall on different sides or keep them together. Beside ridge we try the **nearest neighbour**, a model that learns by heart.
+# let the two copies fall on different sides or keep them together. Ridge is the course's learner here: where *it* holds out
+# texts to choose alpha, it keeps copies together by itself. Beside it we try the **nearest neighbour**, a model that learns by heart.
 
 # %% tags=["core"]
 twice, twice_scores = np.vstack([vectors, vectors]), np.concatenate([scores, scores])
 copies = np.concatenate([groups, groups])
-models = {"ridge": RidgeCV(ALPHAS), "nearest neighbour": KNeighborsRegressor(1)}
-rows = {}
-for name, model in models.items():
+models = {
+    "ridge": (EmbeddingValueLearner(embedder), np.tile(reviews["text"], 2)),
+    "nearest neighbour": (KNeighborsRegressor(1), twice),
+}
+guesses = {}
+for name, (model, X) in models.items():
     for folds_name, folds in (
         ("random folds", careless.split(twice)),
         ("grouped folds", grouped.split(twice, groups=copies)),
     ):
-        guess = cross_val_predict(model, twice, twice_scores, cv=list(folds))
-        rows[name, folds_name] = spearmanr(twice_scores, guess).statistic
-copied = pd.Series(rows).unstack()
+        guesses[name, folds_name] = cross_val_predict(model, X, twice_scores, cv=list(folds))
+copied = pd.Series({key: spearmanr(twice_scores, guess).statistic for key, guess in guesses.items()}).unstack()
 copied.round(3)
 
 # %% tags=["core"]
-gain = copied["random folds"] - copied["grouped folds"]
+gains = intervals.simultaneous(
+    intervals.spearman_interval,
+    {name: (twice_scores, guesses[name, "random folds"], guesses[name, "grouped folds"]) for name in models},
+    groups=copies,
+)
+same = intervals.spearman_interval(
+    scores, guesses["ridge", "grouped folds"][: len(scores)], minus=honest, groups=groups
+)
 say.sentence(
-    "With copies on both sides the rank correlation moves by "
-    + " and ".join(f"**{gain[name]:+.2f}** for {name}" for name in gain.index)
-    + ". Whoever can learn by heart gains most, and none of that gain is learning. Grouped folds keep all copies of a review together, so "
-    "they do not notice that there are any."
+    "Copied sentences. "
+    + " ".join(
+        say.comparison(f"{name}, random folds", f"{name}, grouped folds", gain, "rank correlation")
+        for name, gain in gains.items()
+    )
+    + " Whatever copies on both sides bring, it is learning by heart. In grouped folds all copies of a review stay together. Do "
+    "they still notice that there are copies? "
+    + say.comparison("ridge with copies", "ridge without", same, "rank correlation")
 )
 
 # %% [markdown] tags=["core"]
@@ -346,11 +354,15 @@ axis = axis.set(
 )
 
 # %% tags=["core"]
-best = ALPHAS[int(np.argmin(error["held out"]))]
+correct = {
+    f"alpha = {alpha:.3g}": -((scores[held] - model.predict(vectors[held])) ** 2)
+    for alpha, model in zip(ALPHAS, fitted, strict=True)
+}
 say.sentence(
-    f"Leave-one-out chose alpha = **{chosen:.3g}**, and on the held-out reviews **{best:.3g}** would have been best. At the "
-    f"smallest alpha the error is {error['learned from'][0]:.2f} on what was learned from and {error['held out'][0]:.2f} on "
-    "what was held out. A gap between the two curves is called **overfitting**."
+    f"Leave-one-out chose alpha = **{chosen:.3g}**. On the held-out reviews, with the mean squared error times −1, "
+    + say.leader(intervals.leader(correct, groups=groups[held]), "value")
+    + f" At the smallest alpha the error is {error['learned from'][0]:.2f} on what was learned from and "
+    f"{error['held out'][0]:.2f} on what was held out. A gap between the two curves is called **overfitting**."
 )
 
 # %% [markdown] tags=["core", "workshop"]
@@ -582,6 +594,10 @@ q4.check(pick_alpha)
 # ten of these errors stay within, a bit more because the errors are few: of $n$ errors, sorted by size, the one at position
 # $\lceil (n + 1) \cdot \text{confidence} \rceil$.
 #
+# What such an interval promises, it promises for new texts like those learned from. If texts belong together, as the
+# sentences of a review do, new ones come from a new review, and the errors have to do so as well: then the learner leaves
+# out one **group** after the other, each group counts once, and $n$ is the number of groups.
+#
 # ### Exercise 5: an interval with the right coverage
 #
 # Write a function that takes the leave-one-out errors (with their signs) and a confidence and returns that half width.
@@ -611,7 +627,7 @@ rows = []
 for seed in range(5):
     split = GroupShuffleSplit(1, test_size=0.3, random_state=seed).split(reviews, groups=reviews["review"])
     train, held = (reviews.iloc[rows_of] for rows_of in next(split))
-    learner = EmbeddingValueLearner(embedder).fit(train["text"], train["score"])
+    learner = EmbeddingValueLearner(embedder).fit(train["text"], train["score"], groups=train["review"])
     for confidence in (0.5, 0.8, 0.9, 0.95):
         _, limits = learner.predict(held["text"], return_interval=True, confidence=confidence)
         inside = (limits[:, 0] <= held["score"]) & (held["score"] <= limits[:, 1])
@@ -621,16 +637,21 @@ coverage.round(3)
 
 # %% [markdown] tags=["deep"]
 # On average over all texts. All intervals are equally wide, so for some *kinds* of text the promise may be broken.
-# Which? Compare sentences that people found neutral with those they felt strongly about.
+# Which? Compare sentences for which the model predicts a score near its middle with those for which it predicts an extreme
+# one. (To pick them by what people *said* would be a trap: any model, even one that guesses, is off the most where the
+# score is extreme.)
 
 # %% tags=["deep"]
-_, limits = learner.predict(held["text"], return_interval=True, confidence=0.9)
+guess, limits = learner.predict(held["text"], return_interval=True, confidence=0.9)
 inside = ((limits[:, 0] <= held["score"]) & (held["score"] <= limits[:, 1])).to_numpy(dtype=float)
-strong = np.abs(held["score"].to_numpy()) > 1.5
-difference = intervals.bootstrap_interval(inside[~strong], minus=inside[strong])
+distance, review = np.abs(guess - np.median(guess)), held["review"].to_numpy()
+strong = distance > np.median(distance)
+difference = intervals.difference_interval(
+    inside[~strong], inside[strong], paired=False, groups=np.concatenate([review[~strong], review[strong]])
+)
 say.sentence(
     f"Promised 90 %, kept {coverage.loc[0.9, 'kept']:.1%} on average. "
-    + say.comparison("mild sentences", "strong sentences", difference, "share inside the interval")
+    + say.comparison("middling predictions", "extreme predictions", difference, "share inside the interval")
 )
 
 # %% [markdown] tags=["deep"]
@@ -647,8 +668,8 @@ rotation = np.linalg.qr(np.random.default_rng(SEED).normal(size=(vectors.shape[1
 turned = Ridge(alpha=learner.alpha_).fit(vectors @ rotation, reviews["score"])
 
 # %% tags=["deep"]
-before = learner.feature_importance(10)["dimension"].tolist()
-after = np.argsort(-np.abs(turned.coef_))[:10].tolist()
+before = learner.feature_importance(10)["dimension"].tolist()  # fixed: shown to be no order at all
+after = np.argsort(-np.abs(turned.coef_))[:10].tolist()  # fixed: shown to be no order at all
 change = np.abs(turned.predict(vectors @ rotation) - learner.predict(reviews["text"])).max()
 say.sentence(
     f"The ten “most important” dimensions before: {before}; after: {after}; in common: {len(set(before) & set(after))}. Largest "
@@ -727,10 +748,10 @@ say.sentence(
     say.comparison("the ensemble", "ridge on embeddings alone", difference, "rank correlation")
     + f" The spread and the size of the error have a rank correlation of **{doubt}**"
     + say.choose(
-        doubt.low,
+        doubt.sign and doubt.low,
         (0.3, ": a useful sign of doubt."),
-        (0, ": a weak sign of doubt, no more."),
-        otherwise=": no sign of doubt at all.",
+        (1e-9, ": a sign of doubt, perhaps a weak one."),
+        otherwise=": that it is a sign of doubt cannot be said.",
     )
 )
 
@@ -829,21 +850,24 @@ from course_utils.paths import ROOT
 
 MY_FILE = ROOT / "datasets" / "saturdays.csv"
 TEXT_COLUMN, SCORE_COLUMN = "text", "score"
+GROUP_COLUMN = None  # the column that says which texts belong together (their review, their writer)
 mine = EmbeddingValueLearner(embedder)
-mine.add_training_examples(MY_FILE, text_column=TEXT_COLUMN, score_column=SCORE_COLUMN)
+mine.add_training_examples(MY_FILE, text_column=TEXT_COLUMN, score_column=SCORE_COLUMN, group_column=GROUP_COLUMN)
 measured = mine.train(random_state=SEED)
 pd.Series(measured).round(3)
 
 # %% tags=["deep"]
-better = measured["val_mse"] < measured["mean_val_mse"]
+shuffled = f"Their scores, shuffled, look as good in {measured['p_value']:.1%} of all tries: "
+verdict = say.choose(
+    1 - measured["p_value"],  # NaN with too few texts
+    (0.95, shuffled + "it has learned something."),
+    (0, shuffled + "whether it has learned anything cannot be said yet."),
+    otherwise=f"Too few to say whether it has learned anything: {mine.n_groups_} independent texts, and {intervals.MIN_UNITS} "
+    "are needed.",
+)
 say.sentence(
     f"With {mine.n_samples_} examples the error on held-out texts is **{measured['val_mse']:.2f}**, and guessing the mean gets "
-    f"**{measured['mean_val_mse']:.2f}**: "
-    + (
-        "it has learned something, as far as so many examples can tell."
-        if better
-        else "so far it has learned nothing that helps."
-    )
+    f"**{measured['mean_val_mse']:.2f}**. One split says little, so all examples were held out once as well. {verdict}"
 )
 
 # %% tags=["deep"]

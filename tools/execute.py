@@ -38,6 +38,7 @@ def execute(notebook: NotebookNode) -> None:
             kernel_name="python3",
             timeout=CELL_TIMEOUT_S,
             record_timing=False,
+            coalesce_streams=True,  # what is printed may arrive in any number of pieces
             resources={"metadata": {"path": folder}},
             extra_arguments=QUIET_KERNEL,
         )

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from course_utils.data.columns import find_column
+from course_utils.data.groups import joined_groups
 from course_utils.data.tables import read_table
 
 logger = logging.getLogger(__name__)
@@ -107,13 +108,8 @@ class Pairs:
 
         Questions of one group are not independent: a model that misplaces the answer fails them all.
         """
-        from scipy.sparse import coo_array
-        from scipy.sparse.csgraph import connected_components
-
         links = pd.Series(self.positives).explode()
-        first = links.index.to_series().groupby(links.to_numpy()).transform("min")
-        graph = coo_array((np.ones(len(links)), (links.index, first)), shape=(len(self), len(self)))
-        return connected_components(graph, directed=False)[1]
+        return joined_groups(links.index, links)[~links.index.duplicated()]
 
     def relevant(self, candidates: Sequence[str]) -> list[list[int]]:
         """Positions of each question's right answers among the candidates."""

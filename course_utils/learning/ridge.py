@@ -9,21 +9,22 @@ prediction. Texts and embedders are not known here.
 import logging
 import math
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from numbers import Real
 
 import numpy as np
-import pandas as pd
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 from scipy.stats import spearmanr
 from sklearn.cluster import DBSCAN
 from sklearn.metrics import mean_squared_error, r2_score
+
+from course_utils.measuring import intervals
 
 logger = logging.getLogger(__name__)
 
 #: What is chosen from when no alpha is given: from hardly any shrinking to nearly all.
 ALPHAS = tuple(10.0 ** np.arange(-3, 3.5, 0.5))
+
+_FEW_GROUPS = 200  # of more, none has a say in alpha that would narrow its interval
 
 #: What :func:`held_out_scores` gives.
 MEASURES = ("train_mse", "train_r2", "val_mse", "val_r2", "val_spearman", "mean_val_mse")
@@ -37,7 +38,7 @@ class RidgePath:
     X : ndarray of float64, shape (n, n_columns)
         The rows.
     groups : ndarray of int, shape (n,)
-        Numbers of the groups, from 0, two or more.
+        Numbers of the groups, two or more.
 
     Attributes
     ----------
@@ -72,6 +73,7 @@ class RidgePath:
     """
 
     def __init__(self, X: np.ndarray, groups: np.ndarray):
+        self._groups = groups = np.unique(groups, return_inverse=True)[1]
         sizes = np.bincount(groups)
         self.n_groups, self.shares = len(sizes), 1 / sizes[groups] / len(sizes)
         if self.n_groups < 2:
@@ -149,6 +151,29 @@ class RidgePath:
         """
         return float(min(alphas, key=lambda alpha: self.mean_squared(y, alpha)))
 
+    def errors_of_choosing(self, y: np.ndarray, alphas: Sequence[float], alpha: float) -> np.ndarray:
+        """Compute the errors on groups left out; of few groups alpha is chosen without those as well.
+
+        Parameters
+        ----------
+        y, alphas
+            See :meth:`best_alpha`.
+        alpha : float
+            The one that all groups chose, for many groups.
+
+        Returns
+        -------
+        ndarray of float64, shape (n,)
+            In the units of the scores.
+        """
+        errors = self.errors(y, alpha)
+        if len(alphas) > 1 and intervals.MIN_UNITS <= self.n_groups <= _FEW_GROUPS:
+            part = np.random.default_rng(0).permutation(self.n_groups)[self._groups] % 20
+            for out in (part == number for number in np.unique(part)):
+                others = RidgePath(self._turned[~out], self._groups[~out])
+                errors[out] = self.errors(y, others.best_alpha(y[~out], alphas))[out]
+        return errors
+
     def solution(self, y: np.ndarray, alpha: float) -> tuple[np.ndarray, float]:
         """Compute the weights and the intercept that all rows give.
 
@@ -189,7 +214,7 @@ class RidgeModel:
     n_groups_ : int
         Groups that :meth:`fit` learned.
     loo_errors_ : ndarray of float64, shape (n,)
-        Sizes of the leave-one-group-out errors of :meth:`fit`, smallest first.
+        Sizes of the errors of :meth:`fit` on groups left out, smallest first.
     loo_levels_ : ndarray of float64, shape (n,)
         For each, the confidence up to which it is half the width of an interval.
     intervals_stale_ : bool
@@ -214,7 +239,9 @@ class RidgeModel:
         self.loo_errors_, self.loo_levels_ = np.empty(0), np.empty(0)
 
     @classmethod
-    def fit(cls, X: np.ndarray, y: np.ndarray, alphas: Sequence[float], groups: np.ndarray) -> "RidgeModel":
+    def fit(
+        cls, X: np.ndarray, y: np.ndarray, alphas: Sequence[float], groups: np.ndarray, alpha: float | None = None
+    ) -> "RidgeModel":
         """Learn all rows at once, with the alpha that leaving out one group after the other finds best.
 
         Parameters
@@ -227,6 +254,8 @@ class RidgeModel:
             What to choose from. A warning is logged when the best of several is the smallest or the largest.
         groups : ndarray of int, shape (n,)
             See :class:`RidgePath`.
+        alpha : float, optional
+            The one of ``alphas`` that was chosen in another way.
 
         Returns
         -------
@@ -239,7 +268,7 @@ class RidgeModel:
             With fewer than two groups.
         """
         path = RidgePath(X, groups)
-        alpha = path.best_alpha(y, alphas)
+        alpha = path.best_alpha(y, alphas) if alpha is None else alpha
         warn_at_edge(alpha, alphas)
         model, n_groups = cls(X.shape[1], alpha), path.n_groups
         model._mean, model._score_mean, model.n_samples_ = X.mean(axis=0), float(y.mean()), len(y)
@@ -247,7 +276,7 @@ class RidgeModel:
         model._moment = centred.T @ (y - model._score_mean)
         model._inverse = np.linalg.inv(centred.T @ centred + alpha * np.eye(X.shape[1]))
         model.coef_, model.intercept_ = path.solution(y, alpha)
-        errors = np.abs(path.errors(y, alpha))
+        errors = np.abs(path.errors_of_choosing(y, alphas, alpha))
         order, model.n_groups_ = np.argsort(errors), n_groups
         model.loo_errors_, model.loo_levels_ = errors[order], np.cumsum(path.shares[order]) * n_groups / (n_groups + 1)
         return model
@@ -306,7 +335,8 @@ class RidgeModel:
         Returns
         -------
         float
-            In the units of the scores; infinite, and logged, with too few groups for the confidence (9 for 0.9).
+            In the units of the scores; infinite, and logged, with too few groups: fewer than
+            :data:`~course_utils.measuring.intervals.MIN_UNITS`, or than the confidence takes (19 for 0.95).
 
         Raises
         ------
@@ -317,13 +347,16 @@ class RidgeModel:
         -----
         Of G groups each counts 1 / (G + 1), and so does the next one, whose errors may be of any size: the width is the
         smallest that errors of the share ``confidence`` stay within. Groups of one row give the usual conformal
-        quantile, the ⌈(G + 1) · confidence⌉-th smallest error.
+        quantile, the ⌈(G + 1) · confidence⌉-th smallest error. Where groups are few, alpha is chosen without the one
+        that an error is measured on as well: the best of many alphas suits the groups that it was chosen by.
 
         References
         ----------
-        Lee, Barber and Willett, Distribution-free inference with hierarchical data (2023), section 3; with errors of
-        models that left the group out in place of a second sample, as in Barber, Candès, Ramdas and Tibshirani,
-        Predictive inference with the jackknife+ (2021), section 1.1, which holds for methods as stable as ridge.
+        Lee, Barber and Willett, Distribution-free inference with hierarchical data (2023); with errors of models that
+        left the group out in place of a second sample, as in Barber, Candès, Ramdas and Tibshirani, Predictive
+        inference with the jackknife+ (2021), section 1.1. That holds as far as one group more or less moves a
+        prediction little, which an alpha that hardly shrinks does not see to where there are about as many groups as
+        columns.
         """
         if not 0 < confidence < 1:
             raise ValueError(f"confidence={confidence!r} must lie between 0 and 1.")
@@ -331,12 +364,12 @@ class RidgeModel:
             raise ValueError("There are no errors on groups left out yet to make intervals from: call train().")
         if self.intervals_stale_:
             logger.warning("The intervals know nothing of the examples since the last training; train() renews them.")
-        position = int(np.searchsorted(self.loo_levels_, confidence - 1e-9))  # sums of many shares are rounded
-        if position < len(self.loo_errors_):
-            return float(self.loo_errors_[position])
-        message = "Too few to say: intervals that hold %g of the scores take %d independent groups, and there are %d."
-        logger.warning(message, confidence, math.ceil(confidence / (1 - confidence) - 1e-9), self.n_groups_)
-        return math.inf
+        needed = max(intervals.MIN_UNITS, math.ceil(confidence / (1 - confidence) - 1e-9))
+        if self.n_groups_ < needed:
+            message = "Too few to say: intervals that hold %g of the scores take %d independent groups; there are %d."
+            logger.warning(message, confidence, needed, self.n_groups_)
+            return math.inf
+        return float(self.loo_errors_[np.searchsorted(self.loo_levels_, confidence - 1e-9)])  # shares are rounded
 
     def effects(self, X: np.ndarray, y: np.ndarray, row: np.ndarray) -> np.ndarray:
         """What each row learned from adds to the prediction for another row: exact, in closed form, alpha kept.
@@ -396,7 +429,7 @@ def held_out_scores(
     (0.0, 1.0, 102.66...)
     """
     train, held = split
-    path = RidgePath(X[train], np.unique(groups[train], return_inverse=True)[1])
+    path = RidgePath(X[train], groups[train])
     coef, intercept = path.solution(y[train], path.best_alpha(y[train], alphas))
     learned, predicted = X[train] @ coef + intercept, X[held] @ coef + intercept
     with warnings.catch_warnings():
@@ -464,34 +497,6 @@ def shuffle_p_value(
     errors = np.min([path.mean_squared(scores, alpha) for alpha in alphas], axis=0)
     guessing = path.mean_squared(scores, math.inf)
     return float(np.mean(errors * guessing[0] <= errors[0] * guessing * (1 + 1e-9)))
-
-
-def joined_groups(*groupings: Iterable) -> np.ndarray:
-    """Make one grouping of several: rows that share a value in any of them are of one group, and so is who shares on.
-
-    Parameters
-    ----------
-    *groupings : sequences of length n
-        Any values that can be hashed; one that is missing is shared with no other row.
-
-    Returns
-    -------
-    ndarray of int32, shape (n,)
-        Numbers from 0 in the order in which the groups come.
-
-    Examples
-    --------
-    >>> from course_utils.learning.ridge import joined_groups
-    >>> joined_groups(["a", "b", "a", "c", None], [1, 2, 3, 2, None])
-    array([0, 1, 0, 1, 2], dtype=int32)
-    """
-    numbers = np.array([pd.factorize(pd.Series(list(each), dtype=object))[0] for each in groupings])
-    k, n = numbers.shape
-    numbers = np.where(numbers < 0, n + np.arange(n), numbers)
-    # each value is a node of a graph, as is each row
-    ends = np.tile(np.arange(n), k), (numbers + n + 2 * n * np.arange(k)[:, None]).ravel()
-    graph = coo_array((np.ones(k * n), ends), shape=(n + 2 * n * k,) * 2)
-    return connected_components(graph, directed=False)[1][:n]
 
 
 def equal_rows(X: np.ndarray) -> np.ndarray:

@@ -22,7 +22,7 @@ from sklearn.base import RegressorMixin
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GroupKFold, GroupShuffleSplit
 
-from course_utils.data import TensorFileError, read_scored, read_tensors, write_tensors
+from course_utils.data import TensorFileError, joined_groups, read_scored, read_tensors, write_tensors
 from course_utils.embedding import Embedder, EmbeddingCache, ModelUnavailableError, UnknownModelError
 from course_utils.learning import ridge
 from course_utils.learning.text_embedder import TextEmbedder
@@ -279,9 +279,8 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
             With fewer than two examples, scores that are all equal, one group only, fewer groups than folds, or not one
             value of ``groups`` for each example.
         """
-        alphas, examples = self._alphas(), self._grouped(groups)
+        choice, examples = self._searched.get(self.ridge_alpha, self._alphas()), self._grouped(groups)
         X, y, numbers = self._arrays(examples, cv_folds)
-        choice = self._searched.get(self.ridge_alpha, alphas)
         measured = dict.fromkeys(ridge.MEASURES, math.nan)
         if validation_split:
             hold_out = GroupShuffleSplit(1, test_size=validation_split, random_state=random_state)
@@ -291,7 +290,8 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
         measured |= {"cv_mse_mean": float(np.mean(errors)), "cv_mse_std": float(np.std(errors))}
         few = numbers.max() + 1 < intervals.MIN_UNITS
         measured["p_value"] = math.nan if few else ridge.shuffle_p_value(X, y, numbers, choice)
-        self.model_, self.training_examples = ridge.RidgeModel.fit(X, y, alphas, numbers), examples
+        self.model_ = ridge.RidgeModel.fit(X, y, choice, numbers, self.ridge_alpha)
+        self.training_examples = examples
         logger.debug("trained on %d examples: %s", len(y), measured)
         return measured | {"alpha": self.alpha_}
 
@@ -352,9 +352,8 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
         path = ridge.RidgePath(X, np.random.default_rng(0).permutation(numbers.max() + 1)[numbers] % cv_folds)
         results = {alpha: float(path.mean_squared(y, alpha)) for alpha in alphas}
         best = self.ridge_alpha = min(results, key=results.__getitem__)
-        ridge.warn_at_edge(best, alphas)
         self._searched = {best: alphas}
-        self.model_, self.training_examples = ridge.RidgeModel.fit(X, y, [best], numbers), examples
+        self.model_, self.training_examples = ridge.RidgeModel.fit(X, y, alphas, numbers, best), examples
         return {"best_alpha": best, "best_mse": results[best], "results": results}
 
     def partial_fit(self, texts: str | Sequence[str], scores: float | Sequence[float], groups: Any = None) -> Self:
@@ -414,7 +413,7 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
         _check_scores(scores, self.score_range)
         texts, given = [example.text for example in examples], [example.group for example in examples]
         X = self._features(texts)
-        groups = ridge.joined_groups(given, map(_without_form, texts), ridge.equal_rows(X))
+        groups = joined_groups(given, map(_without_form, texts), ridge.equal_rows(X))
         n_parts, n_groups = max(n_parts, 2), groups.max() + 1
         if n_groups < n_parts:
             copies = "copies of a text are one. Add examples, or lower cv_folds."
@@ -453,8 +452,8 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
             Only with ``return_interval``. The promise: of texts of new groups like those learned from, one of each, at
             least the share ``confidence`` has its score inside, on average over trainings. All have the same width,
             because it comes from all errors on groups left out together; for a single kind of text nothing is promised.
-            Too few groups for the confidence (fewer than 4 for 0.8, 9 for 0.9, 19 for 0.95) give infinite limits, and
-            the log says how many it takes. Source: :meth:`~course_utils.learning.ridge.RidgeModel.half_width`.
+            Too few groups (fewer than 12; for 0.95 fewer than 19) give infinite limits, and the log says how many it
+            takes. Source: :meth:`~course_utils.learning.ridge.RidgeModel.half_width`.
             With ``score_range`` limits stop at the ends of the scale: intervals there are shorter, and hold as many
             scores as before, since no score lies beyond; infinite limits become the whole scale.
         """

@@ -65,18 +65,13 @@ class Interval:
         """1 above zero, −1 below, 0 where that cannot be said."""
         return 0 if self.too_few else int(self.low > 0) - int(self.high < 0)
 
-    @property
-    def words(self) -> str:
-        """The range in words, without the estimate."""
+    def __str__(self) -> str:
         together = f", {self.among} together" if self.among > 1 else ""
         words = f"{self.confidence:.0%} interval{together} {self.low:.2f} to {self.high:.2f}"
-        if not self.too_few:
-            return words
-        few = f"too few to say: {self.n} independent cases, {MIN_UNITS} are needed"
-        return few if math.isinf(self.high - self.low) else f"{words}; {few}"
-
-    def __str__(self) -> str:
-        return f"{self.estimate:.2f} ({self.words})"
+        if self.too_few:
+            few = f"too few to say: {self.n} independent cases, {MIN_UNITS} are needed"
+            words = few if math.isinf(self.high - self.low) else f"{words}; {few}"
+        return f"{self.estimate:.2f} ({words})"
 
 
 class _Mean(NamedTuple):
@@ -162,8 +157,8 @@ def difference_interval(
     Parameters
     ----------
     first, second : arrays of shape (n,)
-        One value for each case, bool or finite numbers; in the same order if paired. ``first`` may have a row a seed,
-        as for :func:`mean_interval`.
+        One value for each case, bool or finite numbers; in the same order if paired. Either may have a row a seed, as
+        for :func:`mean_interval`.
     paired : bool, default True
         Whether both are values of the same cases. False: of different ones, n and m of them.
     groups : sequence of length n, optional
@@ -197,9 +192,12 @@ def difference_interval(
     if not paired:
         of_first, of_second = (None, None) if groups is None else (groups[:n], groups[n:])
         units, other_units = _members(of_first, n), _members(of_second, m)
-        one, other = _of_units(by_seed.mean(axis=0), units, ends[0]), _of_units(others[0], other_units, ends[1])
+        one, other = (
+            _of_units(by_seed.mean(axis=0), units, ends[0]),
+            _of_units(others.mean(axis=0), other_units, ends[1]),
+        )
         fewest = min(int(units.max()), int(other_units.max())) + 1
-        return _interval([one, other.minus(), *_of_seeds(by_seed)], within, fewest, confidence)
+        return _interval([one, other.minus(), *_of_seeds(by_seed), *_of_seeds(others)], within, fewest, confidence)
     if n != m:
         raise ValueError(f"Paired values are of the same cases, and there are {n} and {m}.")
     differences, members = by_seed - others, _members(groups, n)
@@ -465,8 +463,8 @@ def leader(
 
     Parameters
     ----------
-    values : mapping of str to array of shape (n,)
-        For each contender a value a case, on the same cases. For the lowest give the values times −1.
+    values : mapping of str to array of shape (n,) or (seeds, n)
+        For each contender a value a case, on the same cases (and seeds). For the lowest give the values times −1.
     groups : sequence of length n, optional
         As for :func:`mean_interval`.
     confidence : float, default 0.95

@@ -163,6 +163,8 @@ WRONG = {
         (lambda a, b: a @ b / (np.linalg.norm(a) + np.linalg.norm(b)), "you add them"),
         (lambda a, b: a @ b / np.linalg.norm(a) * np.linalg.norm(b), "mind the brackets"),
         (lambda a, b: np.arccos(a @ b / (np.linalg.norm(a) * np.linalg.norm(b))), "the angle"),
+        (lambda a, b: round(_cosine_in_steps(a, b), 4), "Do not round"),
+        (lambda a, b: round(_cosine_in_steps(a, b), 2), "Do not round"),
         (lambda a, b: np.corrcoef(a, b)[0, 1], "correlation"),
         (lambda a, b: np.linalg.norm(a - b), "distance of the two points"),
         (lambda a, b: (a[0] * b[0] + a[1] * b[1]) / np.hypot(*a[:2]) / np.hypot(*b[:2]), "first two dimensions"),
@@ -203,6 +205,12 @@ WRONG = {
         (lambda query, documents, k: np.argsort(-(documents @ query))[:k] + 1, "yours begin at 1"),
         (lambda query, documents, k: np.argsort(np.argsort(-(documents @ query)))[:k], "ranks of the documents"),
         (lambda query, documents, k: sorted(np.argsort(-(documents @ query))[:k]), "not sorted"),
+        (
+            lambda query, documents, k: (
+                np.argpartition(-(documents @ query), k)[:k] if k < len(documents) else np.argsort(-(documents @ query))
+            ),
+            "not sorted",
+        ),
         (lambda query, documents, k: np.argsort(-documents[:, 0])[:k], "For k = 4 the best rows"),
         (lambda query, documents, k: list(range(k)), "the first k documents"),
         (lambda query, documents, k: (documents @ query).argmax(), "a flat list"),
@@ -219,6 +227,24 @@ WRONG = {
         (lambda tokens, mask: np.where(mask[..., None] == 1, tokens, -99).max(axis=1), "max pooling"),
         (lambda tokens, mask: (tokens * mask[..., None]).sum(axis=1) / mask.sum(), "of all texts together"),
         (lambda tokens, mask: [t[: m.sum()].mean(axis=0) for t, m in zip(tokens, mask, strict=True)], "in front"),
+        (
+            lambda tokens, mask: [
+                (t[: m.sum()] if m[0] else t[-m.sum() :]).mean(axis=0) for t, m in zip(tokens, mask, strict=True)
+            ],
+            "on both sides of one text",
+        ),
+        (
+            lambda tokens, mask: [
+                t[m.argmax() : len(m) - m[::-1].argmax()].mean(axis=0) for t, m in zip(tokens, mask, strict=True)
+            ],
+            "have holes",
+        ),
+        (
+            lambda tokens, mask: [
+                t[m.argmax() : m.argmax() + m.sum()].mean(axis=0) for t, m in zip(tokens, mask, strict=True)
+            ],
+            "in one piece",
+        ),
         (
             lambda tokens, mask: [
                 p / np.linalg.norm(p) for p in (tokens * mask[..., None]).sum(axis=1) / mask.sum(axis=1)[:, None]
@@ -244,7 +270,17 @@ WRONG = {
             ],
             "Rows 6 and 2",
         ),
-        (lambda vectors, i, k: np.argsort(-(vectors @ vectors[i]), kind="stable")[1 : k + 1], "its own neighbours"),
+        (lambda vectors, i, k: np.argsort(-(vectors @ vectors[i]), kind="stable")[1 : k + 1], "in place 0"),
+        (
+            lambda vectors, i, k: np.argsort(-np.round(vectors @ vectors[i] - 9 * (np.arange(len(vectors)) == i), 2))[
+                :k
+            ],
+            "not rounded",
+        ),
+        (
+            lambda vectors, i, k: np.argsort(-np.where(np.arange(len(vectors)) == i, 0, vectors @ vectors[i]))[:k],
+            "a score of 0 does not put it last",
+        ),
         (lambda vectors, i, k: [(i + n) % len(vectors) for n in range(1, k + 1)], "the nearest are"),
         (lambda vectors, i, k: [(i + 1) % len(vectors)] * k, "named once"),
         (lambda vectors, i, k: [len(vectors) + n for n in range(k)], "has the rows 0 to"),

@@ -101,6 +101,11 @@ def _fewer(first, second, generator, n_resamples):
     return differences[generator.integers(0, len(first), size=(n_resamples, len(first) // 4))].mean(axis=1)
 
 
+def _half(first, second, generator, n_resamples):
+    differences = first - second
+    return differences[generator.integers(0, len(first), size=(n_resamples, len(first) // 2))].mean(axis=1)
+
+
 def _formula(first, second, n_resamples=2000):
     differences = first - second
     error = differences.std() / len(first) ** 0.5
@@ -212,7 +217,8 @@ def _timing_with_statistics(encode, batches):
 def _timing_sorted(encode, batches):
     first, *others = batches
     encode(first)
-    return sorted(_timings(encode, others))[len(others) // 2]
+    ordered, n = sorted(_timings(encode, others)), len(others)
+    return (ordered[n // 2] + ordered[(n - 1) // 2]) / 2
 
 
 def _timing_from_the_top(encode, batches):
@@ -286,6 +292,33 @@ def _timing_with_dates(encode, batches):
     return np.median(seconds)
 
 
+def _timing_with(clock_read):
+    def timing(encode, batches):
+        encode(batches[0])
+        seconds = []
+        for batch in batches[1:]:
+            start = clock_read()
+            encode(batch)
+            seconds.append(clock_read() - start)
+        return np.median(seconds)
+
+    return timing
+
+
+def _timing_the_last_first(encode, batches):
+    encode(batches[-1])
+    return np.median(_timings(encode, batches[:-1]))
+
+
+def _timing_in_any_order(encode, batches):
+    encode(batches[0])
+    return np.median(_timings(encode, batches[:0:-1]))
+
+
+def _timing_rounded(digits):
+    return lambda encode, batches: np.median([round(each, digits) for each in _timings(encode, batches)[1:]])
+
+
 def _timing_popping(encode, batches):
     encode(batches.pop(0))
     return np.median(_timings(encode, batches))
@@ -321,6 +354,7 @@ RIGHT = {
         _timing_by_another_name,
         _timing_in_nanoseconds,
         _timing_in_a_function,
+        _timing_in_any_order,
     ],
     "q5": [
         lambda: ("What do you do for loyal customers?", "t23", "customers"),
@@ -360,6 +394,8 @@ WRONG = {
         (_interval(lambda a, b, g, n: _drawn(a, g, n)), "first model alone"),
         (_interval(lambda a, b, g, n: a - b), "single differences"),
         (_interval(_without_replacement), "the interval should be about"),
+        (_interval(_half), "half of the cases"),
+        (_interval(_fewer), "how many cases a draw holds"),
         (_interval(_fewer), "the interval should be about"),
         (_interval(lambda a, b, g, n: _drawn(a - b, g, 2000)), "Is the number of draws used?"),
         (_interval(lambda a, b, g, n: _drawn((a - b)[:-1], g, n)), "each of them equally often"),
@@ -403,6 +439,20 @@ WRONG = {
         (lambda encode, batches: -np.median(_timings(encode, batches)[1:]), "sign"),
         (_timing_running_on, "runs on from batch to batch"),
         (_timing_of_work, "process_time()"),
+        (lambda encode, batches: sorted(ts := _timings(encode, batches)[1:])[len(ts) // 2], "the upper one"),
+        (lambda encode, batches: statistics.median_high(_timings(encode, batches)[1:]), "the upper one"),
+        (lambda encode, batches: statistics.median_low(_timings(encode, batches)[1:]), "the lower one"),
+        (lambda encode, batches: np.mean(sorted(_timings(encode, batches)[1:])[1:-1]), "without the fastest and"),
+        (lambda encode, batches: np.median(_timings(encode, batches)[1:][-5:]), "the last five times"),
+        (lambda encode, batches: np.median(_timings(encode, batches)[1:6]), "the first five times"),
+        (lambda encode, batches: np.median(_timings(encode, batches)[2:]), "the median is"),
+        (_timing_the_last_first, "yours begins with another"),
+        (_timing_with(lambda: time.time()), "time.time() jumps"),
+        (_timing_with(lambda: time.time_ns() / 1e9), "time.time() jumps"),
+        (_timing_rounded(6), "Do not round: you kept 6"),
+        (_timing_rounded(3), "Do not round: you kept 3"),
+        (_timing_rounded(1), "Do not round"),
+        (lambda encode, batches: round(np.median(_timings(encode, batches)[1:]), 4), "Do not round: you kept 4"),
         (_timing_with_dates, "never read the clock"),
         (_timing_popping, "changes its argument `batches` in place"),
         (_timing_repeated, "more than once"),

@@ -124,6 +124,23 @@ def by_diagonal(own, sign=-1, axis=1):
     return effect
 
 
+def without_the_first(before, after, labels, k):
+    labels, found = np.asarray(labels), []
+    for vectors in (before, after):
+        nearest = np.argsort(-vectors @ vectors.T, axis=1)[:, 1 : k + 1]
+        found.append((labels[nearest] == labels[:, None]).mean())
+    return found[1] - found[0]
+
+
+def without_the_same(before, after, labels, k):
+    labels, found = np.asarray(labels), []
+    for vectors in (before, after):
+        similarity = vectors @ vectors.T
+        similarity[similarity > 1 - 1e-9] = -np.inf
+        found.append((labels[np.argsort(-similarity, axis=1)[:, :k]] == labels[:, None]).mean())
+    return found[1] - found[0]
+
+
 def sorts_the_arrays(before, after, labels, k):
     result = effect_by_loop(before, after, labels, k)
     before.sort(axis=0)
@@ -152,19 +169,18 @@ def sampled(instruction, seed):
     words = pd.Series(instruction.split())
     for attempt in range(1000):
         mixed = " ".join(words.sample(frac=1, random_state=seed + 100_000 * attempt))
-        if mixed != instruction:
+        if mixed.split() != instruction.split():
             break
     return mixed
 
 
 def drawn_one_by_one(instruction, seed):
-    generator, mixed = np.random.default_rng(seed), instruction
-    while mixed == instruction and len(set(instruction.split())) != 1:
+    generator, drawn = np.random.default_rng(seed), instruction.split()
+    while drawn == instruction.split() and len(set(drawn)) != 1:
         left, drawn = instruction.split(), []
         while left:
             drawn.append(left.pop(generator.integers(len(left))))
-        mixed = " ".join(drawn)
-    return mixed
+    return " ".join(drawn)
 
 
 def by_recursion(instruction, seed):
@@ -201,6 +217,30 @@ def by_positions(instruction, seed):
     while len(set(words)) > 1 and (order == np.arange(len(words))).all():
         order = generator.permutation(len(words))
     return " ".join(words[i] for i in order)
+
+
+def turned_if_equal(instruction, seed):
+    words = instruction.split()
+    mixed = list(np.random.default_rng(seed).permutation(words))
+    return " ".join(words[::-1] if mixed == words else mixed)
+
+
+def until_the_string_differs(instruction, seed):
+    generator, mixed = np.random.default_rng(seed), instruction
+    while mixed == instruction and len(set(instruction.split())) > 1:
+        mixed = " ".join(generator.permutation(instruction.split()))
+    return mixed
+
+
+def split_at(blank):
+    def scrambled(instruction, seed):
+        words, generator = re.split(blank, instruction), np.random.default_rng(seed)
+        mixed = list(words)
+        while " ".join(mixed).split() == instruction.split() and len(set(words)) > 1:
+            mixed = list(generator.permutation(words))
+        return " ".join(mixed)
+
+    return scrambled
 
 
 # Exercise 5 ---------------------------------------------------------------------------------------------------------
@@ -275,6 +315,19 @@ def by_direction(vectors, points, labels, group):
 
 def by_centres(vectors, points, labels, group):
     return on_the_map(points, vectors, labels, group)
+
+
+def of_a_part(mine, theirs):
+    def closest_group(vectors, points, labels, group):
+        labels = np.asarray(labels)
+        first = vectors[labels == group][mine]
+        return max(others_of(labels, group), key=lambda other: (first @ vectors[labels == other][theirs].T).mean())
+
+    return closest_group
+
+
+def by_points(vectors, points, labels, group):
+    return group_means(points, vectors, labels, group)
 
 
 def from_zero(vectors, points, labels, group):
@@ -408,6 +461,24 @@ WRONG = {
             ),
             "there is no line for it either",
         ),
+        (
+            lambda template, instruction, text: prompt_by_case(template.lstrip(), instruction, text),
+            "nothing may be stripped",
+        ),
+        (
+            lambda template, instruction, text: prompt_by_case(template, instruction, text).lstrip(),
+            "nothing may be stripped",
+        ),
+        (
+            lambda template, instruction, text: prompt_by_case(template, instruction.rstrip(), text),
+            "nothing may be stripped",
+        ),
+        (
+            lambda template, instruction, text: (
+                prompt_by_case(template, instruction, text) if instruction.strip() else text
+            ),
+            'only "" is none',
+        ),
         (lambda template, instruction, text: "", "should read"),
     ],
     "q2": [
@@ -496,6 +567,8 @@ WRONG = {
             lambda before, after, labels, k: np.median(shares(after, labels, k)) - np.median(shares(before, labels, k)),
             "the share changes by",
         ),
+        (without_the_first, "Texts may come twice"),
+        (without_the_same, "Texts may come twice"),
         (sorts_the_arrays, "in place"),
     ],
     "q4": [
@@ -515,6 +588,10 @@ WRONG = {
         (lambda instruction, seed: once(instruction.lower(), seed), "as often as before"),
         (lambda instruction, seed: once(instruction, None), "the second time"),
         (once, "Draw again until it differs"),
+        (turned_if_equal, "read the same backwards"),
+        (until_the_string_differs, "compare the words, not the whole strings"),
+        (split_at(" "), "Separate the words by single spaces"),
+        (split_at(" +"), "Separate the words by single spaces"),
         (by_positions, "Two equal words changed places"),
         (until_it_differs, "'no no no' has one order only"),
         (
@@ -528,16 +605,24 @@ WRONG = {
     ],
     "q5": [
         (on_the_map, "You trusted the map"),
+        (by_points, "You trusted the map"),
+        (of_a_part(slice(1), slice(None)), "Only the group's first text"),
+        (of_a_part(slice(-1, None), slice(None)), "Only the group's last text"),
+        (of_a_part(slice(None), slice(1)), "Of the other group only the first text"),
+        (of_a_part(slice(3), slice(None)), "of all pairs"),
+        (of_a_part(slice(None, None, 2), slice(None)), "of all pairs"),
+        (of_a_part(slice(None), slice(3)), "of all pairs"),
+        (by(lambda cosines: np.diag(cosines).mean()), "You pair the first with the first"),
         (lambda vectors, points, labels, group: group, "closest to itself"),
         (by(np.mean, pick=min), "least similar. Look"),
         (by(np.sum), "A large group has a large sum"),
         (by(np.max), "One pair of texts"),
         (by(np.min), "You compare the least similar texts"),
         (by(np.median), "take the mean"),
-        (by(lambda cosines: abs(cosines).mean()), "with the signs"),
-        (by(lambda cosines: abs(cosines.mean())), "with their signs"),
+        (by(lambda cosines: abs(cosines).mean()), "with their signs"),
+        (by(lambda cosines: abs(cosines.mean())), "with its sign"),
         (by_direction, "divide by no length"),
-        (by_centres, "divide by no length"),
+        (by_centres, "distance of the mean vectors"),
         (from_zero, "closest to itself"),
         (by(np.mean, labels_of=lambda labels: labels), "Labels may come as a plain list"),
         (lambda vectors, points, labels, group: ["dogs"], "should return a string"),

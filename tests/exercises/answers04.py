@@ -191,6 +191,11 @@ def width_by_partition(errors, confidence):
     return np.partition(np.abs(errors), k - 1)[k - 1] if k <= len(errors) else np.float32("inf")
 
 
+def width_of_the_different(errors, confidence):
+    sizes, position = sorted(set(abs(errors))), math.ceil((len(errors) + 1) * confidence)
+    return sizes[position - 1] if position <= len(errors) else np.inf
+
+
 def width_in_place(errors, confidence):
     errors[:] = np.sort(np.abs(errors))
     return width_by_index(errors, confidence)
@@ -261,7 +266,8 @@ WRONG = {
         (lambda X, y, alpha: ridge(X, y, 2.5), "alpha = 0.3"),
         (ridge_centred, "an intercept"),
         (lambda X, y, alpha: Ridge(alpha=alpha).fit(X, y).coef_, "an intercept"),
-        (lambda X, y, alpha: ridge(X, y, alpha).round(2), "For a test array"),
+        (lambda X, y, alpha: ridge(X, y, alpha).round(2), "Do not round"),
+        (lambda X, y, alpha: ridge(X, y, alpha) * 1.1, "For a test array"),
         (lambda X, y, alpha: str(ridge(X, y, alpha)), "should return"),
         (ridge_in_place, "in place"),
     ],
@@ -284,7 +290,17 @@ WRONG = {
             "invalid literal for int()",
         ),
         (lambda groups, train, test: leaks_by_loop(groups, train, test) or None, "returns None"),
-        (lambda groups, train, test: np.isin(groups[train], groups[test]), "3, 8 and 24 stand on both sides"),
+        (lambda groups, train, test: np.isin(groups[train], groups[test]), "True or False"),
+        (lambda groups, train, test: sorted(set(groups[train]) & set(groups[test]))[:3], "both sides are missing"),
+        (lambda groups, train, test: sorted(i for i in train if groups[i] in groups[test]), "These are positions"),
+        (lambda groups, train, test: np.flatnonzero(np.isin(groups[train], groups[test])), "These are positions"),
+        (lambda groups, train, test: pd.Series(groups).value_counts().loc[lambda n: n > 1].index, "more than once"),
+        (
+            lambda groups, train, test: sorted(
+                pd.Series(groups[[*train, *test]]).value_counts().loc[lambda n: n > 1].index
+            ),
+            "more than once",
+        ),
         (leaks_sorting_the_groups, "in place"),
     ],
     "q3": [
@@ -319,6 +335,19 @@ WRONG = {
             lambda texts, scores: [(texts[scores.index(score)], score) for score in sorted(scores, reverse=True)],
             "more often than it went in",
         ),
+        (lambda texts, scores: [(text, round(score, 2)) for text, score in ranked(texts, scores)], "no rounding"),
+        (lambda texts, scores: [(text, float(f"{score:.2f}")) for text, score in ranked(texts, scores)], "no rounding"),
+        (
+            lambda texts, scores: sorted(zip(texts, scores, strict=True), key=lambda pair: -round(pair[1], 1)),
+            "not rounded",
+        ),
+        (
+            lambda texts, scores: sorted(zip(texts, scores, strict=True), key=lambda pair: -round(pair[1], 4)),
+            "not rounded",
+        ),
+        (lambda texts, scores: [(text.strip(), score) for text, score in ranked(texts, scores)], "as it came"),
+        (lambda texts, scores: [(text.lower(), score) for text, score in ranked(texts, scores)], "as it came"),
+        (lambda texts, scores: [pair for pair in ranked(texts, scores) if pair[0]], "an empty one as well"),
         (ranked_in_place, "in place"),
     ],
     "q4": [
@@ -381,6 +410,9 @@ WRONG = {
         ),
         (lambda errors, confidence: np.sort(np.abs(errors)), "should return one number"),
         (lambda errors, confidence: 1.96 * np.std(errors), "number 8 in size"),
+        (lambda errors, confidence: width_by_index(errors, confidence, size=lambda e: abs(round(e, 1))), "in size"),
+        (width_of_the_different, "Errors of equal size count each"),
+        (lambda errors, confidence: width_by_index(np.unique(abs(errors)), confidence), "Errors of equal size"),
         (width_in_place, "in place"),
     ],
 }

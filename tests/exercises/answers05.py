@@ -151,6 +151,10 @@ def drawn(outside=2.5, n_draws=2000, size=None, replace=True):
     return is_it_real
 
 
+def drawn_means(difference):
+    return np.random.default_rng(4).choice(difference, (2000, len(difference))).mean(axis=1)
+
+
 def unpaired(before, after):
     rng, n = np.random.default_rng(5), len(before)
     return verdict(rng.choice(after, (2000, n)).mean(axis=1) - rng.choice(before, (2000, n)).mean(axis=1))
@@ -234,6 +238,26 @@ def takes_equals(recalls, patience):
     return best
 
 
+def begins_at_zero(recalls, patience):
+    best, kept, waited = 0.0, 0, 0
+    for epoch, recall in enumerate(recalls):
+        waited += 1
+        if recall > best:
+            best, kept, waited = recall, epoch, 0
+        if waited == patience:
+            break
+    return kept
+
+
+def returns_inside_the_loop(recalls, patience):
+    best = 0
+    for epoch, recall in enumerate(recalls):
+        if recall > recalls[best]:
+            best = epoch
+        elif epoch - best >= patience:
+            return best
+
+
 def cut_in_place(recalls, patience):
     best = counted(recalls, patience)
     del recalls[best + 1 :]
@@ -283,13 +307,12 @@ def read_in_place(similarity):
 
 RIGHT = {
     "q1": [
-        loss_of,
         loss_by_rows,
         loss_by_torch,
         lambda s, t: float(np.logaddexp.reduce(s / t, axis=1).mean() - np.diag(s).mean() / t),
         lambda s, t: np.mean([logsumexp(row / t) - row[i] / t for i, row in enumerate(s)]),
         lambda s, t: -np.trace(log_softmax(s / t, axis=1)) / len(s),
-        lambda s, t: -np.log(np.diag(np.exp(s / t - (s / t).max()) / np.exp(s / t - (s / t).max()).sum(1))).mean(),
+        lambda s, t: np.log(np.exp((s - s.max(1)[:, None]) / t).sum(1)).mean() - (np.diag(s) - s.max(1)).mean() / t,
     ],
     "q2": [
         lambda s: (
@@ -354,6 +377,18 @@ WRONG = {
         (lambda s, t: -np.log(np.diag(softmax(s / t)))[:3].mean(), "your function says"),
         (lambda s, t: loss_of(s, 0.2), "your function says"),
         (lambda s, t: 0.5, "your function says 0.5"),
+        (lambda s, t: loss_of(s, t), "logit of the right pair minus the log-sum-exp"),
+        (lambda s, t: -np.log(np.diag(softmax(s / t)) + 1e-9).mean(), "neither clip nor add"),
+        (lambda s, t: -np.log(np.clip(np.diag(softmax(s / t)), 1e-12, 1)).mean(), "neither clip nor add"),
+        (
+            lambda s, t: -np.log(np.diag(np.exp((s - s.max()) / t) / np.exp((s - s.max()) / t).sum(1))).mean(),
+            "Subtract each row's own maximum",
+        ),
+        (
+            lambda s, t: (np.log(np.exp((s - s.max()) / t).sum(1)) - (np.diag(s) - s.max()) / t).mean(),
+            "ubtract each row's own maximum",
+        ),
+        (lambda s, t: round(loss_by_rows(s, t), 4), "Do not round"),
         (loss_in_place, "in place"),
     ],
     "q2": [
@@ -371,6 +406,7 @@ WRONG = {
             "largest wrong cosine of each row",
         ),
         (lambda s: (0.1, 1.0), "The margin of a test matrix"),
+        (lambda s: (np.diag(s).mean() - s[~np.isin(s, np.diag(s))].mean(), 1.0), "by its place, not by its values"),
         (divided_by(lambda r, w, s: np.sqrt(r.var() + w.var())), "not their sum"),
         (divided_by(lambda r, w, s: (r.var() + w.var()) / 2), "root is missing"),
         (divided_by(lambda r, w, s: np.sqrt(r.var() + w.var()) / 2), "belongs under the root"),
@@ -403,6 +439,11 @@ WRONG = {
         (drawn(outside=0.5), "too wide"),
         (drawn(outside=1.25), "too wide"),
         (lambda before, after: drawn(outside=5)(before, after).replace("better", "cannot tell"), "drowns"),
+        (drawn(n_draws=10), "too few draws"),
+        (drawn(n_draws=5), "too few draws"),
+        (lambda before, after: verdict(drawn_means(np.logical_xor(after, before))), "no exclusive or"),
+        (lambda before, after: verdict(drawn_means(after.astype(np.uint8) - before.astype(np.uint8))), "uint8"),
+        (lambda before, after: verdict(drawn_means(abs(after - before))), "take no size"),
         (lambda before, after: with_a_loop(after, before), "The sign is turned round"),
         (lambda before, after: np.mean(after - before), "one of 'better', 'worse', 'cannot tell', not a float"),
         (lambda before, after: np.array(["better", "worse"]), "one of 'better', 'worse', 'cannot tell', not an array"),
@@ -427,7 +468,10 @@ WRONG = {
         (lambda recalls, patience: len(recalls) - 1, "the last epoch of the list"),
         (lambda recalls, patience: counted(recalls, patience - 1), "not used up"),
         (lambda recalls, patience: counted(recalls, patience + 1), "before the 0.9"),
-        (lambda recalls, patience: counted(recalls, 3), "the patience runs out"),
+        (lambda recalls, patience: counted(recalls, 3), "Use `patience`"),
+        (lambda recalls, patience: counted(recalls, 2), "Use `patience`"),
+        (begins_at_zero, "epoch 0 is the best so far whatever"),
+        (returns_inside_the_loop, "on every path"),
         (lambda recalls, patience: str(counted(recalls, patience)), "should return one number"),
         (cut_in_place, "in place"),
     ],
@@ -439,6 +483,7 @@ WRONG = {
         (looked_at(share=0.55), "Three of six rows"),
         (looked_at(share=0.4), "Two of five rows"),
         (looked_at(order=lambda s: hits(s, axis=0).mean()), "of each row, not of each column"),
+        (looked_at(order=lambda s: (np.diag(s) > s.mean(axis=1)).mean()), "Two of nine rows"),
         (looked_at(order=lambda s: hits(s).sum(), share=5), "Three of six rows"),
         (looked_at(limit=0.8), "below nine tenths here"),
         (lambda s: "collapsed" if off(s).mean() >= 0.9 else looked_at()(s), "exactly nine tenths"),
@@ -460,7 +505,6 @@ EQUIVALENT = {
     "q1": {
         "log_p = logits - np.log(np.exp(logits).sum(axis=1))": "on the diagonal, row and column have the same number",
         "log_p = logits - np.log(np.exp(logits).sum(axis=1, keepdims=False))": "the same",
-        "logits = logits - logits.max(keepdims=True)": "what a whole row loses does not change its softmax",
         "return abs(-np.diag(log_p).mean())": "no loss is below zero",
     },
     "q3": {

@@ -3,7 +3,7 @@
 import pytest
 from size import PACKAGE, code_lines, definitions, totals
 
-MOST_LINES = {"library": 3100, "app": 1300}
+MOST_LINES = {"library": 3500, "app": 1300}
 DEFINITIONS = [each for path in PACKAGE.rglob("*.py") for each in definitions(path)]
 
 

@@ -118,7 +118,7 @@ def test_an_empty_list(cached, tmp_path):
 def test_an_empty_string_has_a_vector_and_a_warning(empty, minilm, caplog):
     vectors = minilm.encode([empty, TEXTS[0]])
     assert np.isfinite(vectors).all() and np.allclose(np.linalg.norm(vectors, axis=1), 1)
-    assert np.allclose(vectors[0], minilm.encode(""))
+    assert np.allclose(vectors[0], minilm.encode(""), atol=1e-5)
     assert "1 of 2 texts are empty" in caplog.text
 
 

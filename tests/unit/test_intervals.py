@@ -182,6 +182,25 @@ def test_the_spread_of_seeds_counts(seeds, n_samples):
     assert_kept(lambda generator: (mean_interval(draw(generator, 0)), 0), n_samples)
 
 
+def test_the_spread_of_seeds_counts_on_either_side():
+    generator = np.random.default_rng(0)
+    steady, shaky = generator.normal(size=40), generator.normal(size=(3, 40)) + [[-1], [0], [1]]
+    for paired in (True, False):
+        one, other = (
+            difference_interval(shaky, steady, paired=paired),
+            difference_interval(steady, shaky, paired=paired),
+        )
+        assert (other.low, other.high) == pytest.approx((-one.high, -one.low))
+        assert one.high - one.low > 2 * np.ptp(stats.norm.interval(0.95, 0, 0.3)), (
+            "three seeds that differ by 1 are few"
+        )
+    found = intervals.leader({"shaky": shaky, "steady": np.tile(steady - 0.5, (3, 1))})
+    assert found.ties == ("steady",)
+    assert difference_interval(shaky.mean(axis=0), steady - 0.5).sign == 1, (
+        "the seeds' own spread left out would be seen"
+    )
+
+
 def test_copies_are_no_further_evidence():
     values = np.random.default_rng(0).normal(size=30)
     once, thrice = mean_interval(values), mean_interval(np.repeat(values, 3), groups=np.repeat(np.arange(30), 3))

@@ -448,22 +448,29 @@ def test_an_interrupt_keeps_what_came_and_asks_for_nothing_new(server, cache, mo
 
 
 def test_an_interrupt_cancels_what_is_under_way(server, cache, monkeypatch):
-    def first_waits(texts):
-        return server.released.wait(30) if len(server.asked) == 1 else fake_vectors(texts)
+    number, both_wait = itertools.count(1), threading.Event()
+
+    def all_but_the_second_wait(texts):
+        request = next(number)
+        if request == 3:
+            both_wait.set()
+        if request != 2:
+            server.released.wait(30)
+        return fake_vectors(texts)
 
     def interrupted(vectors):
+        assert both_wait.wait(30)  # else a request that is on its way might be counted late
         raise KeyboardInterrupt
 
-    server.embed = first_waits
+    server.embed = all_but_the_second_wait
     monkeypatch.setattr(cache, "put_many", interrupted)
     begin = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
         remote(server, cache, dimensions=DIM, connections=2).encode(TEXTS, batch_size=1)
     assert time.monotonic() - begin < 10
-    time.sleep(0.1)  # what is on its way
-    n_asked = len(server.asked)
+    server.released.set()
     time.sleep(0.3)
-    assert len(server.asked) == n_asked
+    assert len(server.asked) == 3
 
 
 @pytest.mark.parametrize("model", ["qwen/qwen3-embedding-0.6b", "some-model"])

@@ -44,6 +44,10 @@ def check_cosine_similarity(function) -> None:
             "Your function uses the first two dimensions only. Vectors may be of any length.": (
                 a[:2] @ b[:2] / np.linalg.norm(a[:2]) / np.linalg.norm(b[:2])
             ),
+            **{
+                f"Do not round: the cosine is wanted with all its decimals, not {d}.": right.round(d)
+                for d in range(1, 7)
+            },
         }
         close(
             value,
@@ -105,7 +109,7 @@ def _odd_ones(vectors: np.ndarray) -> tuple[int, dict[str, list[int]]]:
 def check_search(function) -> None:
     """A function of a query vector, an (n, dim) array and k."""
     generator = np.random.default_rng(3)
-    for n, dim, k in ((30, 8, 4), (12, 5, 1), (7, 3, 7), (50, 20, 10)):
+    for n, dim, k in ((30, 8, 4), (12, 5, 1), (7, 3, 7), (50, 20, 10), (600, 16, 400)):
         documents = _unit(generator.normal(size=(n, dim)))
         query = _unit(documents[n // 2] + 0.3 * generator.normal(size=dim))
         order = np.argsort(-(documents @ query)).tolist()
@@ -124,7 +128,7 @@ def check_search(function) -> None:
                 (message for message, wrong in mistakes.items() if answer == wrong),
                 "These are the right documents, but not sorted, best first."
                 if set(answer) == set(order[:k])
-                else f"For k = {k} the best rows of a test array are {order[:k]}; your function says {answer}.",
+                else f"For k = {k} the best rows of a test array are {order[:k]!s:.80}; you say {answer!s:.80}.",
             ),
         )
 
@@ -132,8 +136,14 @@ def check_search(function) -> None:
 def check_mean_pooling(function) -> None:
     """A function of (n, tokens, dim) token vectors and an (n, tokens) mask."""
     generator = np.random.default_rng(5)
-    masks = ([[1, 1, 1, 1], [1, 1, 0, 0]], [[1, 0, 0], [1, 1, 1], [1, 1, 0]], [[0, 0, 1, 1, 1], [1, 1, 1, 1, 0]])
-    for mask, dim in zip(map(np.array, masks), (3, 5, 2), strict=True):
+    masks = (
+        [[1, 1, 1, 1], [1, 1, 0, 0]],
+        [[1, 0, 0], [1, 1, 1], [1, 1, 0]],
+        [[0, 0, 1, 1, 1], [1, 1, 1, 1, 0]],
+        [[0, 1, 1, 0, 0], [0, 0, 1, 1, 0], [1, 1, 1, 0, 0]],
+        [[1, 0, 1, 1], [0, 1, 0, 1]],
+    )
+    for mask, dim in zip(map(np.array, masks), (3, 5, 2, 4, 3), strict=True):
         tokens = generator.normal(size=(*mask.shape, dim))
         pooled = array(call(function, tokens, mask), (len(mask), dim), "mean_pooling")
         masked, n_tokens = tokens * mask[..., None], mask.sum(axis=1)
@@ -165,6 +175,15 @@ def check_mean_pooling(function) -> None:
             "You take the first tokens of each text, but padding may stand in front of them, too: use the mask.": (
                 np.array([t[: m.sum()].mean(axis=0) for t, m in rows])
             ),
+            "Padding may stand on both sides of one text: use the mask, which says of each token whether it counts.": (
+                np.array([(t[: m.sum()] if m[0] else t[-m.sum() :]).mean(axis=0) for t, m in rows])
+            ),
+            "A mask may have holes. You take the tokens in one piece; use the mask of each token.": np.array(
+                [t[m.argmax() : m.argmax() + m.sum()].mean(axis=0) for t, m in rows]
+            ),
+            "A mask may have holes. You take all tokens from the first real one to the last; use the mask of each.": (
+                np.array([t[np.flatnonzero(m)[0] : np.flatnonzero(m)[-1] + 1].mean(axis=0) for t, m in rows])
+            ),
             "You scaled the mean to length 1. That comes later; return the mean as it is.": _unit(right),
         }
         close(
@@ -181,16 +200,32 @@ def check_neighbours(function) -> None:
     for n, dim, i, k, copies in (
         (12, 5, 6, 4, []),
         (9, 3, 3, 2, []),
+        (9, 3, 4, 8, []),
         (12, 5, 6, 3, [2]),
         (15, 6, 0, 5, [4, 9]),
         (8, 4, 7, 7, [5]),
+        (600, 4, 17, 90, []),
     ):
         vectors = _unit(generator.normal(size=(n, dim)))
         vectors[copies] = vectors[i]  # the same post again
         similarity = vectors @ vectors[i]
         order = [j for j in np.argsort(-similarity, kind="stable").tolist() if j != i]
         answer = positions(call(function, vectors, i, k), k, "neighbours")
-        require(i not in answer, f"Row {i} is among its own neighbours. Every text is nearest to itself: leave it out.")
+        zeroed = np.where(np.arange(n) == i, 0, similarity)
+        require(
+            i not in answer or bool(copies) or answer != np.argsort(-zeroed)[:k].tolist(),
+            f"Row {i} is among its own neighbours: cosines may be below zero, so a score of 0 does not put it last.",
+        )
+        require(
+            i not in answer,
+            f"Row {i} is among its own neighbours. "
+            + (
+                f"A copy of it, row {copies[0]}, may stand in place 0 in front of it: leave it out by its position "
+                f"{i}, not as the first of the sorted list."
+                if copies
+                else "Every text is nearest to itself: leave it out."
+            ),
+        )
         require(len(set(answer)) == k, f"Each row should be named once; your function says {answer}.")
         require(set(answer) <= set(range(n)), f"A test array has the rows 0 to {n - 1}; your function says {answer}.")
         require(
@@ -207,7 +242,8 @@ def check_neighbours(function) -> None:
             similarity[answer],  # of rows that are equally near, either may come first
             similarity[order[:k]],
             {message: similarity[wrong] for message, wrong in mistakes.items() if len(wrong) == k},
-            f"For row {i} of a test array the nearest are {order[:k]}; your function says {answer}.",
+            f"For row {i} of a test array the nearest are {order[:k]!s:.80}; your function says {answer!s:.80}."
+            + (" Some are nearly equally near: compare the cosines as they are, not rounded." if n > 99 else ""),
         )
 
 

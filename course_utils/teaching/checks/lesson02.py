@@ -77,13 +77,16 @@ _MISCOUNTS: dict[str, Callable] = {  # of n questions, k, the ranks of the right
 def check_paired_interval(function) -> None:
     """A function of two arrays and the number of draws, which need not be given."""
     generator = np.random.default_rng(8)
-    easy = generator.normal(0, 2, size=400)  # some cases are easy for both
-    first, second = easy + generator.normal(0.3, 0.5, size=400), easy + generator.normal(0, 0.5, size=400)
-    low, high = _ends(call(function, first, second))
-    require(low <= high, "The first number should be the lower end.")
-    require(high > low, "Both ends are the same. Were rows drawn at random, with replacement, and averaged anew?")
+    easy = generator.normal(0, 2, size=100)  # some cases are easy for both
+    first, second = easy + generator.normal(0.3, 0.5, size=100), easy + generator.normal(0, 0.5, size=100)
+    found = []
+    for n_resamples in ((), (20_000,)):  # so many that the ends of a right answer hardly move
+        low, high = _ends(call(function, first, second, *n_resamples))
+        found.append((low, high))
+        require(low <= high, "The first number should be the lower end.")
+        require(high > low, "Both ends are the same. Were rows drawn at random, with replacement, and averaged anew?")
     difference, spread = np.mean(first - second), np.std(first - second)
-    error, alone = spread / 20, np.hypot(np.std(first), np.std(second)) / 20
+    error, alone = spread / 10, np.hypot(np.std(first), np.std(second)) / 10
     mistakes = {
         "That is the interval of second − first. We want first − second.": (-difference, 1.96 * error),
         "Too wide: each model got its own draw. Take the differences case by case first, then draw those.": (
@@ -94,24 +97,31 @@ def check_paired_interval(function) -> None:
         ),
         "That is a 90 % interval. Leave out 2.5 % on each side, not 5 %.": (difference, 1.645 * error),
         "That is a 99 % interval. Leave out 2.5 % on each side, not 0.5 %.": (difference, 2.576 * error),
+        "As wide as if each draw held half of the cases: draw as many as there are, each time.": (
+            (difference, 1.96 * 2**0.5 * error)
+        ),
         "That is the mean plus and minus one standard error. Take the quantiles of the draws.": (difference, error),
-        "That is the interval of the first model alone. Take the differences.": (first.mean(), np.std(first) * 0.098),
+        "That is the interval of the first model alone. Take the differences.": (first.mean(), np.std(first) * 0.196),
         "That is the interval of the second model alone. Take the differences.": (
             second.mean(),
-            np.std(second) * 0.098,
+            np.std(second) * 0.196,
         ),
     }
     off = {
         message: max(abs(low - middle + half), abs(high - middle - half)) / half
         for message, (middle, half) in mistakes.items()
     }
-    nearest = min(off, key=lambda message: off[message])
-    require(off[nearest] > 0.15, nearest)
     ends = difference - 1.96 * error, difference + 1.96 * error
+    right = max(abs(low - ends[0]), abs(high - ends[1]))
+    nearest = min(off, key=lambda message: off[message])
+    require(right < 0.15 * error or off[nearest] > 0.06, nearest)
     told = (
-        f"On test data the interval should be about ({ends[0]:.3f}, {ends[1]:.3f}); yours is ({low:.3f}, {high:.3f})."
+        f"On test data the interval should be about ({ends[0]:.3f}, {ends[1]:.3f}); yours is ({low:.3f}, {high:.3f}). "
+        "Look at how many cases a draw holds, and how much is left out on each side."
     )
-    require(max(abs(low - ends[0]), abs(high - ends[1])) < 0.3 * error, told)
+    require(right < 0.15 * error, told)
+    few = np.abs(np.subtract(found[0], ends)).max()
+    require(few < 0.42 * error, "With 20,000 draws it is right, without a third argument it is not: draw 2,000 then.")
     _check_few_cases(function)
 
 
@@ -231,16 +241,17 @@ _MISPICKS: dict[str, Callable[[pd.DataFrame, float, float], str]] = {
 
 def check_fair_timing(function) -> None:
     """A function of ``encode`` and batches; the clocks are set by hand meanwhile."""
-    for takes, size in (([3.0, 0.2, 0.25, 9.0, 0.1, 0.3], 3), ([0.01, 0.7, 0.5, 0.4], 2)):
+    for takes, size in _SECONDS:
         clock = [100.0, 0]  # seconds, and how often it was read
         seen: list[list[str]] = []
+        batches = [[f"text {i} of batch {batch}" for i in range(size)] for batch in range(len(takes))]
 
-        def encode(texts, takes=takes, clock=clock, seen=seen):
-            clock[0] += takes[len(seen)] if len(seen) < len(takes) else 0.2
+        def encode(texts, takes=takes, clock=clock, seen=seen, batches=batches):
+            loading = 0.0 if seen else 4.3217389  # whichever comes first
             seen.append(list(texts))
+            clock[0] += loading + (takes[batches.index(seen[-1])] if seen[-1] in batches else 0.2)
             return np.ones((len(seen[-1]), 3))
 
-        batches = [[f"text {i} of batch {batch}" for i in range(size)] for batch in range(len(takes))]
         with _clocks_set_by_hand(function, clock):
             value = number(call(function, encode, batches), "fair_timing")
         require(len(seen) > 0, "encode was never called.")
@@ -252,30 +263,56 @@ def check_fair_timing(function) -> None:
             all(batch in seen for batch in batches) and all(batch in batches for batch in seen),
             "Not every batch was passed to encode, as it is.",
         )
+        require(seen[0] == batches[0], "Warm up with the first batch, batches[0]; yours begins with another.")
         require(clock[1] > 0, "Your function never read the clock: time.perf_counter() before and after encode(batch).")
-        timed = takes[1:]
-        mistakes = {
-            "That is the mean: one disturbance spoils it. Take the median.": np.mean(timed),
-            "That is the fastest of them. Take the median.": np.min(timed),
-            "That is the slowest of them. Take the median.": np.max(timed),
-            "That is the time of all batches together. Take the median of each.": np.sum(timed),
-            "The first batch is slow because everything is loaded then: warm up with it, do not time it.": np.median(
-                takes
-            ),
-            "That is the time of a single text. Return that of a batch.": np.median(timed) / size,
-            "Return seconds, not milliseconds.": 1000 * np.median(timed),
-            "Start the clock anew for each batch: yours runs on from batch to batch.": np.median(np.cumsum(timed)),
-            "That is the time of the last batch. Take the median of all.": timed[-1],
-            "That is the time of the first batch after the warm-up. Take the median of all.": timed[0],
-            "The sign is turned round: take the time after minus the time before.": -np.median(timed),
-            "time.process_time() stands still while the machine waits. Use time.perf_counter().": np.median(timed) / 2,
-        }
+        right = np.median(takes[1:])
         close(
             value,
-            np.median(timed),
-            mistakes,
-            f"On a clock set by hand the median is {np.median(timed)} seconds; your function says {value:.3f}.",
+            right,
+            _mistimed(takes[1:], takes[0] + 4.3217389, size),
+            f"On a clock set by hand the {len(takes) - 1} batches take {', '.join(map(str, takes[1:]))} seconds, so "
+            f"the median is {right:.7g}; your function says {value:.7g}.",
         )
+
+
+_SECONDS = (  # of each batch, in an odd and an even number; and how many texts a batch has
+    ([0.1437219, 0.3391738, 0.2548261, 9.0312483, 0.1072913, 0.2013147], 3),
+    ([0.0412397, 0.7103128, 0.0143267, 0.4036179, 0.0327143], 2),
+    ([0.1, 0.0097128, 0.0009123, 0.0051238, 0.00061827, 0.00021346, 0.00013726, 0.00083452, 0.00042194], 4),
+)
+
+
+def _mistimed(timed: list[float], first: float, size: int) -> dict[str, Any]:
+    """What the usual mistakes give, from the seconds of the batches, of the warm-up, and the texts in a batch."""
+    right, ordered = np.median(timed), np.sort(timed)
+    rounded = {digits: np.median(np.round(timed, digits)) for digits in range(7)}
+    mistakes = {
+        "That is the mean: one disturbance spoils it. Take the median.": np.mean(timed),
+        "That is the fastest of them. Take the median.": ordered[0],
+        "That is the slowest of them. Take the median.": ordered[-1],
+        "That is the mean without the fastest and the slowest. Take the median.": ordered[1:-1].mean(),
+        "Of an even number of times the median is the mean of both in the middle; yours is the upper one.": (
+            ordered[len(timed) // 2]
+        ),
+        "Of an even number of times the median is the mean of both in the middle; yours is the lower one.": (
+            ordered[(len(timed) - 1) // 2]
+        ),
+        "That is the median of the last five times. Take all of them.": np.median(timed[-5:]),
+        "That is the median of the first five times. Take all of them.": np.median(timed[:5]),
+        "That is the time of all batches together. Take the median of each.": np.sum(timed),
+        "The first batch is slow because everything is loaded then: warm up with it, do not time it.": (
+            np.median([first, *timed])
+        ),
+        "That is the time of a single text. Return that of a batch.": right / size,
+        "Return seconds, not milliseconds.": 1000 * right,
+        "Start the clock anew for each batch: yours runs on from batch to batch.": np.median(np.cumsum(timed)),
+        "That is the time of the last batch. Take the median of all.": timed[-1],
+        "That is the time of the first batch after the warm-up. Take the median of all.": timed[0],
+        "The sign is turned round: take the time after minus the time before.": -right,
+        "time.process_time() stands still while the machine waits. Use time.perf_counter().": 0.4 * right,
+        "time.time() jumps when the machine's clock is set. Use time.perf_counter().": 2.6 * right,
+    }
+    return mistakes | {f"Do not round: you kept {digits} digits.": value for digits, value in rounded.items()}
 
 
 @contextmanager
@@ -289,9 +326,10 @@ def _clocks_set_by_hand(function: Any, clock: list) -> Iterator[None]:
     clocks = {
         id(time.perf_counter): now,
         id(time.monotonic): now,
-        id(time.time): now,
         id(time.perf_counter_ns): lambda: round(now() * 1e9),
-        id(time.process_time): lambda: now() / 2,  # which counts less than what passes
+        id(time.process_time): lambda: now() * 0.4,  # which counts less than what passes
+        id(time.time): lambda: now() * 2.6,  # which somebody sets meanwhile
+        id(time.time_ns): lambda: round(now() * 2.6e9),
     }
     own = function.__globals__ if isinstance(function, FunctionType) else {}
     changed: list[tuple[dict[str, Any], str, Any]] = [

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -14,6 +14,7 @@ _TEMPLATE = "Instruct: {instruction}\nQuery:"
 _STRIPPED = "Blanks and line breaks belong to a template, an instruction and a text: nothing may be stripped or added."
 _GLUED = "Between 'Query:' and the text stands something that the template does not have. Add the text right behind it."
 _OWN_LINE = "With an empty template the instruction stands on a line of its own."
+_BLANK = 'Blanks alone are an instruction as well, and nothing is stripped: only "" is none.'
 # template, instruction and text; what the model reads; what else an answer may give, and what is off then
 _PROMPTS: tuple[tuple[tuple[str, str, str], str, dict[str, str]], ...] = (
     (
@@ -32,38 +33,40 @@ _PROMPTS: tuple[tuple[tuple[str, str, str], str, dict[str, str]], ...] = (
         },
     ),
     (
-        ("Text for {instruction}: ", " finding birds", "  Two hens.\n"),
-        "Text for  finding birds:   Two hens.\n",
+        ("\n Text for {instruction}: ", " finding birds ", "  Two hens.\n"),
+        "\n Text for  finding birds :   Two hens.\n",
         {
-            "Instruct:  finding birds\nQuery:  Two hens.\n": "Use the template that is passed in: here it begins with "
+            "Instruct:  finding birds \nQuery:  Two hens.\n": "Use the template that is passed in: here it holds "
             "'Text for'."
         },
     ),
     (
-        (_TEMPLATE, "", "A hen.\n"),
-        "A hen.\n",
+        (_TEMPLATE, "", " A hen.\n"),
+        " A hen.\n",
         {
-            "Instruct: \nQuery:A hen.\n": "Without an instruction the model reads the text alone: no template either.",
-            "\nA hen.\n": "Without an instruction there is no line for it either: the text alone.",
+            "Instruct: \nQuery: A hen.\n": "Without an instruction the model reads the text alone: no template either.",
+            "\n A hen.\n": "Without an instruction there is no line for it either: the text alone.",
         },
     ),
     (
-        ("", "Name the animal", " A hen."),
-        "Name the animal\n A hen.",
+        ("", " Name it\n", " A hen. "),
+        " Name it\n\n A hen. ",
         {
-            " A hen.": "With an empty template the instruction gets lost. Put it in front, on a line of its own.",
-            "Name the animal A hen.": _OWN_LINE,
-            "Name the animal  A hen.": _OWN_LINE,
-            " A hen.\nName the animal": "The instruction stands in front, also where the template is empty.",
-            "Instruct: Name the animal\nQuery: A hen.": "The template is empty here: this model was never taught words "
+            " A hen. ": "With an empty template the instruction gets lost. Put it in front, on a line of its own.",
+            " Name it\n A hen. ": _OWN_LINE,
+            " Name it\n  A hen. ": _OWN_LINE,
+            " A hen. \n Name it\n": "The instruction stands in front, also where the template is empty.",
+            "Instruct:  Name it\n\nQuery: A hen. ": "The template is empty here: this model was never taught words "
             "like 'Instruct:' and 'Query:'.",
         },
     ),
     (
-        ("", "", "A hen."),
-        "A hen.",
-        {"\nA hen.": "Without an instruction there is no line for it either, also where the template is empty."},
+        ("", "", " A hen."),
+        " A hen.",
+        {"\n A hen.": "Without an instruction there is no line for it either, also where the template is empty."},
     ),
+    ((_TEMPLATE, " ", "A hen."), "Instruct:  \nQuery:A hen.", {"A hen.": _BLANK}),
+    (("", "\n", "A hen."), "\n\nA hen.", {"A hen.": _BLANK}),
 )
 
 
@@ -173,6 +176,17 @@ def check_effect(function) -> None:
             mistakes,
             f"For {n} texts and k = {k} the share changes by {right:+.3f} here; your function says {value:+.3f}.",
         )
+    apart = _moved([0, 1] * 7, 4, 1.0, seed=2)[0]
+    twins = [apart, np.repeat(apart[:7], 2, axis=0)]
+    own = np.array(["a", "b", "c", "b", "c", "a", "a", "c", "b", "a", "c", "b", "a", "b"])
+    told = "Texts may come twice: which of the two stands first is chance, so the first place is not always the text "
+    with about(told + "itself. Leave each out by its position."):
+        value, right = (
+            number(call(function, *twins, own, 3), "effect"),
+            _share(twins[1], own, 3) - _share(twins[0], own, 3),
+        )
+        close(value, right, {}, f"Here the share changes by {right:+.3f}; your function says {value:+.3f}.")
+    right = gain()
     with about("Labels may come as a plain list: np.asarray(labels) lets you compare and index them."):
         value = number(call(function, before, after, labels.tolist(), k), "effect")
         close(value, right, {}, f"With a list your function says {value:.3f} in place of {right:.3f}.")
@@ -190,9 +204,11 @@ def check_scrambled(function) -> None:
     )
     two = "For an instruction of two words some seeds leave the old order. Draw again until it differs."
     same = "Two equal words changed places, so it reads as before. Compare the words, not their positions."
-    for seed in range(30):
-        _in_new_order(function, "Yes, no", seed, two)
-        _in_new_order(function, "no no yes", seed, same)
+    back = "These words read the same backwards, so turning them round is no new order. Draw again until it differs."
+    blanks = "Between words there may be several blanks or line breaks: compare the words, not the whole strings."
+    for words, unchanged in (("Yes, no", two), ("no no yes", same), ("no yes no", back), (" Yes,\n  no ", blanks)):
+        for seed in range(30):
+            _in_new_order(function, words, seed, unchanged)
     for alone in ("no no no", "Summarize"):
         with about(f"{alone!r} has one order only, so it stays as it is."):
             answer = word(call(function, alone, 1), "scrambled")
@@ -202,7 +218,9 @@ def check_scrambled(function) -> None:
 def _in_new_order(function, instruction: str, seed: int, unchanged: str = "") -> str:
     """Return an answer, which has all the words in another order."""
     answer = word(call(function, instruction, seed), "scrambled")
-    require(answer != instruction, unchanged or f"With seed {seed} the words are still in the old order.")
+    require(
+        answer.split() != instruction.split(), unchanged or f"With seed {seed} the words are still in the old order."
+    )
     before, after = Counter(instruction.split()), Counter(answer.split())
     if after != before:
         letters = Counter(re.findall(r"\w", answer)) == Counter(re.findall(r"\w", instruction))
@@ -214,68 +232,123 @@ def _in_new_order(function, instruction: str, seed: int, unchanged: str = "") ->
             f"Every word must come as often as before: {other!r} came {before[other]} times in {instruction!r} and "
             f"comes {after[other]} times in yours, {answer!r:.80}."
         )
-    require(answer == " ".join(answer.split()), "Separate the words by single spaces, none at the ends.")
+    require(
+        answer == " ".join(answer.split()),
+        "Separate the words by single spaces, none at the ends. split() alone drops all.",
+    )
     return answer
 
 
-# of each group: the directions of its texts in degrees, where it is drawn, and what an answer that names it did
-_MAP: dict[str, tuple[list[float], list[float], str]] = {
-    "cats": ([0, 10], [0, 0], ""),
-    "dogs": ([20, 35, 65], [9, 9], ""),
-    "cars": (
-        [118, 120, 125],
-        [1, 0],
-        "You trusted the map: 'cars' are drawn beside 'cats', but their vectors are far apart. Use the vectors.",
-    ),
-    "plants": ([60, 62, 64, 66, 68, 70, 72] * 3, [5, -6], "A large group has a large sum: take the mean."),
-    "birds": ([10, 110, 120], [-7, 2], "One pair of texts is close, the others are not: take the mean over all pairs."),
-    "bees": (
-        [4, 5, 6, 170, 175],
-        [-5, -5],
-        "Some of its texts are close, some point away: take the mean, with the signs.",
-    ),
-    "hats": ([50, 50], [4, 8], "You compare the least similar texts of two groups. Take the mean over all pairs."),
-    "fish": (
-        [-55, 65],
-        [-8, 8],
-        "The mean vector of 'fish' points to 'cats', but its texts point to both sides of them. Take the mean of the "
-        "cosines of all pairs, and divide by no length.",
-    ),
-    "tax": ([135, 140, 150], [-9, 4], "That is the group that is least similar. Look for the largest mean cosine."),
+# of each group: the directions of its texts in degrees, and where it is drawn
+_MAP: dict[str, tuple[list[float], list[float]]] = {
+    "cats": ([-30, 0, 10, 50], [0, 0]),
+    "dogs": ([20, 35, 65], [9, 9]),
+    "cars": ([118, 120, 125], [1, 0]),  # drawn beside the cats
+    "plants": ([60, 62, 64, 66, 68, 70, 72] * 3, [5, -6]),  # many
+    "birds": ([10, 110, 120], [-7, 2]),  # of which one is close to the cats
+    "bees": ([4, 5, 6, 150, 175], [-5, -5]),  # of which some point away
+    "hats": ([50, 50], [4, 8]),
+    "fish": ([-55, 65], [-8, 8]),  # whose mean vector is short
+    "tax": ([135, 140, 150], [-9, 4]),
 }
-_FAR: dict[str, tuple[list[float], list[float], str]] = {
-    "ice": ([0, 5], [0, 0], ""),
-    "sun": ([178, 185], [7, 7], "A cosine near −1 is as far as it gets. Take the cosines with their signs."),
-    "fire": ([100, 115], [9, 9], ""),
-    "ash": ([140, 150, 155], [0, 1], "You trusted the map: 'ash' is only drawn beside 'ice'. Use the vectors."),
+_FAR: dict[str, tuple[list[float], list[float]]] = {  # all of them from the ice
+    "ice": ([-30, 0, 40], [0, 0]),
+    "sun": ([178, 185], [7, 7]),
+    "fire": ([100, 115], [9, 9]),
+    "ash": ([140, 150, 155], [0, 1]),
 }
+_MIXED: dict[str, tuple[list[float], list[float]]] = {  # where nearly every text counts
+    name: (np.random.default_rng(i).uniform(0, 360, size=24 - i).tolist(), [i, -i * (-1) ** i])
+    for i, name in enumerate(("oak", "elm", "fir", "ivy", "fern", "moss", "reed", "rose"))
+}
+_TRUSTED = "You trusted the map: what is drawn side by side may be far apart. Use the vectors."
+_ALL_PAIRS = "Take the mean of the cosines of all pairs, a text of one group with a text of the other"
+# how similar two groups are said to be, from their vectors a and b and their points p and q
+_MISMEASURED: tuple[tuple[Callable, str], ...] = (
+    (lambda a, b, p, q: -np.linalg.norm(p.mean(axis=0) - q.mean(axis=0)), _TRUSTED),
+    (lambda a, b, p, q: -np.linalg.norm(p[:, None] - q, axis=2).mean(), _TRUSTED),
+    (lambda a, b, p, q: (p @ q.T).mean(), _TRUSTED),
+    (
+        lambda a, b, p, q: -(a @ b.T).mean(),
+        "That is the group that is least similar. Look for the largest mean cosine.",
+    ),
+    (lambda a, b, p, q: (a @ b.T).sum(), "A large group has a large sum: take the mean."),
+    (
+        lambda a, b, p, q: (a @ b.T).max(),
+        "One pair of texts is close, the others are not: take the mean over all pairs.",
+    ),
+    (
+        lambda a, b, p, q: (a @ b.T).min(),
+        "You compare the least similar texts of two groups. Take the mean over all pairs.",
+    ),
+    (lambda a, b, p, q: np.median(a @ b.T), "That is the median of the cosines: take the mean."),
+    (
+        lambda a, b, p, q: abs(a @ b.T).mean(),
+        "A cosine near −1 is as far as it gets. Take the cosines with their signs.",
+    ),
+    (lambda a, b, p, q: abs((a @ b.T).mean()), "A cosine near −1 is as far as it gets. Take the mean with its sign."),
+    (
+        lambda a, b, p, q: a.mean(axis=0) @ b.mean(axis=0) / np.linalg.norm(b.mean(axis=0)),
+        f"The mean vector of texts that differ is short. {_ALL_PAIRS}, and divide by no length.",
+    ),
+    (
+        lambda a, b, p, q: -np.linalg.norm(a.mean(axis=0) - b.mean(axis=0)),
+        f"That is the distance of the mean vectors, which depends on their lengths. {_ALL_PAIRS}.",
+    ),
+    (lambda a, b, p, q: (a @ b[0]).mean(), f"Of the other group only the first text counts with you. {_ALL_PAIRS}."),
+    (lambda a, b, p, q: (b @ a[0]).mean(), f"Only the group's first text counts with you. {_ALL_PAIRS}."),
+    (lambda a, b, p, q: (b @ a[-1]).mean(), f"Only the group's last text counts with you. {_ALL_PAIRS}."),
+    (
+        lambda a, b, p, q: np.mean([first @ second for first, second in zip(a, b, strict=False)]),
+        f"You pair the first with the first, the second with the second. {_ALL_PAIRS}.",
+    ),
+)
 
 
 def _drawn(groups: dict, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Unit vectors, points on a map and labels of the texts of some groups, in any order."""
     generator = np.random.default_rng(seed)
-    labels = generator.permutation(np.repeat(list(groups), [len(angles) for angles, *_ in groups.values()]))
+    labels = generator.permutation(np.repeat(list(groups), [len(angles) for angles, _ in groups.values()]))
     angles, points = np.empty(len(labels)), np.empty((len(labels), 2))
-    for group, (directions, place, _) in groups.items():
-        angles[labels == group] = np.deg2rad(directions)
+    for group, (directions, place) in groups.items():
+        angles[labels == group] = np.deg2rad(generator.permutation(directions))
         points[labels == group] = place + 0.1 * generator.normal(size=(len(directions), 2))
     return np.column_stack([np.cos(angles), np.sin(angles), np.zeros(len(labels))]), points, labels
 
 
 def check_closest_group(function) -> None:
     """A function of (n, dim) unit vectors, (n, 2) points, labels and a group."""
-    cases = ((_MAP, "cats", "dogs"), (_FAR, "ice", "fire"), (_MAP, "tax", "cars"))
-    for seed, (groups, group, right) in enumerate(cases):
+    cases, answers = [], []
+    for seed, (groups, group) in enumerate([(each, group) for each in (_MAP, _FAR, _MIXED) for group in each]):
         vectors, points, labels = _drawn(groups, seed)
         with about("All other groups may have a mean cosine below zero." if groups is _FAR else ""):
             answer = word(call(function, vectors, points, labels, group), "closest_group")
-        require(answer in groups, f"closest_group should return one of the labels, not {answer!r:.80}.")
-        require(answer != group, f"{group!r} is closest to itself, of course. Leave it out.")
-        told = groups[answer][2] if group in ("cats", "ice") else ""
-        require(answer == right, told or f"For {group!r} of a test set it is {right!r}; your function says {answer!r}.")
+            require(answer in groups, f"closest_group should return one of the labels, not {answer!r:.80}.")
+            require(answer != group, f"{group!r} is closest to itself, of course. Leave it out.")
+        cases.append((vectors, points, labels, group))
+        answers.append(answer)
+    rights = [_most_similar(lambda a, b, p, q: (a @ b.T).mean(), *case) for case in cases]
+    for mistake, message in _MISMEASURED:
+        wrong = [_most_similar(mistake, *case) for case in cases]
+        require(answers == rights or answers != wrong, message)
+    for answer, right, (*_, group) in zip(answers, rights, cases, strict=True):
+        require(
+            answer == right,
+            f"For {group!r} of a test set it is {right!r}; your function says {answer!r}. {_ALL_PAIRS}.",
+        )
     with about("Labels may come as a plain list: np.asarray(labels) lets you compare them."):
         answer = word(call(function, vectors, points, labels.tolist(), group), "closest_group")
         require(answer == right, f"With a list your function says {answer!r:.80} in place of {right!r}.")
+
+
+def _most_similar(measure: Callable, vectors, points, labels, group: str) -> str:
+    """Return the other group for which a measure of two groups is largest."""
+    mine, others = labels == group, [other for other in dict.fromkeys(labels.tolist()) if other != group]
+    measured = {
+        other: measure(vectors[mine], vectors[labels == other], points[mine], points[labels == other])
+        for other in others
+    }
+    return max(measured, key=measured.__getitem__)
 
 
 EXERCISES = {

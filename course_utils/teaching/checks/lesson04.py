@@ -52,28 +52,40 @@ def check_closed_form_ridge(function) -> None:
                 X, y
             )[0],
         }
-        shown = f"{answer.round(3)} in place of {_ridge(X, y, alpha * one).round(3)}"
+        right = _ridge(X, y, alpha * one)
+        wrong |= {
+            f"Do not round: the weights are wanted with all their decimals, not {d}.": right.round(d)
+            for d in range(1, 7)
+        }
+        shown = f"{answer.round(3)} in place of {right.round(3)}"
         few = "There are fewer rows than dimensions here. " if n < dim else ""
         otherwise = f"{few}For a test array of shape {X.shape} and alpha = {alpha:g} your function gives {shown}."
-        close(answer, _ridge(X, y, alpha * one), wrong, otherwise)
+        close(answer, right, wrong, otherwise)
 
 
 def check_leaking_groups(function) -> None:
     """A function of the groups of all rows and the positions of the training and test rows."""
     name = "leaking_groups"
-    numbered = np.array([24, 24, 3, 3, 8, 8, 8, 9, 24, 24, 8, 3, 9, 17, 5])
+    numbered = np.array([24, 24, 3, 3, 8, 8, 8, 9, 24, 24, 8, 3, 9, 17, 5, 5])
     words = np.array(["pear", "fig", "nut", "fig", "kiwi", "pear", "nut", "plum", "kiwi", "date", "date", "lime"])
     cases = (
-        (numbered, [0, 4, 8, 12, 5, 3], [11, 1, 13, 6, 9, 10], "3, 8 and 24 stand on both sides"),
-        (numbered, [0, 1, 8, 9, 7, 12], [2, 3, 4, 6], "no group stands on both sides"),
-        (words, [0, 1, 2, 7, 8, 10], [3, 4, 5, 6, 9, 11], "groups are words"),
-        (words, [10, 1], [9, 0], "one group stands on both sides"),
+        (numbered, [0, 4, 8, 12, 5, 3], [11, 1, 13, 6, 9, 10]),
+        (numbered, [0, 1, 8, 9, 7, 12, 13], [2, 3, 4, 6]),
+        (words, [0, 1, 2, 7, 8, 10], [3, 4, 5, 6, 9, 11]),
+        (words, [10, 1], [9, 0]),
     )
-    for groups, train, test, what in cases:
+    for groups, train, test in cases:
         left, right = set(groups[train].tolist()), set(groups[test].tolist())
         answer = call(function, groups, np.array(train), np.array(test))
         require(not isinstance(answer, set | frozenset), f"{name} should return a sorted list. A set has no order.")
         answer = flat(answer, name, "groups")
+        yes_or_no = any(isinstance(each, bool) for each in answer)
+        require(not yes_or_no, f"{name} should return groups; yours says of each row whether it leaks, True or False.")
+        leaking = [[i for i in rows if groups[i] in left & right] for rows in (train, test)]
+        look_up = "These are positions. Look up the groups of the rows: groups[train]."
+        twice = (
+            "These are the groups that occur more than once. Both times may be on one side: only those on both leak."
+        )
         mistakes = (
             (set(groups.tolist()), "These are all groups. Only those on both sides leak."),
             (left | right, "These are the groups on either side. Only those on both sides leak."),
@@ -82,12 +94,17 @@ def check_leaking_groups(function) -> None:
             (right, "These are the groups of the test rows. Only those that the training rows have too leak."),
             (left - right, "These are the groups of the training rows only. Those on both sides leak."),
             (right - left, "These are the groups of the test rows only. Those on both sides leak."),
-            ({*train, *test}, "These are positions. Look up the groups of the rows: groups[train]."),
+            *(({*rows}, look_up) for rows in (train, test, train + test, *leaking, sum(leaking, []))),
+            *(({*map(rows.index, some)}, look_up) for rows, some in zip((train, test), leaking, strict=True)),
+            ({g for g in groups.tolist() if (groups == g).sum() > 1}, twice),
+            ({g for g in left | right if (groups[train + test] == g).sum() > 1}, twice),
             ({*train} & {*test}, "No position is on both sides. Look up the groups of the rows first: groups[train]."),
         )
         for wrong, message in mistakes:
             require(set(answer) == left & right or set(answer) != wrong, message)
-        said = f"In a test case {what}; your function says {answer!s:.80}."
+        both = ", ".join(map(str, sorted(left & right))) or "no group"
+        said = f"In a test case {both} stand on both sides; your function says {answer!s:.80}."
+        require(not set(answer) < left & right, f"Some groups that stand on both sides are missing. {said}")
         require(set(answer) == left & right, said)
         require(len(answer) == len(set(answer)), f"Each leaking group should be named once. {said}")
         require(answer == sorted(answer), f"The list should be sorted, from small to large. {said}")
@@ -99,14 +116,25 @@ def check_rank_with_duplicates(function) -> None:
     fruit = ["plum", "fig", "pear", "fig", "apple", "quince"], [2.0, 10.0, -3.0, 10.0, 2.0, 2.0]
     near = ["b", "a", "c"], [1.5, 1.25, 1.75]
     many = [f"text {i}" for i in generator.integers(40, size=90)], generator.choice([-1.5, 0.0, 0.5, 3.0], 90).tolist()
-    for texts, scores in (fruit, near, many, (["one"], [1])):
+    fine = ["b", "a", "c", "d", "e"], [0.42, 0.44, 0.4137, 0.4139, 0.4139004]
+    rough = ["  Fig", "fig", "", "FIG ", ""], [0.5, 1.23456, 2.5, 0.5, -0.98765]
+    for texts, scores in (fruit, near, many, fine, rough, (["one"], [1])):
         answer = _pairs(call(function, texts, scores))
         given = list(zip(texts, scores, strict=True))
         require(
             len(answer) == len(texts),
-            f"{len(texts)} texts came in and {len(answer)} went out: keep every copy of a repeated text.",
+            f"{len(texts)} texts came in and {len(answer)} went out: keep every "
+            + ("text, an empty one as well." if "" in texts else "copy of a repeated text."),
         )
-        require(set(answer) <= set(given), "Each text should keep its own score, unchanged.")
+        require(
+            {text for text, _ in answer} <= set(texts),
+            "Return each text as it came, with its spaces and capital letters; yours changes some.",
+        )
+        require(
+            {score for _, score in answer} <= set(scores),
+            "Each text should keep its own score, unchanged: no rounding.",
+        )
+        require(set(answer) <= set(given), "Each text should keep its own score.")
         require(
             sorted(answer) == sorted(given), "Some text came out more often than it went in, and another less often."
         )
@@ -122,7 +150,8 @@ def check_rank_with_duplicates(function) -> None:
         )
         require(
             values == sorted(values, reverse=True),
-            f"From each pair to the next the score should fall, or stay equal; yours has the scores {values!s:.60}.",
+            f"From each pair to the next the score should fall, or stay equal; yours has the scores {values!s:.60}."
+            + (" Compare the scores as they are, not rounded." if texts is fine[0] else ""),
         )
         require(
             answer == sorted(given, key=lambda pair: -pair[1]),
@@ -292,6 +321,11 @@ def check_half_width(function) -> None:
         f"{right[off]:.3f}; your function says {answer[off]:.3f}."
     )
     close(answer, right, mistakes, otherwise)
+    ties = np.array([1.0, 3.0, -1.0, 5.0, 1.0, -2.0, 2.0, -3.0, -4.0, 5.0])
+    for confidence, wanted in ((0.7, 4.0), (0.4, 2.0), (0.2, 1.0)):
+        with about("Errors of equal size count each on its own: keep all of them, the equal ones, too."):
+            value = number(call(function, ties, confidence), "half_width")
+            require(np.isclose(value, wanted), f"Of ten errors, for {confidence}, it is {wanted:g}; you say {value:g}.")
     with about("The largest error has position n and is in the list. Only beyond it are there too few."):
         value = number(call(function, nine[3:7], 0.8), "half_width")
         require(value == 4.0, f"For four errors and 0.8 your function says {value:g}.")

@@ -80,7 +80,7 @@ def check_info_nce(function) -> None:
     )
     value = [number(call(function, *case), "info_nce") for case in cases]
     right = [_loss(_softmax(similarity / temperature)) for similarity, temperature in cases]
-    mistakes = {message: [loss(*case) for case in cases] for message, loss in _LOSSES.items()}
+    mistakes = {message: [loss(*case) for case in cases] for message, loss in _LOSSES.items()} | _rounded(right)
     close(value, right, mistakes, _first_off("the loss of a test matrix is", value, right))
     small = np.array([[0.8, -0.7, -0.75], [-0.9, 0.65, 0.6], [-0.8, 0.7, 0.72]])
     with about(
@@ -89,6 +89,30 @@ def check_info_nce(function) -> None:
     ):
         value = [number(call(function, small, 0.001), "info_nce")]
         close(value, [_loss(_softmax(small / 0.001))], {}, f"Your function says {value[0]:g}.")
+    low = np.array([[0.9, 0.899, 0.85], [-0.82, -0.8, -0.801], [0.1, 0.15, 0.1499]])
+    far = np.array([[-0.2, 0.9, 0.1], [0.3, 0.35, -0.4], [0.4, 0.1, 0.35]])
+    for similarity, message in (
+        (low, "One row is far below another, and its exponentials become 0. Subtract each row's own maximum."),
+        (
+            far,
+            "A right pair is far below the best of its row, so that its probability becomes 0 and the logarithm is "
+            "lost. Keep the logarithm as a difference: the logit of the right pair minus the log-sum-exp of its "
+            "row. Do not go through the probability, and neither clip nor add a small number.",
+        ),
+    ):
+        logits = (similarity - similarity.max(axis=1, keepdims=True)) / 0.001
+        right = (np.log(np.exp(logits).sum(axis=1)) - np.diag(logits)).mean()
+        with about(f"With a temperature of 0.001: {message[0].lower()}{message[1:]}"):
+            said = number(call(function, similarity, 0.001), "info_nce")
+            close(said, right, {}, f"The loss is {right:.4g}; your function says {said:.4g}.")
+
+
+def _rounded(right: list[float]) -> dict[str, list[float]]:
+    """What a right answer becomes by rounding."""
+    return {
+        f"Do not round: the result is wanted with all its decimals, not {d}.": [round(each, d) for each in right]
+        for d in range(1, 7)
+    }
 
 
 def _first_off(what: str, value: list[float], right: list[float]) -> str:
@@ -113,6 +137,9 @@ _MARGINS: dict[str, Callable[[np.ndarray, np.ndarray, np.ndarray], float]] = {
     ),
     "That is the mean of the right cosines. Subtract that of the wrong ones.": lambda s, r, w: r.mean(),
     "You subtract sums. Take the mean of each kind.": lambda s, r, w: r.sum() - w.sum(),
+    "A wrong cosine may equal a right one. Leave the diagonal out by its place, not by its values.": (
+        lambda s, r, w: r.mean() - s[~np.isin(s, r)].mean()
+    ),
     "You subtract medians. Take the mean of each kind.": lambda s, r, w: np.median(r) - np.median(w),
     "You compare with the largest wrong cosine of each row. Take the mean of all wrong ones.": (
         lambda s, r, w: np.mean(r - w.reshape(len(r), -1).max(axis=1))
@@ -152,6 +179,7 @@ def check_margin_and_separation(function) -> None:
         generator.normal(0.1, 0.1, size=(n, n)) + lift * np.diag(generator.uniform(0.5, 1, size=n))
         for n, lift in ((12, 0.5), (5, 0.9), (7, -0.4))
     ]
+    cases.append(np.round(2 * cases[0][:6, :6], 1) / 2)  # in which a wrong cosine equals a right one
     answers = []
     for similarity in cases:
         pair = items(call(function, similarity), name, "two numbers, the margin and then the separation")
@@ -238,25 +266,42 @@ def _mostly(votes: Iterable[bool], needed: int = 3) -> bool:
     return counts[True] > counts[False]
 
 
+def _unsteady(said: Callable[[np.ndarray, np.ndarray], str]) -> bool:
+    """Whether the answer depends on the order of the questions, where draws enough hold zero for good."""
+    before, after = _answers(400, 41, 32)
+    orders = [np.random.default_rng(seed).permutation(400) for seed in range(16)]
+    return len({said(before[order], after[order]) for order in orders}) > 1
+
+
 def check_is_it_real(function) -> None:
     """A function of two arrays of 0 and 1, question by question."""
 
     def said(before: np.ndarray, after: np.ndarray) -> str:
         return word(call(function, before, after), "is_it_real", ("better", "worse", "cannot tell"))
 
+    few = "You take too few draws: the answer changes with the order of the questions. Draw a thousand times or more."
     for (n, won, lost), expected, message in _CHANGES:
         answer = said(*_answers(n, won, lost))
-        turned = {"better": "worse", "worse": "better"}.get(expected)
         require(
-            answer != turned, f"The sign is turned round: after minus before. {won} questions were won, {lost} lost."
+            (answer, expected) != ("worse", "better"),
+            f"The sign is turned round: after minus before. {won} questions were won, {lost} lost.",
         )
+        require(
+            (answer, expected) != ("better", "worse"),
+            f"{lost} questions were lost and {won} won, and you say 'better', as for questions won. A lost question "
+            "has the difference −1: take no size of it, no exclusive or, and no unsigned numbers (uint8).",
+        )
+        if answer != expected:
+            require(not _unsteady(said), few)
         require(answer == expected, f"{message} Your function says {answer!r}.")
     for turn, expected in ((1, "better"), (-1, "worse")):
         held = (said(*_answers(*case)[::turn]) == "cannot tell" for case in _HELD)
         clear = (said(*_answers(*case)[::turn]) == expected for case in _CLEAR)
         side = "below" if turn > 0 else "above"
+        narrow = not _mostly(held)
+        require(not narrow or not _unsteady(said), few)
         require(
-            _mostly(held),
+            not narrow,
             f"Your interval is too narrow: leave out 2.5 % on each side, not more. You say {expected!r} where it still "
             f"reaches {side} zero.",
         )
@@ -267,37 +312,51 @@ def check_is_it_real(function) -> None:
         )
 
 
+def _kept(recalls: list[float], patience: int) -> int:
+    return next(e for e, recall in enumerate(recalls) if recall == max(recalls[: e + patience + 1]))
+
+
+# recalls, patience, the epoch that is kept, and what is off with an answer that keeps another
+_EPOCHS: tuple[tuple[list[float], int, int, str], ...] = (
+    (
+        [0.5, 0.6, 0.7, 0.65, 0.64, 0.6, 0.9],
+        3,
+        2,
+        "Training stops after three epochs without gain, before the 0.9 that would have come.",
+    ),
+    ([0.5, 0.6, 0.7, 0.65, 0.64, 0.8], 3, 5, "Two bad epochs are not three: the patience of 3 is not used up."),
+    ([0.8, 0.5, 0.6, 0.7, 0.9], 3, 0, "Compare each epoch with the best so far, not with the one before it."),
+    ([0.6, 0.5, 0.55, 0.58], 2, 0, "Nothing was better than epoch 0, so epoch 0 is kept."),
+    ([0.5, 0.7, 0.7, 0.7], 5, 1, "Equal is not better: the first epoch with the best recall is kept."),
+    ([0.5, 0.7, 0.7, 0.7, 0.9], 2, 1, "An epoch that only equals the best has brought nothing: the patience runs out."),
+    ([0.1, 0.2, 0.3], 2, 2, "Every epoch was better, and the list ends: the last one is kept."),
+    (
+        [0.5, 0.4, 0.6, 0.5, 0.7, 0.6, 0.6],
+        2,
+        4,
+        "The patience counts epochs since the best one, and begins again with each gain.",
+    ),
+    ([0.3, 0.2, 0.9], 1, 0, "With a patience of 1 the first epoch without gain ends the training."),
+    ([0.3, 0.2, 0.1, 0.9], 1, 0, "With a patience of 1 the first epoch without gain ends the training."),
+    ([0.5, 0.5001, 0.4, 0.4], 2, 1, "However small a gain is, it is one."),
+    ([0.4], 1, 0, "One epoch alone is kept."),
+    *(
+        (recalls, patience, kept, "A recall may be 0: epoch 0 is the best so far whatever its recall is.")
+        for recalls, patience, kept in (([0.0, 0.0, 0.5], 2, 2), ([0.0, 0.5], 1, 1), ([0.0, 0.0], 3, 0))
+    ),
+)
+
+
 def check_kept_epoch(function) -> None:
     """A function of a list of recalls and a patience."""
-    cases = (
-        (
-            [0.5, 0.6, 0.7, 0.65, 0.64, 0.6, 0.9],
-            3,
-            2,
-            "Training stops after three epochs without gain, before the 0.9 that would have come.",
-        ),
-        ([0.5, 0.6, 0.7, 0.65, 0.64, 0.8], 3, 5, "Two bad epochs are not three: the patience of 3 is not used up."),
-        ([0.8, 0.5, 0.6, 0.7, 0.9], 3, 0, "Compare each epoch with the best so far, not with the one before it."),
-        ([0.6, 0.5, 0.55, 0.58], 2, 0, "Nothing was better than epoch 0, so epoch 0 is kept."),
-        ([0.5, 0.7, 0.7, 0.7], 5, 1, "Equal is not better: the first epoch with the best recall is kept."),
-        (
-            [0.5, 0.7, 0.7, 0.7, 0.9],
-            2,
-            1,
-            "An epoch that only equals the best has brought nothing: the patience runs out.",
-        ),
-        ([0.1, 0.2, 0.3], 2, 2, "Every epoch was better, and the list ends: the last one is kept."),
-        (
-            [0.5, 0.4, 0.6, 0.5, 0.7, 0.6, 0.6],
-            2,
-            4,
-            "The patience counts epochs since the best one, and begins again with each gain.",
-        ),
-        ([0.3, 0.2, 0.9], 1, 0, "With a patience of 1 the first epoch without gain ends the training."),
-        ([0.5, 0.5001, 0.4, 0.4], 2, 1, "However small a gain is, it is one."),
-        ([0.4], 1, 0, "One epoch alone is kept."),
-    )
-    value = [number(call(function, recalls, patience), "kept_epoch") for recalls, patience, *_ in cases]
+    cases = _EPOCHS
+    value = []
+    for i, (recalls, patience, *_) in enumerate(cases):
+        nothing = i and (
+            f"kept_epoch({recalls}, {patience}) returns None. Return the best epoch on every path: also where the list "
+            "ends before the patience is used up."
+        )
+        value.append(number(call(function, recalls, patience, nothing=nothing or ""), "kept_epoch"))
     right = [kept for _, _, kept, _ in cases]
     stopped = [min(kept + patience, len(recalls) - 1) for recalls, patience, kept, _ in cases]
     mistakes = {
@@ -308,6 +367,12 @@ def check_kept_epoch(function) -> None:
         "That is the last epoch of the list. Return the best one before training stops.": [
             len(recalls) - 1 for recalls, *_ in cases
         ],
+        **{
+            f"You wait for {fixed} epochs, whatever was asked for. Use `patience`.": [
+                _kept(recalls, fixed) for recalls, *_ in cases
+            ]
+            for fixed in range(1, 4)
+        },
     }
     off = next((i for i in range(len(cases)) if value[i] != right[i]), 0)
     recalls, patience, kept, message = cases[off]
@@ -345,8 +410,8 @@ def _heatmaps() -> tuple[tuple[np.ndarray, str, str], ...]:
             "Look for a collapse first: it comes before the question of order.",
         ),
         (_tempted(10, 4), "healthy", "Six of ten rows have their largest value on the diagonal: not fewer than half."),
-        (_tempted(9, 7), "mismatched", "Look for the largest value of each row, not of each column."),
-        (_tempted(9, 7).T, "healthy", "Look for the largest value of each row, not of each column."),
+        (_tempted(9, 7), "mismatched", "Two of nine rows have their largest value on the diagonal: fewer than half."),
+        (_tempted(9, 7).T, "healthy", "Eight of nine rows have their largest value on the diagonal: not fewer."),
         (_tempted(6, 3), "healthy", "Three of six rows have their largest value on the diagonal: not fewer than half."),
         (_tempted(5, 3), "mismatched", "Two of five rows have their largest value on the diagonal: fewer than half."),
         (
@@ -378,10 +443,20 @@ def _heatmaps() -> tuple[tuple[np.ndarray, str, str], ...]:
     )
 
 
+# by what the answer should be, what one that looks at columns says of the matrix on its side, and as it stands
+_BY_COLUMNS = {"mismatched": ("mismatched", "healthy"), "healthy": ("healthy", "mismatched")}
+
+
 def check_read_heatmap(function) -> None:
     """A function of an (n, n) array with the right pairs on the diagonal."""
+
+    def said(similarity: np.ndarray) -> str:
+        return word(call(function, similarity), "read_heatmap", ("collapsed", "mismatched", "healthy"))
+
     for similarity, expected, message in _heatmaps():
-        answer = word(call(function, similarity), "read_heatmap", ("collapsed", "mismatched", "healthy"))
+        answer = said(similarity)
+        if answer != expected and "of nine rows" in message and (said(similarity.T), answer) == _BY_COLUMNS[expected]:
+            message = "Look for the largest value of each row, not of each column."
         if answer == "collapsed" and "nine tenths" not in message:
             message = f"The mean off the diagonal is {_halves(similarity)[1].mean():.2f} here, not above nine tenths."
         require(answer == expected, f"{message} The answer is {expected!r}; your function says {answer!r}.")
@@ -392,7 +467,7 @@ EXERCISES = {
         check_info_nce,
         (
             "Divide by the temperature, subtract each row's maximum, take the exponential, divide by the row's sum.",
-            "np.diag picks the probabilities of the right pairs. The loss is minus the mean of their logarithms.",
+            "Probabilities may become 0. Their logarithm is the logit minus the log of its row's sum: np.diag.",
         ),
         "Each question picks its answer out of the batch, and the loss says how surely.",
     ),
