@@ -7,22 +7,25 @@ import base64
 import hashlib
 import html
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.model_selection import GroupKFold
 
 from course_utils.app.run import naming_options
 from course_utils.data import Pairs, read_pairs, split_pairs
 from course_utils.drawing import PALETTE, EmbeddingVisualizer, Picture, preview
 from course_utils.embedding import Embedder, LocalEmbedder, load_embedder
 from course_utils.learning import CheckpointError, HeadSettings, ProjectionHead, train_projection_head
-from course_utils.measuring import Verdict, intervals
+from course_utils.measuring import AnswerRanking, Verdict, intervals
 
 Models = list[EmbeddingVisualizer]
 SHARE = 0.15  # of the pairs for validation, and again set aside for evaluate and visualize; more of few pairs
+FOLDS = 5  # where what is set aside is too little
 
 
 def open_encoder(name: str, device: str | None) -> Embedder:
@@ -70,9 +73,6 @@ def train(
     training, validation, aside = split_pairs(pairs, (1 - 2 * share, share, share), seed=settings.seed)
     n_training, n_validation, n_aside = map(len, (training, validation, aside))
     print(f"{len(pairs)} questions: {n_training} to train, {n_validation} to choose the epoch, {n_aside} set aside")
-    if (n_groups := aside.groups.max() + 1) < intervals.MIN_UNITS:
-        few = f"{n_groups} set aside that share no answer with another"
-        print(f"{few}: it takes {intervals.MIN_UNITS} to show whether the head helps, so more pairs with new answers.")
     embedder = open_encoder(model, device)
     about = {
         "encoder": Path(embedder.card.name).name if Path(embedder.card.name).exists() else embedder.card.name,
@@ -86,19 +86,55 @@ def train(
     if checkpoint.exists() and not about.items() <= ProjectionHead.load(checkpoint).about.items():
         raise CheckpointError(f"The folder {out.name!r} holds another training. Choose another folder.")
     out.mkdir(parents=True, exist_ok=True)
-    corpus = embedder.encode_document(list(pairs.candidates), batch_size=batch_size)
-    answers = dict(zip(pairs.candidates, corpus, strict=True))
-    x, y, wrong = _rows(embedder, training, answers, batch_size)
-    asked = _rows(embedder, validation, answers, batch_size)[:2]
-    done = train_projection_head(x, y, asked, negatives=wrong, corpus=corpus, on_epoch=_say_epoch, **settings._asdict())
-    head = replace(done.head, about=done.head.about | about)
+    if (n_groups := aside.groups.max() + 1) < intervals.MIN_UNITS:
+        many = f"it takes {intervals.MIN_UNITS} to show whether a head helps"
+        print(f"Of those set aside {n_groups} share no answer with another; {many}.")
+        if pairs.groups.max() + 1 >= intervals.MIN_UNITS:
+            gain = cross_validate(embedder, pairs, settings, batch_size)
+            print(f"{FOLDS} heads, each asked what it was not trained on; gain in right answers first: {gain}")
+    head = _fit(embedder, training, validation, settings, batch_size, _say_epoch)
+    best_epoch = head.about["metrics"]["epoch"]
+    head = replace(head, about=head.about | about)
     head.save(checkpoint)
-    print(f"Best: epoch {done.best_epoch}, in {checkpoint}")
-    if done.best_epoch == 0:
+    print(f"Best: epoch {best_epoch}, in {checkpoint}")
+    if best_epoch == 0:
         print("No epoch was better on the validation questions than the head before its first step.")
     if export is not None:
         export_model(embedder, head, export)
         print(f"Encoder and head, for SentenceTransformer(…): {export}")
+
+
+def cross_validate(embedder: Embedder, pairs: Pairs, settings: HeadSettings, batch_size: int) -> intervals.Interval:
+    """The gain of heads over the stock model in right answers first, each question under a head not trained on it.
+
+    The interval holds for other questions, not for other training pairs: the heads share most of theirs.
+    """
+    first = np.zeros((2, len(pairs)))
+    folds = [rows for _, rows in GroupKFold(FOLDS).split(first.T, groups=pairs.groups)]
+    for left_out, chooses, *rest in (folds[fold:] + folds[:fold] for fold in range(FOLDS)):
+        asked, validation, training = map(pairs.take, (left_out, chooses, np.concatenate(rest)))
+        head = _fit(embedder, training, validation, settings, batch_size)
+        queries = embedder.encode_query(list(asked.queries), batch_size=batch_size)
+        answers = embedder.encode_document(list(asked.candidates), batch_size=batch_size)
+        stock, trained = (queries, answers), (head.transform(queries), head.transform(answers))
+        first[:, left_out] = [AnswerRanking(asked, *vectors, name="").right_first for vectors in (stock, trained)]
+    return intervals.difference_interval(first[1], first[0], groups=pairs.groups)
+
+
+def _fit(
+    embedder: Embedder,
+    training: Pairs,
+    validation: Pairs,
+    settings: HeadSettings,
+    batch_size: int,
+    on_epoch: Callable[[dict[str, float], ProjectionHead], object] | None = None,
+) -> ProjectionHead:
+    corpus = embedder.encode_document(list(training.candidates), batch_size=batch_size)
+    answers = dict(zip(training.candidates, corpus, strict=True))
+    x, y, wrong = _rows(embedder, training, answers, batch_size)
+    asked = _rows(embedder, validation, answers, batch_size)[:2]
+    options = settings._asdict() | {"negatives": wrong, "corpus": corpus, "on_epoch": on_epoch}
+    return train_projection_head(x, y, asked, **options).head
 
 
 def export_model(embedder: Embedder, head: ProjectionHead, folder: Path) -> None:

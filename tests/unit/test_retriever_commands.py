@@ -11,7 +11,7 @@ from helpers import fake_embedder
 from tiny_qwen3 import build_tiny_qwen3
 from typer.testing import CliRunner
 
-from course_utils.app import cli
+from course_utils.app import cli, retriever
 from course_utils.app.retriever import _rows, digests, export_model, open_models, pairs_sha256
 from course_utils.data import Pairs, read_pairs
 from course_utils.drawing import EmbeddingVisualizer
@@ -317,3 +317,23 @@ def test_files_of_other_names_and_sizes(model, tmp_path):
     with pytest.raises(ValueError, match="5 pairs are too few, or share too many answers, for 3 parts"):
         course("train", *words, "--out", tmp_path / "head")
     assert not (tmp_path / "head").exists()
+
+
+def test_few_pairs_are_cross_validated_by_heads_that_have_not_seen_them(model, data, tmp_path, monkeypatch):
+    pairs, seen, fit = read_pairs(data).take(range(20)), [], retriever._fit
+    few = tmp_path / "few.jsonl"
+    few.write_text("".join(data.read_text(encoding="utf-8").splitlines(keepends=True)[:20]), encoding="utf-8")
+
+    def recorded(embedder, training, validation, *options):
+        seen.append([*training.queries, *validation.queries])
+        return fit(embedder, training, validation, *options)
+
+    monkeypatch.setattr(retriever, "_fit", recorded)
+    said = course("train", "--data", few, "--model", model, "--dim", 8, "--epochs", 1, "--out", tmp_path / "head")
+    assert "5 heads, each asked what it was not trained on; gain in right answers first: " in said
+    *folds, own = seen
+    left_out = [query for fold in folds for query in set(pairs.queries) - set(fold)]
+    assert len(folds) == 5 and sorted(left_out) == sorted(pairs.queries) and len(own) == 14
+    few.write_text("".join(few.read_text(encoding="utf-8").splitlines(keepends=True)[:6]), encoding="utf-8")
+    said = course("train", "--data", few, "--model", model, "--dim", 8, "--epochs", 1, "--out", tmp_path / "another")
+    assert "it takes 12 to show whether a head helps" in said and "5 heads" not in said
