@@ -16,6 +16,7 @@ from course_utils.data.tables import is_value, read_table, tell
 logger = logging.getLogger(__name__)
 
 _WIDE = re.compile("[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff]{4}")  # scripts that put no blanks between words
+_AS_PRINTED = r"-?(0|[1-9]\d*)(\.0|\.\d*[1-9])?"
 
 
 def read_texts(
@@ -38,8 +39,9 @@ def read_texts(
     Returns
     -------
     DataFrame
-        Column ``text`` and, where there is one, ``label``, in which numbers are numbers unless they have leading
-        zeros; or the columns of the list. Rows without a text are left out and logged; "None" and "NA" are texts.
+        Column ``text`` and, where there is one, ``label``, in which numbers are numbers if all are written as Python
+        prints them (007 and 1.10 stay strings); or the columns of the list. Rows without a text are left out and
+        logged; "None" and "NA" are texts.
 
     Raises
     ------
@@ -143,7 +145,10 @@ def _with_text(table: pd.DataFrame, text_column: str | None, file: str) -> pd.Da
     nested = kept.index[kept[column].map(lambda cell: isinstance(cell, (list, dict)))]
     if len(nested):
         kind = type(kept.at[nested[0], column]).__name__
-        raise ValueError(f"{file}, {nested[0]}, column {column!r}: holds a {kind}. Name another with text_column=.")
+        raise ValueError(
+            f"{file}, {nested[0]}, column {column!r}: holds a {kind}; wanted is a text. Write a row for each text, or "
+            "name another column with text_column=."
+        )
     tell(f"{file}: texts from column {column!r}, {len(kept)} of {len(table)} rows")
     if len(kept) < len(table):
         logger.warning("%d of %d rows of %s have no text and are left out.", len(table) - len(kept), len(table), file)
@@ -165,9 +170,10 @@ def _text_column(table: pd.DataFrame, file: str) -> str:
             lengths[column] = prose.str.len().sum() / len(table)
     first, second = [*sorted(lengths, key=lambda name: -lengths[name]), "", ""][:2]
     if not first or lengths[first] < 2 * lengths.get(second, 0):
+        example = f", for example text_column={first!r}" if first else ""
         raise ValueError(
             f"Which column of {file} holds the texts is not clear; it has {list(table.columns)}. Name it with "
-            f"text_column=, for example text_column={first or table.columns[-1]!r}."
+            f"text_column={example}."
         )
     return first
 
@@ -180,8 +186,9 @@ def _is_prose(cell: Any) -> bool:
 
 def _label(cells: pd.Series) -> pd.Series:
     numbers = pd.to_numeric(cells, errors="coerce")
-    zeros = cells.map(lambda cell: isinstance(cell, str) and re.match(r"[-+]?0\d", cell.strip()) is not None)
-    return numbers if numbers.notna().equals(cells.notna()) and not zeros.any() else cells.infer_objects()
+    # 007 and 1.10 may be names of things
+    others = cells.map(lambda cell: isinstance(cell, str) and not re.fullmatch(_AS_PRINTED, cell.strip()))
+    return numbers if numbers.notna().equals(cells.notna()) and not others.any() else cells.infer_objects()
 
 
 def _scores(cells: pd.Series, file: str) -> pd.Series:
@@ -201,7 +208,7 @@ def _scores(cells: pd.Series, file: str) -> pd.Series:
     if len(wrong):
         value = cells[wrong[0]]
         what = "there is no score" if value is None or value == "" else f"{value!r} is no number"
-        more = f" (and {len(wrong) - 1} rows more)" if len(wrong) > 1 else ""
+        more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
         raise ValueError(
             f"{file}, {wrong[0]}, column {cells.name!r}: {what}{more}. Correct the file, leave such rows out of it, or "
             "name another column with score_column=."

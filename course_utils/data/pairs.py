@@ -4,9 +4,11 @@ A pair file is a table of any usual kind with ``query``, ``pos`` (one text or se
 (texts that look right and are not), as FlagEmbedding has them; or with the names of sentence-transformers.
 """
 
+import json
 import logging
 import re
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,11 +19,13 @@ import pandas as pd
 
 from course_utils.data.columns import find_column
 from course_utils.data.groups import joined_groups
-from course_utils.data.tables import read_table
+from course_utils.data.tables import read_table, tell
 
 logger = logging.getLogger(__name__)
 
 _ROLES = {"query": r"query|anchor", "pos": r"pos|positives?", "neg": r"neg|negatives?|negative_\d+"}
+# what a column is called that says how right an answer is, where a row need not be a right pair
+_JUDGED = {"label", "score", "similarity", "relevance", "is_duplicate"}
 # what columns of questions and answers are often called: near enough to propose, not to take
 _NEAR = {
     "query": r"quer|quest|^q$|title|prompt|instruct|sentence_?1|frage",
@@ -175,7 +179,8 @@ def read_pairs(
     Parameters
     ----------
     path : str or Path
-        The file; or a folder with ``corpus.jsonl``, ``queries.jsonl`` and one file in ``qrels``, as BEIR has it.
+        The file; or a folder with ``corpus.jsonl``, ``queries.jsonl`` and one file in ``qrels``, as BEIR has it. Where
+        it has several, name one: ``folder/qrels/test.tsv``.
     query_column, pos_column, neg_column : str, optional
         Where they stand. Default: ``query``, ``pos``, ``neg``, or ``anchor``, ``positive``, ``negative`` and
         ``negative_1``, ``negative_2``, …
@@ -204,7 +209,8 @@ def read_pairs(
     (('In the hall',),)
     """
     path = Path(path).expanduser()
-    table, corpus = _beir(path) if (path / "qrels").is_dir() else (read_table(path, **reading), ())
+    is_beir = (path / "qrels").is_dir() or (path.parent.name == "qrels" and path.is_file())
+    table, corpus = _beir(path) if is_beir else (read_table(path, **reading), ())
     named = {"query": query_column, "pos": pos_column, "neg": neg_column}
     roles = {
         role: [find_column(table, column, f"{role}_column", path.name)]
@@ -214,6 +220,9 @@ def read_pairs(
     }
     if len(table.columns) and (len(roles["query"]) != 1 or len(roles["pos"]) != 1):
         raise ValueError(_what_is_wanted(list(table.columns), roles, path.name))
+    judged = [name for name in table if name.strip().casefold() in _JUDGED and [name] not in roles.values()]
+    if judged:
+        tell(f"{path.name}: column {judged[0]!r} is not read; the pos of every row is taken for a right answer")
     problems: list[str] = []
     left_out: list[str] = []
     rows = [_checked_row(str(place), row, roles, problems, left_out) for place, row in table.to_dict("index").items()]
@@ -239,25 +248,37 @@ def _what_is_wanted(columns: list[str], roles: dict[str, list[str]], file: str) 
     )
 
 
-def _beir(folder: Path) -> tuple[pd.DataFrame, tuple[str, ...]]:
+def _beir(path: Path) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """Rows of a BEIR folder, in which the ids that qrels joins are texts; and its whole corpus."""
-    qrels = sorted((folder / "qrels").glob("*.tsv"))
+    folder, qrels = (path.parents[1], [path]) if path.is_file() else (path, sorted((path / "qrels").glob("*.tsv")))
     if len(qrels) != 1:
         found = ", ".join(path.name for path in qrels)
-        raise ValueError(f"{folder.name}/qrels should hold one .tsv file, and holds {found or 'none'}. Keep one there.")
-    corpus, queries = (
-        read_table(folder / name).set_index("_id").fillna("") for name in ("corpus.jsonl", "queries.jsonl")
-    )
+        one = f"Name one of them, for example {folder.name}/qrels/{qrels[-1].name}." if qrels else ""
+        raise ValueError(f"{folder.name}/qrels should hold one .tsv file, and holds {found or 'none'}. {one}".strip())
+    parts = {name: read_table(folder / name) for name in ("corpus.jsonl", "queries.jsonl")}
+    for name, part in parts.items():
+        if lacking := {"_id", "text"} - set(part.columns):
+            raise ValueError(f"{name} of {folder.name} lacks {' and '.join(sorted(lacking))}: BEIR has both.")
+        part.index = part["_id"].map(str)
+    corpus, queries = (part.fillna("") for part in parts.values())
     passages = (corpus.get("title", "") + " " + corpus["text"]).str.strip()
-    links = read_table(qrels[0]).set_axis(["query", "passage", "score"], axis="columns")
+    links = read_table(qrels[0])
+    if len(links.columns) != 3:
+        wanted = "a header, then the ids of a question and a passage and a score, with tabs between"
+        raise ValueError(f"{qrels[0].name} has the columns {list(links.columns)}; BEIR has {wanted}.")
+    links = links.set_axis(["query", "passage", "score"], axis="columns")
     unknown = links.index[~(links["query"].isin(queries.index) & links["passage"].isin(passages.index))]
     if len(unknown):
         raise ValueError(f"{qrels[0].name}, {unknown[0]}: its ids are not in queries.jsonl and corpus.jsonl.")
     links["passage"], links["query"] = links["passage"].map(passages), links["query"].map(queries["text"])
-    right = links["score"].astype(float) > 0
+    scores = pd.to_numeric(links["score"], errors="coerce")
+    if scores.isna().any():
+        place = scores.index[scores.isna()][0]
+        raise ValueError(f"{qrels[0].name}, {place}: the score {links.at[place, 'score']!r} is no number.")
+    right = scores > 0
     sides = [links[side].groupby("query", sort=False)["passage"].agg(list) for side in (right, ~right)]
     table = pd.concat(sides, axis="columns", keys=["pos", "neg"]).reindex(sides[0].index).reset_index()
-    return table, tuple(filter(None, passages))
+    return table.astype(object).where(table.notna(), None), tuple(filter(None, passages))
 
 
 def _checked_row(
@@ -267,6 +288,9 @@ def _checked_row(
     kept: dict[str, list[str]] = {role: [] for role in roles}
     for role, name in ((role, name) for role, names in roles.items() for name in names):
         where, value = f"{place}, column {name!r}", row[name]
+        if role != "query" and isinstance(value, str) and re.fullmatch(r'\s*\[\s*".*"\s*\]\s*', value, re.DOTALL):
+            with suppress(ValueError):  # a list in a cell of a text file
+                value = json.loads(value)
         texts = [value] if role == "query" or not isinstance(value, list | None) else value or []
         if role == "pos" and not texts:
             problems.append(f"{where}: there is no right answer")

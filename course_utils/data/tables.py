@@ -31,9 +31,22 @@ _SEPARATORS = [",", ";", "\t", "|"]
 _SAMPLE = 1000  # rows in which a header is told from data
 _DATE = r"(?<=\d)[TZ](?=\d|$)|\b(mon|tue|wed|thu|fri|sat|sun|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\b"
 _NO_WORDS = re.compile(_DATE + r"|(?<![a-z])(am|pm|utc|gmt|[cemp][ds]?t)\b|^[-+]?[\d.]+e[-+]?\d+$", re.IGNORECASE)
+# how files begin that are no tables
+_NO_TABLES = {
+    b"%PDF": "a PDF file",
+    b"\xd0\xcf\x11\xe0": "an old workbook or document (.xls, .doc)",
+    b"{\\rtf": "a document (RTF)",
+    b"<!doctype": "a web page",
+    b"<html": "a web page",
+    b"<?xml": "an XML file",
+    b"SQLite format": "a database (SQLite)",
+    b"\x89PNG": "a picture",
+    b"\xff\xd8\xff": "a picture",
+}
 # the keys by which other tools' files of questions and answers are known
 _OTHER_FORMS = {"relevant_docs": ", which is LlamaIndex's form", "version": ", which is SQuAD's form"}
 _WANTED = 'a list of objects, or an object a line: {"text": "Hello"}; for pairs {"query": "Where?", "pos": "Here"}'
+_SAVE_AS = "Save it as .xlsx, or as 'CSV UTF-8'."
 
 Row = tuple[int, list]  # where it stands in the file, from 1, and its cells
 
@@ -96,6 +109,10 @@ def read_table(
     if data.startswith(b"PK\3\4"):
         rows = _sheet(data, name)
         return _named(rows, name, columns, "row", _header_at(rows))
+    start = data[:100].removeprefix(codecs.BOM_UTF8).lstrip().lower()
+    for begins, kind in _NO_TABLES.items():
+        if start.startswith(begins.lower()):
+            raise ValueError(f"{name} is {kind} and no table. {_SAVE_AS}")
     text, suffix = _decoded(data, name, encoding), Path(name.lower().removesuffix(".gz")).suffix
     if suffix in (".json", ".jsonl", ".ndjson") or _is_json(text):
         return _read_json(text, name, lines=suffix in (".jsonl", ".ndjson"))
@@ -143,7 +160,7 @@ def _sheet(data: bytes, name: str) -> list[Row]:
     try:
         sheets = openpyxl.load_workbook(io.BytesIO(data), data_only=True).worksheets
     except (zipfile.BadZipFile, KeyError, ValueError) as error:
-        raise ValueError(f"{name} is no whole workbook ({error}). Save it as .xlsx, or as 'CSV UTF-8'.") from None
+        raise ValueError(f"{name} is no whole workbook ({error}). {_SAVE_AS}") from None
     if len(sheets) > 1:
         tell(f"{name}: of its {len(sheets)} sheets the first, {sheets[0].title!r}, is read")
     rows = enumerate(sheets[0].iter_rows(values_only=True), 1)
@@ -205,15 +222,26 @@ def _read_json(text: str, name: str, lines: bool) -> pd.DataFrame:
                 raise _no_json(name, error, number) from None
     else:
         rows, word = ([rows], "line") if isinstance(rows, dict) and lines else (rows, word)
+        if isinstance(rows, dict) and _is_columns(rows):
+            rows = [dict(zip(rows, cells, strict=True)) for cells in zip(*rows.values(), strict=True)]
         if not isinstance(rows, list):
             form = next((form for key, form in _OTHER_FORMS.items() if key in rows), "")
             keys = ", ".join(map(repr, islice(rows, 8)))
             raise ValueError(f"{name} should hold {_WANTED}. It holds one object with {keys}{form}.")
+        if rows and not lines and all(isinstance(row, str) for row in rows):
+            rows = [{"text": row} for row in rows]
         rows = dict(enumerate(rows, 1))
     for number, row in rows.items():
         if not isinstance(row, dict):
             raise ValueError(f"{name}, {word} {number}: is not an object. Wanted is {_WANTED}.")
     return _frame(rows.values(), word, rows)
+
+
+def _is_columns(entry: dict) -> bool:
+    """Whether an object holds a list for each column, of one length, as ``to_dict`` of pandas and datasets gives it."""
+    lengths = {len(cells) if isinstance(cells, list) else -1 for cells in entry.values()}
+    nested = any(isinstance(cell, dict) for cells in entry.values() if isinstance(cells, list) for cell in cells)
+    return len(lengths) == 1 and min(lengths) > 0 and not nested and not {"columns", "data"} <= entry.keys()
 
 
 def _no_json(name: str, error: json.JSONDecodeError, line: int = 1) -> ValueError:
@@ -305,8 +333,8 @@ def _header_at(rows: list[Row]) -> int:
     """Where the header stands: in the first row, or below titles, which have words in their first cell only."""
     filled = [[str(cell) for cell in cells if cell is not None and str(cell).strip()] for _, cells in rows[:6]]
     at = next((place for place, cells in enumerate(filled[:-1]) if len(cells) > 1), 0)
-    titles, header = filled[:at], filled[at] if filled else []
-    is_title = at and all(len(cells) == 1 and len(cells[0].split()) > 1 for cells in titles)
+    titles, header = [cells for cells in filled[:at] if cells], filled[at] if filled else []
+    is_title = titles and all(len(cells) == 1 and (len(cells[0].split()) > 1 or len(header) > 2) for cells in titles)
     like_names = len(set(header)) == len(header) and not any(cell[:1].isspace() or is_value(cell) for cell in header)
     return at if is_title and like_names else 0
 
@@ -320,7 +348,7 @@ def _named(rows: list[Row], name: str, columns: Sequence[str] | None, word: str,
             raise ValueError(f"columns= has {len(columns)} names, and {name} has {widest} columns.")
         rows, at = [(0, list(columns)), *rows], 0
     if at:
-        above = ", ".join(repr(str(cells[0]).strip()) for _, cells in rows[:at])
+        above = ", ".join(repr(str(cells[0]).strip()) for _, cells in rows[:at] if cells[0])
         tell(f"{name}: {above} above the header is taken for a title and left out")
     header = ["" if cell is None else str(cell).strip() for cell in (rows[at][1] if rows else [])]
     body = rows[at + 1 :]

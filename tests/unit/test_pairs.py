@@ -199,6 +199,25 @@ def test_a_beir_folder(tmp_path):
     written(tmp_path, "qrels/test.tsv", "query-id\tcorpus-id\tscore\nq1\tp1\t1\nq1\tp9\t1\n")
     with pytest.raises(ValueError, match="test.tsv, line 3: its ids are not in"):
         read_pairs(tmp_path)
+    dev = written(tmp_path, "qrels/dev.tsv", "query-id\tcorpus-id\tscore\nq1\tp2\tyes\n")
+    with pytest.raises(ValueError, match="holds dev.tsv, test.tsv. Name one of them, for example .*/qrels/test.tsv"):
+        read_pairs(tmp_path)
+    with pytest.raises(ValueError, match="dev.tsv, line 2: the score 'yes' is no number"):
+        read_pairs(dev)
+    written(tmp_path, "qrels/dev.tsv", "query-id\tcorpus-id\tscore\nq1\tp2\t1\n")
+    assert read_pairs(dev).positives == (("On the roof.",),)
+    written(tmp_path, "qrels/dev.tsv", "q1 0 p2 1\n")
+    with pytest.raises(ValueError, match="dev.tsv has the columns"):
+        read_pairs(dev)
+    written(tmp_path, "corpus.jsonl", json.dumps({"id": "p1", "text": "On the roof."}))
+    with pytest.raises(ValueError, match="corpus.jsonl of .* lacks _id: BEIR has both"):
+        read_pairs(dev)
+
+
+def test_a_column_that_judges_the_rows_is_named_and_lists_in_cells_are_lists(tmp_path, capsys):
+    path = written(tmp_path, "a.csv", 'query,pos,label\nWho?,"[""Me"", ""You""]",1\nWhere?,[here],0\n')
+    assert read_pairs(path).positives == (("Me", "You"), ("[here]",))
+    assert "column 'label' is not read; the pos of every row is taken for a right answer" in capsys.readouterr().out
 
 
 def test_few_groups_of_questions_are_dealt_out_so_that_no_part_is_empty():

@@ -237,6 +237,9 @@ NOTES = (
             "'内容'",
         ),
         ("5,Fine lamp\n1,Too dim\n", "a.csv", {"columns": ["stars", "text"]}, ["Fine lamp", "Too dim"], "'text'"),
+        ('["Fine lamp", "Too dim"]', "a.json", {}, ["Fine lamp", "Too dim"], "'text', 2 of 2"),
+        ('{"id": [1, 2], "text": ["Fine lamp", "Too dim"]}', "a.json", {}, ["Fine lamp", "Too dim"], "'text', 2 of 2"),
+        ("Spring,,\n,,\nid,by,text\n1,a,Fine\n", "a.csv", {}, ["Fine"], "'Spring' above the header"),
     ],
 )
 def test_what_is_read_and_what_is_said(content, name, options, texts, said, file, capsys):
@@ -267,6 +270,13 @@ def test_what_is_read_and_what_is_said(content, name, options, texts, said, file
         ("id,text,label\n1,Good,a\n2,Half\n a text,b\n", "line 3: has 2 cells, fewer than the 3"),
         ("a;b,c\n1;2,3\n", "falls into columns by ',' and by ';'.* sep="),
         ('{"version": "2.0", "data": []}', "SQuAD's form"),
+        (
+            '{"columns": ["id", "text"], "index": [0, 1], "data": [[1, "Fine"], [2, "Dim"]]}',
+            "one object with 'columns'",
+        ),
+        ('[{"talk": [{"by": "a", "says": "Hi"}]}]', "entry 1, column 'talk': holds a list; wanted is a text"),
+        ("%PDF-1.7\n1 0 obj\n", "is a PDF file and no table"),
+        ("\ufeff<!DOCTYPE html><p>Sorry, not found", "is a web page and no table"),
         ('{"queries": {}, "corpus": {}, "relevant_docs": {}}', "LlamaIndex's form"),
     ],
 )
@@ -283,6 +293,7 @@ def test_numbers_as_texts_are_read_unchanged_with_a_warning(file, caplog):
 
 def test_labels_of_digits_stay_as_they_are_where_they_begin_with_a_zero(file):
     assert load_corpus(file("text,label\na b,007\nc d,12\n"))["label"].tolist() == ["007", "12"]
+    assert load_corpus(file("text,label\na b,1.10\nc d,1.1\n"))["label"].tolist() == ["1.10", "1.1"]
     assert load_corpus(file("text,label\na b,7\nc d,12\n"))["label"].tolist() == [7, 12]
 
 
@@ -304,7 +315,7 @@ def test_scores_are_read(content, options, scores, file):
     [
         ("text,score\na,5\nb,n/a\nc,1\n", "line 3, column 'score': 'n/a' is no number"),
         ("text,score\na,5\n,4\n  ,1\nc,\n", "line 5, column 'score': there is no score"),
-        ("text,score\na,4 Sterne\nb,2 Sterne\n", "line 2, column 'score': '4 Sterne' is no number .and 1 rows more"),
+        ("text,score\na,4 Sterne\nb,2 Sterne\n", "line 2, column 'score': '4 Sterne' is no number .and 1 more"),
         ('text,score\na,4.5\nb,"5,5"\n', "line 3, column 'score': '5,5' is no number"),
         ('text,score\na,"1,200"\nb,"3,400"\n', "line 2, column 'score': '1,200' may have a decimal comma"),
         ("text,score\na,inf\nb,1\n", "line 2, column 'score': 'inf' is no number"),
