@@ -11,11 +11,18 @@ from typing import Any
 
 import pandas as pd
 
-from course_utils.data.tables import is_value, read_table, tell
+from course_utils.data.console import tell
+from course_utils.data.headers import WIDE, is_value, names_something_else, names_texts
+from course_utils.data.tables import read_table
 
 logger = logging.getLogger(__name__)
 
-_WIDE = re.compile("[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff]{4}")  # scripts that put no blanks between words
+# cells that programs fill: addresses, paths, lists and objects, browsers, times of the day in words
+_OF_MACHINES = re.compile(
+    r"\w+://|www\.|[A-Za-z]:[\\/]|/\w+/|[\[{].*[\]}]$|Mozilla/|"
+    r"(\d+|an?) (second|minute|hour|day|week|month|year)s? ago$",
+    re.IGNORECASE | re.DOTALL,
+)
 _AS_PRINTED = r"-?(0|[1-9]\d*)(\.0|\.\d*[1-9])?"
 
 
@@ -30,7 +37,8 @@ def read_texts(
         The file, or a folder of the package datasets.
     text_column : str, optional
         The column with the texts. Default: the one called ``text`` (capitals and blanks around do not matter), or the
-        only one, or one that is clearly meant: at least twice as long texts as in any other, mostly different.
+        only one, or one that is clearly meant: the only one called as texts are (review, comment, body, …), or else
+        one with texts at least twice as long as in any other, mostly different, and not called title, author or date.
     label_column : str or list of str, optional
         A column to colour by. Default: the one called ``label``, if there is one. Those of a list keep their names.
     **reading
@@ -60,12 +68,12 @@ def read_texts(
     >>> frame.to_dict("list")
     {'text': ['Hello', 'Bye'], 'label': [3, 4]}
     """
-    table, file = read_table(path, **reading), Path(path).name
+    wanted = {"label": label_column} if isinstance(label_column, str) else {name: name for name in label_column or ()}
+    table, file = read_table(path, expected=[text_column, *wanted.values()], **reading), Path(path).name
     if label_column is None:
         found = _called("label", table)
         labels = {"label": found[0]} if len(found) == 1 else {}
     else:
-        wanted = {"label": label_column} if isinstance(label_column, str) else {name: name for name in label_column}
         labels = {name: find_column(table, column, "label_column", file) for name, column in wanted.items()}
     kept = _with_text(table, text_column, file)
     frame = pd.DataFrame({"text": kept["text"]} | {name: _label(kept[column]) for name, column in labels.items()})
@@ -114,7 +122,7 @@ def read_scored(
     notes.csv: column 'score' has decimal commas (3,5)
     [3.5, 4.0]
     """
-    table, file = read_table(path, **reading), Path(path).name
+    table, file = read_table(path, expected=[text_column, score_column, group_column], **reading), Path(path).name
     column = find_column(table, score_column, "score_column", file)
     group = [find_column(table, group_column, "group_column", file)] if group_column else []
     kept = _with_text(table, text_column, file)
@@ -165,12 +173,19 @@ def _text_column(table: pd.DataFrame, file: str) -> str:
     lengths = {}
     for column in table:
         cells = table[column].dropna()
-        prose = cells[cells.map(_is_prose)]
-        if len(prose) and 2 * min(len(prose), prose.nunique()) >= len(cells):
-            lengths[column] = prose.str.len().sum() / len(table)
-    first, second = [*sorted(lengths, key=lambda name: -lengths[name]), "", ""][:2]
-    if not first or lengths[first] < 2 * lengths.get(second, 0):
-        example = f", for example text_column={first!r}" if first else ""
+        words = cells[cells.map(_has_words)]
+        prose = words[words.map(_is_prose)]
+        likely = prose if not names_texts(column) else words
+        if len(likely) and 2 * min(len(words), words.nunique()) >= len(cells):
+            lengths[column] = words.str.len().sum() / len(table)
+    # what is called as texts are comes before what is long
+    called = [column for column in lengths if names_texts(column)]
+    order = sorted(called or lengths, key=lambda name: -lengths[name])
+    first, second = [*order, "", ""][:2]
+    clear = first and lengths[first] >= 2 * lengths.get(second, 0)
+    if not clear or (names_something_else(first) and not called):
+        meant = [column for column in order if not names_something_else(column)]
+        example = f", for example text_column={meant[0]!r}" if meant else ""
         raise ValueError(
             f"Which column of {file} holds the texts is not clear; it has {list(table.columns)}. Name it with "
             f"text_column={example}."
@@ -178,10 +193,13 @@ def _text_column(table: pd.DataFrame, file: str) -> str:
     return first
 
 
-def _is_prose(cell: Any) -> bool:
-    if not isinstance(cell, str) or is_value(cell):
-        return False
-    return sum(any(map(str.isalpha, word)) for word in cell.split()) > 1 or _WIDE.search(cell) is not None
+def _has_words(cell: Any) -> bool:
+    """Whether a cell is a string of words and no number, date, address, path, code or list."""
+    return isinstance(cell, str) and not is_value(cell) and not _OF_MACHINES.match(cell.strip())
+
+
+def _is_prose(cell: str) -> bool:
+    return sum(any(map(str.isalpha, word)) for word in cell.split()) > 1 or WIDE.search(cell) is not None
 
 
 def _label(cells: pd.Series) -> pd.Series:
@@ -192,13 +210,15 @@ def _label(cells: pd.Series) -> pd.Series:
 
 
 def _scores(cells: pd.Series, file: str) -> pd.Series:
-    written = cells.map(lambda cell: str(cell).strip() if isinstance(cell, (str, bool)) else cell)
+    # of a date of Excel's pandas would make a number
+    written = cells.map(lambda cell: cell if type(cell) in (int, float) else str(cell).strip())
     strings = written[written.map(lambda cell: isinstance(cell, str))]
     commas = strings[strings.str.fullmatch(r"[-+]?\d+,\d+")] if len(strings) else strings
     if len(commas) and not strings.str.fullmatch(r"[-+]?\d*\.\d+").any():
-        if commas.str.fullmatch(r"[-+]?\d{1,3},\d{3}").all():
+        both = commas[commas.str.fullmatch(r"[-+]?[1-9]\d{0,2},\d{3}")]
+        if len(both):
             raise ValueError(
-                f"{file}, {commas.index[0]}, column {cells.name!r}: {commas.iloc[0]!r} may have a decimal comma or one "
+                f"{file}, {both.index[0]}, column {cells.name!r}: {both.iloc[0]!r} may have a decimal comma or one "
                 "between thousands. Write it without."
             )
         tell(f"{file}: column {cells.name!r} has decimal commas ({commas.iloc[0]})")

@@ -18,8 +18,9 @@ import numpy as np
 import pandas as pd
 
 from course_utils.data.columns import find_column
+from course_utils.data.console import tell
 from course_utils.data.groups import joined_groups
-from course_utils.data.tables import read_table, tell
+from course_utils.data.tables import read_table
 
 logger = logging.getLogger(__name__)
 

@@ -12,25 +12,20 @@ import importlib
 import io
 import json
 import re
-import sys
 import zipfile
 import zlib
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
-from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
 
+from course_utils.data.console import tell
+from course_utils.data.headers import Row, check_header, extra_headers, fold, header_at, is_name
+from course_utils.data.json_rows import is_json, json_rows
+
 #: What files of rows are called; how one is written is seen in its content.
 SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".json", ".jsonl", ".ndjson", ".parquet", ".xlsx", ".gz")
-# names of columns that no data would have
-_PLAIN_NAMES = {"text", "label", "score", "id", "query", "pos", "neg", "question", "answer", "title"}
-_SEPARATORS = [",", ";", "\t", "|"]
-_SAMPLE = 1000  # rows in which a header is told from data
-_DATE = r"(?<=\d)[TZ](?=\d|$)|\b(mon|tue|wed|thu|fri|sat|sun|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\b"
-_NO_WORDS = re.compile(_DATE + r"|(?<![a-z])(am|pm|utc|gmt|[cemp][ds]?t)\b|^[-+]?[\d.]+e[-+]?\d+$", re.IGNORECASE)
 # how files begin that are no tables
 _NO_TABLES = {
     b"%PDF": "a PDF file",
@@ -42,17 +37,21 @@ _NO_TABLES = {
     b"SQLite format": "a database (SQLite)",
     b"\x89PNG": "a picture",
     b"\xff\xd8\xff": "a picture",
+    b"version https://git-lfs": "a pointer of Git LFS in the place of a file",
+    b"WEBVTT": "a file of subtitles",
 }
-# the keys by which other tools' files of questions and answers are known
-_OTHER_FORMS = {"relevant_docs": ", which is LlamaIndex's form", "version": ", which is SQuAD's form"}
-_WANTED = 'a list of objects, or an object a line: {"text": "Hello"}; for pairs {"query": "Where?", "pos": "Here"}'
+_SEPARATORS = [",", ";", "\t", "|"]
+_NO_SEPARATOR = "\x1f"  # made to separate, and in no text
 _SAVE_AS = "Save it as .xlsx, or as 'CSV UTF-8'."
-
-Row = tuple[int, list]  # where it stands in the file, from 1, and its cells
 
 
 def read_table(
-    path: str | Path, *, sep: str = "auto", encoding: str = "auto", columns: Sequence[str] | None = None
+    path: str | Path,
+    *,
+    sep: str = "auto",
+    encoding: str = "auto",
+    columns: str | Sequence[str] | None = None,
+    expected: Iterable[str | None] = (),
 ) -> pd.DataFrame:
     """Read a file of rows, however it is written; what is assumed is printed.
 
@@ -65,8 +64,11 @@ def read_table(
     encoding : str, default "auto"
         How its characters are stored, as Python names it ("cp1251"). "auto" takes UTF-8 and UTF-16, and where a file
         is neither, cp1252 (western European Windows), which is said.
-    columns : sequence of str, optional
-        Names of the columns of a file without a header.
+    columns : str or sequence of str, optional
+        Names of the columns of a file without a header, as a list or with commas between. With one name every line is
+        a text, whatever it holds.
+    expected : iterable of str, optional
+        Names that the caller asks for: a line that holds one of them is the header.
 
     Returns
     -------
@@ -91,6 +93,8 @@ def read_table(
     {'line 2': {'text': 'Hello, you', 'label': None}}
     """
     path = Path(path).expanduser()
+    columns = [name.strip() for name in columns.split(",")] if isinstance(columns, str) else columns
+    wanted = {name.strip().casefold() for name in expected if name}
     if path.is_dir():
         return _frame(_arrow_rows(path), "row")
     if not path.is_file():
@@ -105,32 +109,20 @@ def read_table(
         except (OSError, EOFError, zlib.error) as error:
             raise ValueError(f"{name} is a damaged gzip file: {error}. Fetch or pack it again.") from None
     if data.startswith(b"PAR1"):
-        return _frame(_needs("pyarrow.parquet", name).read_table(io.BytesIO(data)).to_pylist(), "row")
+        return _frame(_parquet(data, name), "row")
     if data.startswith(b"PK\3\4"):
         rows = _sheet(data, name)
-        return _named(rows, name, columns, "row", _header_at(rows))
+        return _named(rows, name, columns, "row", header_at(rows, wanted), wanted)
     start = data[:100].removeprefix(codecs.BOM_UTF8).lstrip().lower()
     for begins, kind in _NO_TABLES.items():
         if start.startswith(begins.lower()):
             raise ValueError(f"{name} is {kind} and no table. {_SAVE_AS}")
     text, suffix = _decoded(data, name, encoding), Path(name.lower().removesuffix(".gz")).suffix
-    if suffix in (".json", ".jsonl", ".ndjson") or _is_json(text):
-        return _read_json(text, name, lines=suffix in (".jsonl", ".ndjson"))
-    rows, header = _read_csv(text, name, sep, suffix, columns is None)
-    return _named(rows, name, columns, "line", header)
-
-
-def tell(message: str) -> None:
-    """Print a line on any console: what its encoding lacks is shown as a question mark."""
-    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
-    print(message.encode(encoding, "replace").decode(encoding))
-
-
-def is_value(cell: Any) -> bool:
-    """Tell whether a cell holds a number, a date or a time, and no words."""
-    if not isinstance(cell, str):
-        return cell is not None
-    return bool(re.search(r"\d", cell)) and not re.search(r"[^\W\d_]", _NO_WORDS.sub("", cell.strip()))
+    if suffix in (".json", ".jsonl", ".ndjson") or is_json(text):
+        objects, word = json_rows(text, name, lines=suffix in (".jsonl", ".ndjson"))
+        return _frame(objects.values(), word, objects)
+    rows, header = _read_csv(text, name, sep.replace("\\t", "\t"), suffix, columns, wanted)
+    return _named(rows, name, columns, "line", header, wanted)
 
 
 # --- what is no plain text ------------------------------------------------------------------------------------------
@@ -156,27 +148,52 @@ def _arrow_rows(folder: Path) -> list[dict]:
 
 
 def _sheet(data: bytes, name: str) -> list[Row]:
+    """Rows of the first sheet with columns, or else with anything, that is not hidden."""
     openpyxl = _needs("openpyxl", name)
     try:
         sheets = openpyxl.load_workbook(io.BytesIO(data), data_only=True).worksheets
     except (zipfile.BadZipFile, KeyError, ValueError) as error:
         raise ValueError(f"{name} is no whole workbook ({error}). {_SAVE_AS}") from None
+    found: dict[str, list[Row]] = {}
+    for sheet in (sheet for sheet in sheets if sheet.sheet_state == "visible"):
+        rows = enumerate(sheet.iter_rows(values_only=True), 1)
+        found[sheet.title] = [
+            (number, list(cells)) for number, cells in rows if any(cell is not None for cell in cells)
+        ]
+    wide = [title for title, rows in found.items() if any(sum(cell is not None for cell in row) > 1 for _, row in rows)]
+    read = [*wide, *(title for title, rows in found.items() if rows), *found][0]
     if len(sheets) > 1:
-        tell(f"{name}: of its {len(sheets)} sheets the first, {sheets[0].title!r}, is read")
-    rows = enumerate(sheets[0].iter_rows(values_only=True), 1)
-    return [(number, list(cells)) for number, cells in rows if any(cell is not None for cell in cells)]
+        tell(f"{name}: of its {len(sheets)} sheets {read!r} is read")
+    return found[read]
+
+
+def _parquet(data: bytes, name: str) -> list[dict]:
+    parquet = _needs("pyarrow.parquet", name)
+    try:
+        return parquet.read_table(io.BytesIO(data)).to_pylist()
+    except (OSError, ValueError) as error:  # pyarrow's own are of these kinds
+        raise ValueError(f"{name} cannot be read as Parquet ({str(error).splitlines()[0]}). Write it anew.") from None
 
 
 def _decoded(data: bytes, name: str, encoding: str) -> str:
     codec = _likely_codec(data) if encoding == "auto" else encoding
     try:
-        text = data.decode(codec).removeprefix("\ufeff")
+        text = re.sub("(^|[\r\n])\ufeff+", r"\1", data.decode(codec))  # in the middle where files were joined
         if "\0" in text:
             raise UnicodeError("it holds zero bytes")
+        n_plain, n_letters = len(re.findall("[A-Za-z]", text)), sum(map(str.isalpha, text))
+        if codec == "cp1252" and encoding == "auto" and 2 * n_plain < n_letters:
+            raise UnicodeError("it is not in UTF-8, and not in western European letters")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise ValueError(
+            f"{name}, line {line}: holds bytes that are none of encoding={codec!r}. Name the right one, such as "
+            "'cp1251', or save the file as UTF-8, which Excel calls 'CSV UTF-8'."
+        ) from None
     except (UnicodeError, LookupError) as error:
         raise ValueError(
-            f"{name} cannot be read with encoding={encoding!r} ({error}). Name the right one, or save the file as "
-            "UTF-8, which Excel calls 'CSV UTF-8'."
+            f"{name} cannot be read with encoding={encoding!r} ({error}). Name the right one, such as 'cp1251', or "
+            "save the file as UTF-8, which Excel calls 'CSV UTF-8'."
         ) from None
     if encoding == "auto" and codec != "utf-8":
         hint = ". Are letters wrong? Name encoding=, for example 'cp1251'" if codec == "cp1252" else ""
@@ -190,62 +207,10 @@ def _likely_codec(data: bytes) -> str:
     first, second = data[::2].count(0), data[1::2].count(0)  # one is the rule for letters in UTF-16
     if 8 * max(first, second) > len(data):
         return "utf-16-le" if second > first else "utf-16-be"
-    with suppress(UnicodeDecodeError):
-        data.decode()
-        return "utf-8"
-    return "cp1252"
-
-
-# --- JSON -----------------------------------------------------------------------------------------------------------
-
-
-def _is_json(text: str) -> bool:
-    try:
-        return text.lstrip()[:1] in ("{", "[") and json.JSONDecoder().raw_decode(text.lstrip())[1] > 0
-    except json.JSONDecodeError:
-        return False
-
-
-def _read_json(text: str, name: str, lines: bool) -> pd.DataFrame:
-    """A list of objects, or an object a line, whichever it is; ``lines`` is what the name of the file promises."""
-    rows: Any
-    try:
-        rows, word = json.loads(text), "entry"
-    except json.JSONDecodeError as error:
-        if error.msg != "Extra data" and not lines:
-            raise _no_json(name, error) from None
-        rows, word = {}, "line"
-        for number, line in enumerate(text.split("\n"), 1):
-            try:
-                rows |= {number: json.loads(line)} if line.strip() else {}
-            except json.JSONDecodeError as error:
-                raise _no_json(name, error, number) from None
-    else:
-        rows, word = ([rows], "line") if isinstance(rows, dict) and lines else (rows, word)
-        if isinstance(rows, dict) and _is_columns(rows):
-            rows = [dict(zip(rows, cells, strict=True)) for cells in zip(*rows.values(), strict=True)]
-        if not isinstance(rows, list):
-            form = next((form for key, form in _OTHER_FORMS.items() if key in rows), "")
-            keys = ", ".join(map(repr, islice(rows, 8)))
-            raise ValueError(f"{name} should hold {_WANTED}. It holds one object with {keys}{form}.")
-        if rows and not lines and all(isinstance(row, str) for row in rows):
-            rows = [{"text": row} for row in rows]
-        rows = dict(enumerate(rows, 1))
-    for number, row in rows.items():
-        if not isinstance(row, dict):
-            raise ValueError(f"{name}, {word} {number}: is not an object. Wanted is {_WANTED}.")
-    return _frame(rows.values(), word, rows)
-
-
-def _is_columns(entry: dict) -> bool:
-    """Whether an object holds a list for each column, of one length, as ``to_dict`` of pandas and datasets gives it."""
-    lengths = {len(cells) if isinstance(cells, list) else -1 for cells in entry.values()}
-    nested = any(isinstance(cell, dict) for cells in entry.values() if isinstance(cells, list) for cell in cells)
-    return len(lengths) == 1 and min(lengths) > 0 and not nested and not {"columns", "data"} <= entry.keys()
-
-
-def _no_json(name: str, error: json.JSONDecodeError, line: int = 1) -> ValueError:
-    return ValueError(f"{name} is not JSON: line {line + error.lineno - 1}, column {error.colno}: {error.msg}.")
+    text = data.decode(errors="replace")
+    n_wrong = text.count("\ufffd")
+    # a few wrong bytes among many right ones are damage
+    return "cp1252" if n_wrong and 2 * n_wrong > sum(letter > "\x7f" for letter in text) else "utf-8"
 
 
 def _frame(rows: Iterable[dict], word: str, numbers: Iterable[int] | None = None) -> pd.DataFrame:
@@ -266,44 +231,64 @@ class _Split(NamedTuple):
     header: int
     names: list[str]
     problem: str
+    bare: bool = False
 
 
-def _read_csv(text: str, name: str, sep: str, suffix: str, has_header: bool) -> tuple[list[Row], int]:
+def _read_csv(
+    text: str, name: str, sep: str, suffix: str, columns: Sequence[str] | None, wanted: set[str]
+) -> tuple[list[Row], int]:
     """All rows of a text, and which of them is the header."""
     csv.field_size_limit(2**31 - 1)  # a cell may hold a whole book
-    excel = re.match(r'"?sep=(.)"?\s*?(\r\n|\n|\r)', text)  # the first line of some of Excel's files
+    # the first line of some of Excel's files
+    excel = re.match(r'"?sep=(.)\1*"?\s*?(\r\n|\n|\r)', text, re.IGNORECASE)
     marks = [excel[1]] if excel else ["\t"] if suffix in (".tsv", ".tab") else _SEPARATORS
     marks = [sep] if sep != "auto" else marks[:1] + [mark for mark in marks[1:] if mark in text[: 2**16]]
-    tried = [_split(text, mark, int(excel is not None)) for mark in marks]
+    marks = [_NO_SEPARATOR] if sep == "auto" and columns is not None and len(columns) == 1 else marks
+    tried = [_split(text, mark, int(excel is not None), wanted) for mark in marks]
     fitting = [split for split in tried if len(split.names) > 1 and not split.problem]
     if len(fitting) > 1:
         ways = " and by ".join(repr(split.sep) for split in fitting)
         raise ValueError(f"{name} falls into columns by {ways}. Name the right one, for example sep={marks[0]!r}.")
     found = (fitting or [max(tried, key=lambda split: len(split.names))])[0]
+    is_named = found.problem and len(found.names) == 1 and (is_name(found.names[0]) or fold(found.names[0]) in wanted)
+    if is_named and suffix == ".txt":
+        alone = _split(text, _NO_SEPARATOR, int(excel is not None), wanted)  # one column, whatever its texts hold
+        found = found if alone.problem else alone
     if found.problem:
         header = [cell.strip() for cell in found.names]
-        _check_header(header, found.rows[found.header + 1 :] if has_header else [], name)
+        check_header(header, found.rows[found.header + 1 :] if columns is None else [], name, wanted)
         raise ValueError(
             f"{name} does not fall into its columns {header} with sep={found.sep!r}: {found.problem}. Texts that "
             f"contain {found.sep!r} must stand in double quotes, and a double quote in them is written twice. If "
-            "another character separates the columns, name it, for example sep=';'."
+            "another character separates the columns, name it, for example sep='|'."
         )
+    if found.bare:
+        tell(f"{name}: double quotes are read as parts of the texts")
     return found.rows, found.header
 
 
-def _split(text: str, sep: str, skip: int) -> _Split:
-    """Split a text; a quote in quotes is doubled, or stands after a backslash if only that gives columns."""
-    plain = _split_as(text, sep, skip)
+def _split(text: str, sep: str, skip: int, wanted: set[str]) -> _Split:
+    """Split a text; a quote in quotes is doubled, or if only that gives columns, after a backslash or by itself."""
+    plain = _split_as(text, sep, skip, wanted)
     if plain.names[1:] and all(cell.startswith(" ") for cell in plain.names[1:]):  # a, b, c
-        plain = _split_as(text, sep, skip, skipinitialspace=True)
-    escaped = _split_as(text, sep, skip, escapechar="\\") if '\\"' in text else plain
-    if escaped.problem or plain.rows == escaped.rows:
-        return plain
-    twice = 'quotes after a backslash, \\", can be read in two ways; write them twice, ""'
-    return escaped if plain.problem else plain._replace(problem=twice)
+        if not any(map(is_name, plain.names)) and not wanted & set(map(fold, plain.names)):
+            return plain._replace(problem=f"line 1: a blank follows each {sep!r}, as in sentences")
+        plain = _split_as(text, sep, skip, wanted, skipinitialspace=True)
+    escaped = _split_as(text, sep, skip, wanted, escapechar="\\") if '\\"' in text else plain
+    if not escaped.problem and plain.rows != escaped.rows:
+        twice = 'quotes after a backslash, \\", can be read in two ways; write them twice, ""'
+        return escaped if plain.problem else plain._replace(problem=twice)
+    if sep == "\t" and '"' in text:
+        bare = _split_as(text, sep, skip, wanted, quoting=csv.QUOTE_NONE)._replace(bare=True)
+        if not bare.problem and len(bare.names) > 1 and not any(name.startswith('"') for name in bare.names):
+            if plain.problem:
+                return bare
+            if len(bare.rows) > len(plain.rows):
+                return plain._replace(problem="a text in quotes holds what could be another row")
+    return plain
 
 
-def _split_as(text: str, sep: str, skip: int, **dialect: Any) -> _Split:
+def _split_as(text: str, sep: str, skip: int, wanted: set[str], **dialect: Any) -> _Split:
     rows: list[Row] = []
     problem, begins = "", 1
     try:
@@ -317,7 +302,7 @@ def _split_as(text: str, sep: str, skip: int, **dialect: Any) -> _Split:
             begins = reader.line_num + 1  # a text in quotes may go over several lines
     except csv.Error as error:
         problem = f"line {reader.line_num}: {error}"
-    header = _header_at(rows)
+    header = header_at(rows, wanted)
     names = rows[header][1] if rows else []
     least = max((place for place, cell in enumerate(names, 1) if cell.strip()), default=0)
     for line, cells in rows[header + 1 :]:
@@ -329,37 +314,31 @@ def _split_as(text: str, sep: str, skip: int, **dialect: Any) -> _Split:
     return _Split(sep, rows, header, names, problem)
 
 
-def _header_at(rows: list[Row]) -> int:
-    """Where the header stands: in the first row, or below titles, which have words in their first cell only."""
-    filled = [[str(cell) for cell in cells if cell is not None and str(cell).strip()] for _, cells in rows[:6]]
-    at = next((place for place, cells in enumerate(filled[:-1]) if len(cells) > 1), 0)
-    titles, header = [cells for cells in filled[:at] if cells], filled[at] if filled else []
-    is_title = titles and all(len(cells) == 1 and (len(cells[0].split()) > 1 or len(header) > 2) for cells in titles)
-    like_names = len(set(header)) == len(header) and not any(cell[:1].isspace() or is_value(cell) for cell in header)
-    return at if is_title and like_names else 0
-
-
-def _named(rows: list[Row], name: str, columns: Sequence[str] | None, word: str, at: int) -> pd.DataFrame:
+def _named(
+    rows: list[Row], name: str, columns: Sequence[str] | None, word: str, at: int, wanted: set[str]
+) -> pd.DataFrame:
     """Make a table of rows, of which the one at this place names the columns, if ``columns`` does not."""
     rows = [(number, [None if cell == "" else cell for cell in cells]) for number, cells in rows]
     if columns is not None:
         widest = max((len(cells) for _, cells in rows), default=0)
         if len(columns) != widest:
             raise ValueError(f"columns= has {len(columns)} names, and {name} has {widest} columns.")
-        rows, at = [(0, list(columns)), *rows], 0
+        has_header = bool(rows) and list(map(fold, rows[0][1])) == list(map(fold, columns))
+        rows, at = [(0, list(columns)), *rows[has_header:]], 0
     if at:
-        above = ", ".join(repr(str(cells[0]).strip()) for _, cells in rows[:at] if cells[0])
+        titles = [" ".join(str(cell).strip() for cell in cells if cell is not None) for _, cells in rows[:at]]
+        above = ", ".join(repr(title) for title in titles if title)
         tell(f"{name}: {above} above the header is taken for a title and left out")
     header = ["" if cell is None else str(cell).strip() for cell in (rows[at][1] if rows else [])]
     body = rows[at + 1 :]
     if columns is None:
-        again = body[: _extra_headers(body)]
+        again = body[: extra_headers(header, body)]
         again += [row for row in body[len(again) :] if len(header) > 1 and row[1] == rows[at][1]]
         if again:
             lines = ", ".join(str(number) for number, _ in again)
             tell(f"{name}: {word} {lines} names or describes the columns once more and is left out")
             body = [row for row in body if row not in again]
-        _check_header(header, body, name)
+        check_header(header, body, name, wanted)
     if any(len(cells) > len(header) for _, cells in body):
         tell(f"{name}: rows end in separators without a cell, which are left out")
     names = [cell or f"column {place}" for place, cell in enumerate(header, 1)]
@@ -368,31 +347,15 @@ def _named(rows: list[Row], name: str, columns: Sequence[str] | None, word: str,
     table = pd.DataFrame(cells, index=[f"{word} {number}" for number, _ in body], columns=names, dtype=object)
     nameless = [column for column, cell in zip(names, header, strict=True) if not cell]
     table = table.drop(columns=[column for column in nameless if table[column].isna().all()])
-    for column in (column for column in table if column not in header):
-        tell(f"{name}: {column!r} is a column without a name of its own, and holds {table[column].count()} cells")
-    return table
-
-
-def _extra_headers(body: list[Row]) -> int:
-    """How many rows below the header describe the columns once more: marked as Qualtrics and SurveyMonkey do it."""
-    if body and body[0][1][0] is None and {"Response", "Open-Ended Response"} & set(map(str, body[0][1])):
-        return 1
-    marked = [place for place, (_, cells) in enumerate(body[:3], 1) if any('"ImportId"' in str(cell) for cell in cells)]
-    return max(marked, default=0)
-
-
-def _check_header(header: list[str], body: list[Row], name: str) -> None:
-    """Refuse a first line that names no columns: numbers, dates, prose, cells of the rows below; or a title."""
-    if not body or _PLAIN_NAMES & {cell.casefold() for cell in header}:
-        return
-    columns = [[cell for cell in column if cell] for column in zip_longest(*(row for _, row in body[:_SAMPLE]))]
-    n_words = len(header[0].split()) if len(header) == 1 and not header[0].endswith("?") else 0
-    is_prose = n_words > (2 if header[0].endswith((".", "!")) else 4)
-    is_title = any(str(cell).strip().casefold() == "text" for _, row in body[:5] for cell in row)
-    is_date = re.match(r"\W?\d{1,4}[-./]\d{1,2}[-./]\d{1,4}\b", header[0])
-    again = [cell and 5 * column.count(cell) >= len(column) > 0 for cell, column in zip(header, columns, strict=False)]
-    if is_prose or is_title or is_date or any(again) or any(map(is_value, header)):
+    unclear = [
+        column for column in table if column in nameless[header[0] == "" :] and 2 * table[column].count() > len(body)
+    ]
+    if unclear and columns is None and not again:
         raise ValueError(
-            f"The first line of {name} looks like data: {', '.join(map(repr, header[:6]))}. Wanted is a line with a "
-            "short name for each column, then a row a text. Put one above it, or give the names as columns=."
+            f"{name}: its header has no name for {unclear[0]}, which has a cell in {table[unclear[0]].count()} of "
+            f"{len(body)} rows. Give each column a name, or all names as columns=."
         )
+    for column in (column for column in table if column not in header):
+        what = "a column without a name" if column in nameless else "the second column of that name"
+        tell(f"{name}: {column!r} is {what}, and holds {table[column].count()} cells")
+    return table
