@@ -4,7 +4,7 @@ A pair file is a table of any usual kind with ``query``, ``pos`` (one text or se
 (texts that look right and are not), as FlagEmbedding has them; or with the names of sentence-transformers.
 """
 
-import json
+import ast
 import logging
 import re
 from collections.abc import Iterable, Sequence
@@ -24,9 +24,10 @@ from course_utils.data.tables import read_table
 
 logger = logging.getLogger(__name__)
 
-_ROLES = {"query": r"query|anchor", "pos": r"pos|positives?", "neg": r"neg|negatives?|negative_\d+"}
+_ROLES = {"query": r"query|anchor", "pos": r"pos|positives?", "neg": r"neg|negatives?|(neg|negative)_?\d+"}
 # what a column is called that says how right an answer is, where a row need not be a right pair
-_JUDGED = {"label", "score", "similarity", "relevance", "is_duplicate"}
+_JUDGED = {"label", "score", "similarity", "relevance", "relevant", "is_relevant", "is_duplicate"}
+_NOT = {"0", "0.0", "false", "no", "nein", "non", "contradiction"}
 # what columns of questions and answers are often called: near enough to propose, not to take
 _NEAR = {
     "query": r"quer|quest|^q$|title|prompt|instruct|sentence_?1|frage",
@@ -74,8 +75,11 @@ class Pairs:
         only_wrong = [tuple(text for text in texts if text not in right[query]) for query, texts in wrong.items()]
         left_out = sum(map(len, self.positives + self.negatives)) - sum(map(len, (*right.values(), *only_wrong)))
         if left_out or len(right) < len(self.queries):
-            message = "%d rows hold %d questions. Left out: %d copies, or wrong answers that are right in another row."
-            logger.warning(message, len(self.queries), len(right), left_out)
+            parts = [f"{len(self.queries)} rows hold {len(right)} questions"] if len(right) < len(self.queries) else []
+            parts += (
+                [f"{left_out} copies, or wrong answers that are right in another row, are left out"] if left_out else []
+            )
+            logger.warning("%s.", "; ".join(parts))
         vars(self).update(
             queries=tuple(right), negatives=tuple(only_wrong), positives=tuple(map(tuple, right.values()))
         )
@@ -223,6 +227,10 @@ def read_pairs(
         raise ValueError(_what_is_wanted(list(table.columns), roles, path.name))
     judged = [name for name in table if name.strip().casefold() in _JUDGED and [name] not in roles.values()]
     if judged:
+        wrong = table.index[table[judged[0]].map(lambda cell: str(cell).strip().casefold() in _NOT)]
+        if len(wrong):
+            where = f"{path.name}, {wrong[0]}, column {judged[0]!r}"
+            raise ValueError(f"{where}: marks a wrong answer. Leave such rows out, or put their texts into neg.")
         tell(f"{path.name}: column {judged[0]!r} is not read; the pos of every row is taken for a right answer")
     problems: list[str] = []
     left_out: list[str] = []
@@ -260,6 +268,10 @@ def _beir(path: Path) -> tuple[pd.DataFrame, tuple[str, ...]]:
     for name, part in parts.items():
         if lacking := {"_id", "text"} - set(part.columns):
             raise ValueError(f"{name} of {folder.name} lacks {' and '.join(sorted(lacking))}: BEIR has both.")
+        if (double := part["_id"].map(str).duplicated()).any():
+            raise ValueError(
+                f"{name} of {folder.name}, {part.index[double][0]}: its _id stands in an earlier line too."
+            )
         part.index = part["_id"].map(str)
     corpus, queries = (part.fillna("") for part in parts.values())
     passages = (corpus.get("title", "") + " " + corpus["text"]).str.strip()
@@ -289,9 +301,7 @@ def _checked_row(
     kept: dict[str, list[str]] = {role: [] for role in roles}
     for role, name in ((role, name) for role, names in roles.items() for name in names):
         where, value = f"{place}, column {name!r}", row[name]
-        if role != "query" and isinstance(value, str) and re.fullmatch(r'\s*\[\s*".*"\s*\]\s*', value, re.DOTALL):
-            with suppress(ValueError):  # a list in a cell of a text file
-                value = json.loads(value)
+        value = _as_list(value) if role != "query" else value
         texts = [value] if role == "query" or not isinstance(value, list | None) else value or []
         if role == "pos" and not texts:
             problems.append(f"{where}: there is no right answer")
@@ -305,6 +315,18 @@ def _checked_row(
             else:
                 problems.append(f"{where}: should be a text, and is {flaw}")
     return "".join(kept["query"]), tuple(kept["pos"]), tuple(kept["neg"])
+
+
+def _as_list(value: Any) -> Any:
+    """A list that was written into a cell of a text file, as JSON or as Python writes it; anything else as it is."""
+    written = value.strip() if isinstance(value, str) else ""
+    if not re.fullmatch(r"""\[\s*(['"].*['"])?\s*\]""", written, re.DOTALL):
+        return value
+    if re.search(r"""(?<=\w)['"]\s+['"]""", written):  # as NumPy writes it, where Python would join the texts
+        return [written.split()]
+    with suppress(ValueError, SyntaxError):
+        value = ast.literal_eval(written)
+    return value
 
 
 def _first_ten(lines: list[str]) -> str:

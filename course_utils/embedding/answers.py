@@ -63,20 +63,38 @@ def read_answer(body: str, n_texts: int, dim: int, address: str) -> Answer | Fai
         return Failure("a vector holds values that are no numbers (NaN)", True)
     if not vectors.any(axis=1).all():
         return Failure("a vector of zeros came, as from a model that did not load or a text that was not read", True)
+    lengths = np.linalg.norm(vectors, axis=1)
+    if not ((lengths > 1e-6) & (lengths < 1e6)).all():
+        return Failure("a vector holds numbers as no model gives; are they float32 in little-endian order?", True)
     usage = answer.get("usage")
     tokens = usage.get("prompt_tokens") if isinstance(usage, dict) else 0
-    return Answer(vectors, tokens if isinstance(tokens, int) else 0)
+    return Answer(vectors, max(tokens, 0) if type(tokens) is int else 0)
 
 
 def _in_order(rows: list[Any], n_texts: int) -> np.ndarray:
     """The rows' vectors by the rows' numbers; by their place where they have none, or all the same."""
-    vectors = np.array([_numbers(row["embedding"]) for row in rows], dtype=np.float32)
-    given = [place if row.get("index") is None else row["index"] for place, row in enumerate(rows)]
-    places = np.array(given, dtype=float)  # strings too
+    raw = np.array([_numbers(row["embedding"]) for row in rows])
+    if raw.dtype == bool:
+        raise ValueError("yes and no are no numbers")
+    with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused
+        vectors = raw.astype(np.float32)
+    given = [row.get("index") for row in rows]
+    if given.count(None) == len(rows):
+        given = list(range(len(rows)))
+    if given.count(None) == 1:  # a number that is zero may be left out
+        given[given.index(None)] = 0
+    places = np.array(given, dtype=float)  # strings too; None becomes NaN
     if np.ptp(places) == 0 and len(np.unique(vectors, axis=0)) == n_texts:  # else it may be one row several times
         places = np.arange(len(rows))
     order = np.argsort(places)
-    if len(rows) != n_texts or vectors.ndim != 2 or not vectors.size or (np.diff(places[order]) != 1).any():
+    begins_well = places.min() in (0, 1)
+    if (
+        len(rows) != n_texts
+        or vectors.ndim != 2
+        or not vectors.size
+        or not begins_well
+        or (np.diff(places[order]) != 1).any()
+    ):
         raise ValueError("rows that are missing, double or no vectors")
     return vectors[order]
 

@@ -4,12 +4,18 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-# words that are frequent in English, and in other languages of Latin letters
-_ENGLISH = re.compile(r"\b(the|and|of|to|is|in|a|it|that|was|for|i|you|not|with|this|my|on|be|are|have|at|but)\b")
+# Words that are frequent in English and in no other language; and in others of Latin letters, and not in English. Names
+# begin with capitals, so words that do are not counted.
+_ENGLISH = re.compile(r"(?<![\w'’])(the|and|of|to|it|that|for|you|not|with|this|my|are|have|but|from|they|we)(?!\w)")
 _FOREIGN = re.compile(
-    r"\b(der|und|ist|nicht|ein|eine|mit|das|auf|für|le|les|des|est|une|pas|dans|pour|el|los|las|una|por|con|del|que|di|"
-    r"che|il|non|per|sono|um|uma|não|het|een|van|niet|och|är|det|som|jest|się|nie|ve|bir)\b"
+    r"(?<![\w'’])(der|und|ist|nicht|ein|eine|mit|das|auf|aus|für|sehr|ich|wir|auch|kann|le|les|des|est|une|pas|dans|pour|"
+    r"mais|très|avec|je|suis|el|los|las|una|por|con|del|que|muy|pero|lo|di|che|il|non|sono|uma|não|het|een|van|niet|och|"
+    r"det|som|jest|nie|się|bir)(?!\w)"
 )
+_ACCENTED = re.compile(r"(?<![\w'’])[a-z]*[à-öø-ɏḁ-ỹ][\wà-ỹ]*")  # English has borrowed some
+_NO_PROSE = re.compile(r"\S*(://|[/\\@_])\S*")  # addresses, paths, names in code
+# a word, or a letter of a script that puts no blanks between words
+_WORD = re.compile("[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff]|[^\\s\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff]+")
 
 
 def receipt(texts: Sequence[str], tokenizer: Any, prompt: str, max_length: int, languages: Sequence[str]) -> str:
@@ -43,7 +49,7 @@ def receipt(texts: Sequence[str], tokenizer: Any, prompt: str, max_length: int, 
         ends = [max(end for _, end in places) - len(prompt) for places in tokens]
         at_limit = [len(places) >= max_length for places in tokens]
         cut = [
-            (len(text.split()), len(text[: max(end, 0)].split()))
+            (len(_WORD.findall(text)), len(_WORD.findall(text[: max(end, 0)])))
             for text, end, full in zip(long, ends, at_limit, strict=True)
             if full and end < len(text.rstrip())
         ]
@@ -53,13 +59,15 @@ def receipt(texts: Sequence[str], tokenizer: Any, prompt: str, max_length: int, 
             said.append(f"{which}: {100 * (1 - n_read / n_words):.0f} % of their words are not read")
     n_foreign = sum(map(_is_foreign, texts)) if tuple(languages) == ("eng",) else 0
     if n_foreign:
-        said.append(f"{n_foreign} of {len(texts)} texts do not look like English, the only language the model knows")
+        said.append(f"{n_foreign} or more of {len(texts)} texts are not in English, the only language the model knows")
     return "; ".join(said)
 
 
 def _is_foreign(text: str) -> bool:
-    start = text[:500].lower()
+    """Whether it is certain: most letters are not Latin, or two words are of other languages and more than English."""
+    start = _NO_PROSE.sub(" ", text[:1000].strip())
+    start = start[:1].lower() + start[1:]
     letters = [letter for letter in start if letter.isalpha()]
-    n_foreign = len(_FOREIGN.findall(start))
-    other_letters = 2 * sum(letter > "\u024f" for letter in letters) > len(letters)  # behind the Latin ones
-    return other_letters or (n_foreign > 1 and n_foreign > len(_ENGLISH.findall(start)))
+    n_foreign = len(set(_FOREIGN.findall(start))) + len(set(_ACCENTED.findall(start))) // 2
+    other_letters = len(letters) > 3 and 2 * sum(letter > "\u024f" for letter in letters) > len(letters)
+    return other_letters or (n_foreign > 1 and n_foreign > len(set(_ENGLISH.findall(start))))

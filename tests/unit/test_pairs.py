@@ -48,7 +48,7 @@ def test_rows_of_one_question_are_one_question_with_several_right_answers(tmp_pa
     assert spread == merged and digests(spread) == digests(merged) and pairs_sha256(spread) == pairs_sha256(merged)
     assert spread.queries == ("Wo?", "Wer?")  # where the first row stands
     (said,) = caplog.messages
-    assert said == "4 rows hold 2 questions. Left out: 3 copies, or wrong answers that are right in another row."
+    assert said == "4 rows hold 2 questions; 3 copies, or wrong answers that are right in another row, are left out."
     by_hand = Pairs.from_columns(["Wo?", "Wer?", "Wo?", "Wo?"], ["hier", "ich", "da", "hier"])
     assert by_hand.positives == (("hier", "da"), ("ich",)) and len(by_hand) == 2
     assert Pairs(("a", "b", "a"), (("x",), ("y",), ("z",)), ((), (), ())).positives == (("x", "z"), ("y",))
@@ -215,9 +215,17 @@ def test_a_beir_folder(tmp_path):
 
 
 def test_a_column_that_judges_the_rows_is_named_and_lists_in_cells_are_lists(tmp_path, capsys):
-    path = written(tmp_path, "a.csv", 'query,pos,label\nWho?,"[""Me"", ""You""]",1\nWhere?,[here],0\n')
+    path = written(tmp_path, "a.csv", 'query,pos,label\nWho?,"[""Me"", ""You""]",1\nWhere?,[here],1\n')
     assert read_pairs(path).positives == (("Me", "You"), ("[here]",))
     assert "column 'label' is not read; the pos of every row is taken for a right answer" in capsys.readouterr().out
+    path = written(tmp_path, "a.csv", "query,pos,neg,neg2\nWho?,\"['Me', 'You']\",[],Her\n")
+    assert read_pairs(path).positives == (("Me", "You"),) and read_pairs(path).negatives == (("Her",),)
+    path = written(tmp_path, "a.csv", "query,pos\nWho?,\"['Me' 'You']\"\n")
+    with pytest.raises(ValueError, match="line 2, column 'pos': should be a text, and is a list"):
+        read_pairs(path)
+    path = written(tmp_path, "a.csv", "query,pos,label\nWho?,Me,1\nWho?,The moon,0\n")
+    with pytest.raises(ValueError, match="a.csv, line 3, column 'label': marks a wrong answer"):
+        read_pairs(path)
 
 
 def test_few_groups_of_questions_are_dealt_out_so_that_no_part_is_empty():

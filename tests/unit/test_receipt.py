@@ -20,6 +20,12 @@ def test_the_share_of_unread_words_is_exact(minilm):
     )
 
 
+def test_scripts_without_blanks_are_counted_by_letters(minilm):
+    assert "1 of 2 texts are longer than 52 tokens: 88 %" in minilm.receipt(
+        ["这个" * 200, "x"], EmbeddingOptions(max_length=52)
+    )
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -31,13 +37,20 @@ def test_the_share_of_unread_words_is_exact(minilm):
     ],
 )
 def test_a_language_that_the_model_does_not_know_is_seen(text, minilm):
-    assert minilm.receipt([text, SHORT]).startswith("1 of 2 texts do not look like English")
+    assert minilm.receipt([text, SHORT]).startswith("1 or more of 2 texts are not in English")
 
 
 def test_english_texts_names_and_signs_are_left_alone(minilm, caplog):
     from course_utils.data import load_corpus
 
     texts = [*load_corpus("posts")["text"], "🥊🥊🥊", "12:30", "Der Spiegel wrote that the die is cast", "ok", ""]
+    texts += ["Juan del Toro and Maria del Carmen met", "El Paso, Los Angeles, Las Vegas", "van Dyck, van Eyck"]
+    texts += [
+        "They've never. We've tried. You've won",
+        "um, um, well",
+        "see https://a.org/le/la/les/",
+        "a naïve résumé",
+    ]
     assert minilm.receipt(texts) == ""
 
 

@@ -466,7 +466,7 @@ def test_an_interrupt_cancels_what_is_under_way(server, cache, monkeypatch):
     monkeypatch.setattr(cache, "put_many", interrupted)
     begin = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
-        remote(server, cache, dimensions=DIM, connections=2).encode(TEXTS, batch_size=1)
+        remote(server, cache, dimensions=DIM, connections=2).encode(TEXTS, batch_size=2)
     assert time.monotonic() - begin < 10
     server.released.set()
     time.sleep(0.3)
