@@ -16,8 +16,8 @@ SAMPLE = 1000  # rows in which a header is told from data
 _NAMES = tomllib.loads(Path(__file__).with_name("column_names.toml").read_text(encoding="utf-8"))
 _TEXTS, _OTHERS = (set(_NAMES[kind].split()) for kind in ("texts", "others"))
 #: Letters of scripts that put no blanks between words, four in a row.
-WIDE = re.compile("[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff]{4}")
-_LONG_WIDE = re.compile(f"(?:{WIDE.pattern}){{2}}")
+_WIDE_LETTER = "[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff]"
+WIDE, _LONG_WIDE = (re.compile(f"{_WIDE_LETTER}{{{least}}}") for least in (4, 7))
 _DATE = r"(?<=\d)[TZ](?=\d|$)|\b(mon|tue|wed|thu|fri|sat|sun|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\b"
 _NO_WORDS = re.compile(_DATE + r"|(?<![a-z])(am|pm|utc|gmt|[cemp][ds]?t)\b|^[-+]?[\d.]+e[-+]?\d+$", re.IGNORECASE)
 
@@ -135,7 +135,7 @@ def _is_like(cell: str, column: list) -> bool:
 
 def _is_text_of_one_column(cell: str, column: list[str]) -> bool:
     """Whether the first line of a file of one column is a text as well: it names nothing that texts are called."""
-    if re.search(r"[,;\t|]|\s{2,}", cell):
+    if re.search(r"[,;|~\x00-\x1f]|\s{2,}", cell):
         return True
     if cell.endswith("?"):
         return 2 * sum(text.strip().endswith("?") for text in column) > len(column)

@@ -320,6 +320,8 @@ def _checked_row(
 def _as_list(value: Any) -> Any:
     """A list that was written into a cell of a text file, as JSON or as Python writes it; anything else as it is."""
     written = value.strip() if isinstance(value, str) else ""
+    if re.fullmatch(r"""\{\s*['"].*\}""", written, re.DOTALL):
+        return [{}]  # an object that was written into a cell
     if not re.fullmatch(r"""\[\s*(['"].*['"])?\s*\]""", written, re.DOTALL):
         return value
     if re.search(r"""(?<=\w)['"]\s+['"]""", written):  # as NumPy writes it, where Python would join the texts

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import json
 import logging
 import random
 import socket
@@ -26,6 +27,7 @@ from course_utils.embedding import (
     find_model,
     load_embedder,
 )
+from course_utils.embedding.answers import Failure, read_answer
 
 KEY = "sk-test-1234567890-do-not-tell"
 SECRET = "terces"[::-1]  # so that no line of source shows it
@@ -595,3 +597,29 @@ def test_the_template_of_the_card_goes_over_the_wire(server):
     assert sent == [[f"Instruct: Name the topic\nQuery:Is it {how}?" for how in ("hot", "cold")], [web], ["Is it hot?"]]
     with pytest.raises(ValueError, match="no model name='nothing'"):
         remote(server, card="nothing")
+
+
+@pytest.mark.parametrize(
+    ("numbers", "order"),
+    [
+        ([None, None], [0, 1]),
+        ([1, None], [1, 0]),  # where a number that is zero is left out
+        (["1", "0"], [1, 0]),
+        ([1, 2], [0, 1]),
+        ([7, 8], None),
+        ([0, 0], [0, 1]),
+        ([0, 2], None),
+    ],
+)
+def test_numbers_of_rows_are_read_or_refused(numbers, order):
+    rows = [{"embedding": [float(place), 1.0]} | ({} if n is None else {"index": n}) for place, n in enumerate(numbers)]
+    answer = read_answer(json.dumps({"data": rows, "usage": {"prompt_tokens": True}}), 2, 2, "")
+    if order is None:
+        assert isinstance(answer, Failure)
+    else:
+        assert answer.vectors[:, 0].tolist() == order and answer.tokens == 0
+
+
+@pytest.mark.parametrize("values", [[True, False], [1e39, 1.0], [1e-30, 0.0], [1e9, 1.0], [None, 1.0]])
+def test_what_is_no_vector_is_refused(values):
+    assert isinstance(read_answer(json.dumps({"data": [{"embedding": values}]}), 1, 2, ""), Failure)

@@ -331,6 +331,8 @@ def test_what_is_read_and_what_is_said(content, name, options, texts, said, file
         ('[{"text": "half \\ud83d"}]', "entry 1: holds half a character"),
         ("null", "holds no text"),
         ('[{"title": "Trip to Rome", "mapping": {"a": 1}}]', "not clear"),
+        ("id~text\n1~Hello you\n2~Bye now\n", "looks like data"),
+        ("I like it a lot;pos\nI do not like it;neg\nFine by me;pos\n", "looks like data"),
         ("version https://git-lfs.github.com/spec/v1\n", "is a pointer of Git LFS"),
         ("Товар хороший\n".encode("cp1251"), "not in western European letters"),
         (
