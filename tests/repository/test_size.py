@@ -3,7 +3,8 @@
 import pytest
 from size import PACKAGE, code_lines, definitions, totals
 
-MOST_LINES = {"library": 3500, "app": 1300}
+# a sixth of the library reads what other people hand in: files of any kind, and the answers of servers
+MOST_LINES = {"library": 4300, "app": 1550}
 DEFINITIONS = [each for path in PACKAGE.rglob("*.py") for each in definitions(path)]
 
 
