@@ -275,7 +275,7 @@ def _map_twin(models: Models, method: str, perplexity: float):
     axes = [f"{'t-SNE' if method == 'tsne' else 'UMAP'} {number} (no unit)" for number in (1, 2)]
     for model in models:
         frame = pd.DataFrame(model.map_points(method, perplexity=perplexity)[0], columns=axes)
-        frame["model"] = html.escape(model.name)
+        frame["model"] = preview(model.name)
         frame["text"] = [preview(text) for text in (*model.pairs.queries, *own)]
         frame["kind"] = [kinds[0 if right else 1] for right in model.right_first] + kinds[2:] * len(own)
         frames.append(frame)
@@ -315,7 +315,7 @@ def _cell_twin(models: Models, *, ranked: bool):
     figure = px.imshow(np.stack(values), facet_col=0, range_color=(0, 1), **style)
     for trace, title, model, hovers in zip(figure.data, figure.layout.annotations, models, texts, strict=True):
         trace.update(x0=int(ranked), customdata=hovers, hovertemplate="%{customdata}<extra></extra>")
-        title.text = f"model={html.escape(model.name)}"
+        title.text = f"model={preview(model.name)}"
     return figure.update_layout(template="plotly_white", coloraxis_showscale=not ranked)
 
 

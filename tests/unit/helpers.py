@@ -2,8 +2,11 @@
 
 import contextlib
 import hashlib
+import html
+import io
 import itertools
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -62,6 +65,19 @@ class FakeModel:
 
 def fake_embedder(cache=False, fingerprint="fake", card=CARD, **model):
     return LocalEmbedder(FakeModel(**model), card, fingerprint=fingerprint, cache=cache)
+
+
+#: What matplotlib would take for a formula, whole or broken.
+FORMULAS = ["from $5 to $10", r"\$ and $x_1$", "$\\frac{$ a", "$$", r"costs \\$5$", "100 % & <b>$x$</b>"]
+
+
+def shown_in(figure):
+    """All words of a matplotlib figure, as they are drawn."""
+    import matplotlib.pyplot as plt
+
+    with plt.rc_context({"svg.fonttype": "none"}):
+        figure.savefig(drawn := io.StringIO(), format="svg")
+    return html.unescape("\n".join(re.findall("<text[^>]*>([^<]*)</text>", drawn.getvalue())))
 
 
 def start_python(code, *arguments, prefix=(), **environment):
