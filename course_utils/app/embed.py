@@ -102,10 +102,10 @@ def collect_texts(corpora: list[str], columns: list[str], limit: int | None, opt
             found = [load_corpus(corpus, text_column=column, **options)["text"] for column in chosen]
         else:
             frame = load_corpus(corpus, **options)
-            unknown = [column for column in columns if column not in frame]
-            if unknown:
+            wanted = columns or [column for column in TEXT_COLUMNS if column in frame] or ["?"]
+            if unknown := [column for column in wanted if column not in frame]:
                 raise ValueError(f"--text-column {unknown[0]}: {corpus} has the columns {', '.join(frame.columns)}.")
-            found = [frame[column] for column in columns or TEXT_COLUMNS if column in frame]
+            found = [frame[column].astype(str) for column in wanted]
         texts |= dict.fromkeys(text for column in found for text in column)
     return list(texts)[:limit]
 

@@ -55,7 +55,7 @@ def train(
     device: str | None,
     batch_size: int,
     export: Path | None,
-    **reading: Any,
+    reading: dict[str, Any] | None = None,
 ) -> None:
     """Train a head on a file of pairs, say how it goes, and leave the best epoch's in ``out``.
 
@@ -64,8 +64,8 @@ def train(
     CheckpointError
         If ``out`` holds the head of another training.
     """
-    with naming_options():
-        pairs = read_pairs(data, **reading)
+    with naming_options(reading or {}):
+        pairs = read_pairs(data, **reading or {})
     share = min(max(SHARE, intervals.MIN_UNITS / (pairs.groups.max() + 1)), 0.3)
     training, validation, aside = split_pairs(pairs, (1 - 2 * share, share, share), seed=settings.seed)
     n_training, n_validation, n_aside = map(len, (training, validation, aside))
@@ -170,14 +170,14 @@ def open_models(
     device: str | None,
     batch_size: int,
     max_samples: int | None,
-    **reading: Any,
+    reading: dict[str, Any] | None = None,
 ) -> Models:
     """Put the stock model and each checkpoint on the same pairs; questions that a checkpoint was trained on go.
 
     Those that are left, and drawn, search among all answers of the file.
     """
-    with naming_options():
-        pairs = read_pairs(data, **reading)
+    with naming_options(reading or {}):
+        pairs = read_pairs(data, **reading or {})
     heads: dict[str, ProjectionHead | None] = {"stock": None}
     used: set[str] = set()
     for path in checkpoints:

@@ -63,21 +63,22 @@ def labelled_texts(
     corpus: str, text_column: str | None = None, labels: Sequence[str] = (), limit: int | None = None, **options: Any
 ) -> pd.DataFrame:
     """Return the texts of a corpus, each once, in the column ``text``, and behind it the columns to colour by."""
+    labels, text = list(dict.fromkeys(labels)), "text"
+    if same := {text, text_column}.intersection(labels):
+        raise ValueError(f"--label-column {same.pop()}: texts are not coloured by themselves. Name another column.")
     if is_file_name(corpus):
-        frame = load_corpus(corpus, text_column=text_column, label_column=list(labels) or None, **options)
+        frame = load_corpus(corpus, text_column=text_column, label_column=labels or None, **options)
     else:
         frame = load_corpus(corpus, **options)
-        wanted = [*([text_column] if text_column else []), *labels]
-        unknown = [column for column in wanted if column not in frame]
-        if unknown:
-            raise ValueError(f"{corpus} has no column {unknown[0]!r}. It has {', '.join(frame.columns)}.")
-        frame = frame.rename(columns={text_column or next(c for c in TEXT_COLUMNS if c in frame): "text"})
-    labels = [*labels] or [column for column in LABEL_COLUMNS if column in frame]
-    frame = frame[["text", *labels]].drop_duplicates("text").head(limit).reset_index(drop=True)
+        text = text_column or next((column for column in TEXT_COLUMNS if column in frame), text)
+    if unknown := [column for column in (text, *labels) if column not in frame]:
+        raise ValueError(f"{corpus} has no column {unknown[0]!r}. It has {', '.join(frame.columns)}.")
+    labels = labels or [column for column in LABEL_COLUMNS if column in frame and column != text]
+    shown = {label: frame[label].astype(object).where(frame[label].notna(), "(none)").astype(str) for label in labels}
+    frame = pd.DataFrame({"text": frame[text].astype(str)} | shown).drop_duplicates("text").head(limit)
     if len(frame) < FEWEST:
         raise ValueError(f"{corpus} gives {len(frame)} different texts; maps with neighbours take at least {FEWEST}.")
-    frame[labels] = frame[labels].fillna("(none)").astype(str)
-    return frame
+    return frame.reset_index(drop=True)
 
 
 def embed_page(encoding: Encoding, tasks: Path, names: list[str], corpus: str, frame: pd.DataFrame, out: Path) -> Path:

@@ -38,8 +38,9 @@ def read_texts(
     Returns
     -------
     DataFrame
-        Column ``text`` and, where there is one, ``label``, in which numbers are numbers unless they have leading
-        zeros; or the columns of the list. Rows without a text are left out and logged; "None" and "NA" are texts.
+        Column ``text`` and, where there is one, ``label``, in which numbers are numbers if each reads as it is written
+        (007 and 1.10 do not); or the columns of the list. Rows without a text are left out and logged; "None" and "NA"
+        are texts.
 
     Raises
     ------
@@ -122,6 +123,7 @@ def read_scored(
 
 def find_column(table: pd.DataFrame, wanted: str, parameter: str, file: str) -> str:
     """Return the column of this name, capitals and blanks around apart; ``parameter`` is where it was asked for."""
+    wanted = str(wanted)  # a column may be called 2024
     found = [wanted] if wanted in table else _called(wanted, table)
     if len(found) != 1:
         raise ValueError(f"{parameter}={wanted!r} is not in {file}, which has the columns {list(table.columns)}.")
@@ -180,8 +182,7 @@ def _is_prose(cell: Any) -> bool:
 
 def _label(cells: pd.Series) -> pd.Series:
     numbers = pd.to_numeric(cells, errors="coerce")
-    zeros = cells.map(lambda cell: isinstance(cell, str) and re.match(r"[-+]?0\d", cell.strip()) is not None)
-    return numbers if numbers.notna().equals(cells.notna()) and not zeros.any() else cells.infer_objects()
+    return numbers if numbers.map(str).equals(cells.map(str)) else cells.infer_objects()
 
 
 def _scores(cells: pd.Series, file: str) -> pd.Series:

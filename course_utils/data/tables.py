@@ -53,7 +53,7 @@ def read_table(
         How its characters are stored, as Python names it ("cp1251"). "auto" takes UTF-8 and UTF-16, and where a file
         is neither, cp1252 (western European Windows), which is said.
     columns : sequence of str, optional
-        Names of the columns of a file without a header.
+        Names of the columns of a file without a header; in one string with commas between them, too.
 
     Returns
     -------
@@ -77,7 +77,7 @@ def read_table(
     >>> read_table("notes.csv").to_dict("index")
     {'line 2': {'text': 'Hello, you', 'label': None}}
     """
-    path = Path(path).expanduser()
+    path, columns = Path(path).expanduser(), columns.split(",") if isinstance(columns, str) else columns
     if path.is_dir():
         return _frame(_arrow_rows(path), "row")
     if not path.is_file():
