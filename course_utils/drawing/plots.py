@@ -53,7 +53,24 @@ def _escape(text: str) -> str:
 
 
 def plain(text: object) -> str:
-    """Words as matplotlib shows them as they are, not as a formula between two dollars."""
+    """Write words so that matplotlib shows them as they are, and no formula between two dollars.
+
+    Parameters
+    ----------
+    text : object
+        A title, a label or anything else that users may have written.
+
+    Returns
+    -------
+    str
+        The same words, for a figure only.
+
+    Examples
+    --------
+    >>> from course_utils.drawing import plots
+    >>> print(plots.plain("from $5 to $10"))
+    from \\$5 to \\$10
+    """
     return str(text).replace("$", r"\$")
 
 
