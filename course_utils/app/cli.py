@@ -120,7 +120,7 @@ def embed(
     out: Annotated[Path | None, typer.Option(help="A .safetensors file for vectors; with --tasks a folder.")] = None,
     endpoint: Annotated[str | None, typer.Option(help="ollama, openai, … or a URL, instead of this machine.")] = None,
     dtype: Annotated[str, typer.Option(help="float32 or bfloat16.")] = "float32",
-    max_length: Annotated[int | None, typer.Option(help="Cut texts after so many tokens.")] = None,
+    max_length: Annotated[int | None, typer.Option(min=1, help="Cut texts after so many tokens.")] = None,
     batch_size: Annotated[int, typer.Option(min=1)] = 32,
 ) -> None:
     """Embed a corpus, as a try or into a file that `load_embedder` reads on machines without the model."""
@@ -133,13 +133,13 @@ def embed(
     if tasks is None:
         if task or label_column:
             raise ValueError("--task and --label-column go with --tasks.")
-        with naming_options():
+        with naming_options(options):
             texts = collect_texts(corpora, columns, limit, options)
         return embed_texts(encoding, texts, instruction or [], query, out)
     if out is None or instruction or query or len(corpora) > 1 or len(columns) > 1:
         raise ValueError("--tasks needs a folder in --out, and takes one --corpus and no --instruction or --query.")
     column = columns[0] if columns else None
-    with naming_options():
+    with naming_options(options):
         frame = task_maps.labelled_texts(corpora[0], column, label_column or [], limit, **options)
     page = task_maps.embed_page(encoding, tasks, task or [], corpora[0], frame, out)
     print(f"Open {page} in a browser.")
@@ -241,12 +241,14 @@ def train(
     out: Annotated[Path, typer.Option(help="The folder for the head.")] = Path("head"),
     epochs: Annotated[int, typer.Option(min=1)] = 10,
     dim: Annotated[int, typer.Option(min=1, help="Dimensions of the result.")] = 256,
-    hidden: Annotated[int | None, typer.Option(min=1, help="Width of a hidden layer; left out: none.")] = None,
-    learning_rate: Annotated[float, typer.Option(min=0)] = 3e-4,
-    temperature: Annotated[float, typer.Option(min=1e-3)] = 0.05,
+    hidden: Annotated[
+        int | None, typer.Option(min=1, max=2**16, help="Width of a hidden layer; left out: none.")
+    ] = None,
+    learning_rate: Annotated[float, typer.Option(min=0, max=10)] = 3e-4,
+    temperature: Annotated[float, typer.Option(min=1e-3, max=100)] = 0.05,
     patience: Annotated[int, typer.Option(min=1, help="Stop after so many epochs without gain.")] = 5,
     batch_size: Annotated[int, typer.Option(min=1, help="Texts a forward pass of the encoder.")] = 32,
-    seed: int = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1)] = 0,
     device: Device = None,
     export: Annotated[Path | None, typer.Option(help="A folder for encoder and head together.")] = None,
     parameter: Reading = None,
@@ -264,7 +266,7 @@ def train(
         temperature=temperature,
         seed=seed,
     )
-    train_head(data, model, out, settings, device, batch_size, export, **dict(map(parse_parameter, parameter or [])))
+    train_head(data, model, out, settings, device, batch_size, export, dict(map(parse_parameter, parameter or [])))
 
 
 @app.command()
@@ -281,7 +283,7 @@ def evaluate(
     from course_utils.app.retriever import open_models
 
     options: dict[str, Any] = {"device": device, "batch_size": batch_size, "max_samples": None}
-    options |= map(parse_parameter, parameter or [])
+    options["reading"] = dict(map(parse_parameter, parameter or []))
     models = open_models(data, model, checkpoint or [], **options)
     print(score(models).to_string())
 
@@ -310,7 +312,7 @@ def visualize(
     if other_data is not None and not heads:
         raise ValueError("--other-data says what a head does to another subject: give the head with --checkpoint.")
     options: dict[str, Any] = {"device": device, "batch_size": batch_size, "max_samples": max_samples}
-    options |= map(parse_parameter, parameter or [])
+    options["reading"] = dict(map(parse_parameter, parameter or []))
     models = open_models(data, model, heads, **options)
     elsewhere = [] if other_data is None else open_models(other_data, model, heads, **options)
     draw(models, elsewhere, output, perplexity=perplexity, skip_tsne=skip_tsne, skip_umap=skip_umap)
@@ -323,10 +325,12 @@ def main() -> None:
             stream.reconfigure(errors="replace", line_buffering=True)
     try:
         app(prog_name="course")
-    except (OSError, RuntimeError, ValueError) as error:
+    except Exception as error:
         if os.environ.get("COURSE_TRACEBACK"):
             raise
-        message = str(error)
+        message = str(error).partition("\nException raised from ")[0]  # torch tells where it stood
+        if not isinstance(error, (OSError, RuntimeError, ValueError)):  # nobody has thought of it
+            message = f"The command failed: {type(error).__name__}: {message}"
         if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             name = Path(error.filename or "A file").name
             message = f"{name} cannot be written ({error.strerror}). Copy the course to a folder of your own."

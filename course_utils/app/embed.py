@@ -6,7 +6,8 @@ model itself. The pages of maps, `course embed --tasks`, are made in :mod:`cours
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -66,6 +67,8 @@ class Encoding:
 
 def embed_texts(encoding: Encoding, texts: list[str], instructions: list[str], query: bool, out: Path | None) -> None:
     """Embed texts under each instruction, say how it went, and write the vectors to a file if one is given."""
+    if out is not None and (out.suffix != ".safetensors" or not out.expanduser().absolute().parent.is_dir()):
+        raise ValueError(f"--out {out.name}: it takes a name that ends in .safetensors, in a folder that exists.")
     embedder = encoding.open(texts, max(len(instructions) + query, 1))
     prompts = [embedder.card.prompt_for(words) for words in instructions or ([] if query else [""])]
     prompts += [embedder.card.query_prompt] if query else []
@@ -99,10 +102,10 @@ def collect_texts(corpora: list[str], columns: list[str], limit: int | None, opt
             found = [load_corpus(corpus, text_column=column, **options)["text"] for column in chosen]
         else:
             frame = load_corpus(corpus, **options)
-            unknown = [column for column in columns if column not in frame]
-            if unknown:
+            wanted = columns or [column for column in TEXT_COLUMNS if column in frame] or ["?"]
+            if unknown := [column for column in wanted if column not in frame]:
                 raise ValueError(f"--text-column {unknown[0]}: {corpus} has the columns {', '.join(frame.columns)}.")
-            found = [frame[column] for column in columns or TEXT_COLUMNS if column in frame]
+            found = [frame[column].astype(str) for column in wanted]
         texts |= dict.fromkeys(text for column in found for text in column)
     return list(texts)[:limit]
 
@@ -208,8 +211,35 @@ def add_vectors(
         If the file holds vectors of another model, precision or length.
     ValueError
         If its name does not end in ``.safetensors``.
+    OSError
+        If it cannot be written.
+
+    Notes
+    -----
+    Several processes may add to one file at once: each waits until the one before it has written.
     """
     path = Path(path).expanduser()
+    with locked(path):
+        return _merge_vectors(path, embedder, texts, vectors, max_length)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Keep a file or folder to this thread while it is read, changed and written; a kill ends that as well."""
+    from filelock import FileLock
+
+    lock = path.with_name(f".{path.name}.lock")
+    with FileLock(lock):
+        try:
+            yield
+        finally:
+            with suppress(OSError):  # Windows keeps it until it is free; who waits for it elsewhere makes a new one
+                lock.unlink()
+
+
+def _merge_vectors(
+    path: Path, embedder: Embedder, texts: Sequence[str], vectors: Mapping[str, np.ndarray], max_length: int
+) -> int:
     maker = f"{embedder.fingerprint} {embedder.precision}".strip()
     rows: dict[tuple[str, bytes], np.ndarray] = {}
     if path.exists():

@@ -58,7 +58,7 @@ def train(
     device: str | None,
     batch_size: int,
     export: Path | None,
-    **reading: Any,
+    reading: dict[str, Any] | None = None,
 ) -> None:
     """Train a head on a file of pairs, say how it goes, and leave the best epoch's in ``out``.
 
@@ -67,8 +67,8 @@ def train(
     CheckpointError
         If ``out`` holds the head of another training.
     """
-    with naming_options():
-        pairs = read_pairs(data, **reading)
+    with naming_options(reading or {}):
+        pairs = read_pairs(data, **reading or {})
     share = min(max(SHARE, intervals.MIN_UNITS / (pairs.groups.max() + 1)), 0.3)
     training, validation, aside = split_pairs(pairs, (1 - 2 * share, share, share), seed=settings.seed)
     n_training, n_validation, n_aside = map(len, (training, validation, aside))
@@ -206,14 +206,14 @@ def open_models(
     device: str | None,
     batch_size: int,
     max_samples: int | None,
-    **reading: Any,
+    reading: dict[str, Any] | None = None,
 ) -> Models:
     """Put the stock model and each checkpoint on the same pairs; questions that a checkpoint was trained on go.
 
     Those that are left, and drawn, search among all answers of the file.
     """
-    with naming_options():
-        pairs = read_pairs(data, **reading)
+    with naming_options(reading or {}):
+        pairs = read_pairs(data, **reading or {})
     heads: dict[str, ProjectionHead | None] = {"stock": None}
     used: set[str] = set()
     for path in checkpoints:
@@ -311,7 +311,7 @@ def _map_twin(models: Models, method: str, perplexity: float):
     axes = [f"{'t-SNE' if method == 'tsne' else 'UMAP'} {number} (no unit)" for number in (1, 2)]
     for model in models:
         frame = pd.DataFrame(model.map_points(method, perplexity=perplexity)[0], columns=axes)
-        frame["model"] = html.escape(model.name)
+        frame["model"] = preview(model.name)
         frame["text"] = [preview(text) for text in (*model.pairs.queries, *own)]
         frame["kind"] = [kinds[0 if right else 1] for right in model.right_first] + kinds[2:] * len(own)
         frames.append(frame)
@@ -351,7 +351,7 @@ def _cell_twin(models: Models, *, ranked: bool):
     figure = px.imshow(np.stack(values), facet_col=0, range_color=(0, 1), **style)
     for trace, title, model, hovers in zip(figure.data, figure.layout.annotations, models, texts, strict=True):
         trace.update(x0=int(ranked), customdata=hovers, hovertemplate="%{customdata}<extra></extra>")
-        title.text = f"model={html.escape(model.name)}"
+        title.text = f"model={preview(model.name)}"
     return figure.update_layout(template="plotly_white", coloraxis_showscale=not ranked)
 
 

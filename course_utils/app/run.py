@@ -10,7 +10,7 @@ import re
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -151,10 +151,18 @@ def parse_parameter(text: str) -> tuple[str, object]:
 
 
 @contextmanager
-def naming_options() -> Iterator[None]:
-    """Let errors about somebody's file name the options of a command instead of the parameters of a function."""
+def naming_options(parameters: Mapping[str, object]) -> Iterator[None]:
+    """Let errors about somebody's file name the options of a command, of which some came with -p, not a function's."""
     try:
         yield
+    except (TypeError, AttributeError, KeyError, ArithmeticError) as error:
+        if not parameters:
+            raise
+        given = ", ".join(f"-p {name}={value!r}" for name, value in parameters.items())
+        raise ValueError(
+            f"{given} cannot be used here: {error}. A file takes sep=, encoding= and columns=, a file of pairs also "
+            "query_column=, pos_column= and neg_column=, a corpus what its function in course_utils.data.corpora takes."
+        ) from error
     except ValueError as error:
         message = re.sub(r"\b(text|label)_column=(?=\w|')", r"--\1-column ", str(error))
         message = re.sub(r"\b(text|label)_column=", r"--\1-column", message)

@@ -7,15 +7,16 @@ as well as from any web server.
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from course_utils.app.embed import TEXT_COLUMNS, Encoding, add_vectors
+from course_utils.app.embed import TEXT_COLUMNS, Encoding, add_vectors, locked
 from course_utils.data import Task, is_file_name, load_corpus, load_tasks
 from course_utils.drawing import map_quality, project_aligned
 from course_utils.embedding import Embedder, EmbeddingOptions
@@ -29,10 +30,13 @@ from course_utils.measuring import (
     nearest_neighbors,
     normalize,
 )
+from course_utils.paths import file_sha256
 from course_utils.teaching import say
 
 FORMAT = "text-embeddings-course task maps 1"
 PAGE = Path(__file__).with_name("page")
+FILES = ("vectors.safetensors", "data.json", "data.js", *sorted(path.name for path in PAGE.iterdir()))
+MARK = ".course_page"  # in the folder of a page: the hashes of what was written there, by which it is known again
 K = 10  # neighbours of a text that are measured and shown
 FEWEST = 2 * (K + 1)  # texts; with fewer the K nearest would be most of what there is
 PREVIEW = 400  # characters of a text that the page shows
@@ -59,21 +63,22 @@ def labelled_texts(
     corpus: str, text_column: str | None = None, labels: Sequence[str] = (), limit: int | None = None, **options: Any
 ) -> pd.DataFrame:
     """Return the texts of a corpus, each once, in the column ``text``, and behind it the columns to colour by."""
+    labels, text = list(dict.fromkeys(labels)), "text"
+    if same := {text, text_column}.intersection(labels):
+        raise ValueError(f"--label-column {same.pop()}: texts are not coloured by themselves. Name another column.")
     if is_file_name(corpus):
-        frame = load_corpus(corpus, text_column=text_column, label_column=list(labels) or None, **options)
+        frame = load_corpus(corpus, text_column=text_column, label_column=labels or None, **options)
     else:
         frame = load_corpus(corpus, **options)
-        wanted = [*([text_column] if text_column else []), *labels]
-        unknown = [column for column in wanted if column not in frame]
-        if unknown:
-            raise ValueError(f"{corpus} has no column {unknown[0]!r}. It has {', '.join(frame.columns)}.")
-        frame = frame.rename(columns={text_column or next(c for c in TEXT_COLUMNS if c in frame): "text"})
-    labels = [*labels] or [column for column in LABEL_COLUMNS if column in frame]
-    frame = frame[["text", *labels]].drop_duplicates("text").head(limit).reset_index(drop=True)
+        text = text_column or next((column for column in TEXT_COLUMNS if column in frame), text)
+    if unknown := [column for column in (text, *labels) if column not in frame]:
+        raise ValueError(f"{corpus} has no column {unknown[0]!r}. It has {', '.join(frame.columns)}.")
+    labels = labels or [column for column in LABEL_COLUMNS if column in frame and column != text]
+    shown = {label: frame[label].astype(object).where(frame[label].notna(), "(none)").astype(str) for label in labels}
+    frame = pd.DataFrame({"text": frame[text].astype(str)} | shown).drop_duplicates("text").head(limit)
     if len(frame) < FEWEST:
         raise ValueError(f"{corpus} gives {len(frame)} different texts; maps with neighbours take at least {FEWEST}.")
-    frame[labels] = frame[labels].fillna("(none)").astype(str)
-    return frame
+    return frame.reset_index(drop=True)
 
 
 def embed_page(encoding: Encoding, tasks: Path, names: list[str], corpus: str, frame: pd.DataFrame, out: Path) -> Path:
@@ -84,13 +89,19 @@ def embed_page(encoding: Encoding, tasks: Path, names: list[str], corpus: str, f
     return make_page(out, corpus, frame, chosen, embedder, encoding.max_length, encoding.batch_size)
 
 
-def check_folder(out: Path) -> None:
-    """Refuse a folder that holds a page or data of somebody else's: they would be overwritten."""
-    found = [name for name in ("index.html", "data.json") if (out / name).exists()]
-    if found and not (out / "data.js").exists():
-        raise ValueError(f"{out} holds an {found[0]} that was not made by this command. Choose another folder.")
+def check_folder(out: Path) -> set[str]:
+    """Refuse a folder where a file would be lost that this command did not write; return the hashes of those it did."""
     if out.exists() and not out.is_dir():
         raise ValueError(f"{out} is a file. With --tasks, --out is a folder that receives several files.")
+    mark = out / MARK
+    own = set(mark.read_text(encoding="utf-8", errors="replace").split()) if mark.exists() else set()
+    found = {name: file_sha256(out / name) for name in FILES if (out / name).exists()}
+    if others := [name for name, digest in found.items() if digest not in own]:
+        raise ValueError(
+            f"{out} holds {', '.join(others)}, not made by this command or changed since. Choose another folder, or "
+            "move that away."
+        )
+    return set(found.values())
 
 
 def make_page(
@@ -103,28 +114,25 @@ def make_page(
     batch_size: int = 32,
 ) -> Path:
     """Embed, measure and draw the texts under each task, with a line for each step; return the page's path."""
-    spaces = embed_tasks(embedder, frame["text"], tasks, max_length, batch_size, out)
+    vectors = embed_tasks(embedder, frame["text"], tasks, max_length, batch_size)
+    spaces = {task.name: normalize(vectors[embedder.card.prompt_for(task.instruction)]) for task in tasks}
     print("measuring, and drawing the maps …")
     about = {"corpus": Path(corpus).stem, "model": embedder.card.name, "taught": embedder.card.use_instructions}
-    return write_page(describe(spaces, frame, tasks, about), out)
+    made_with = {"embedder": embedder, "texts": frame["text"], "max_length": max_length or embedder.max_length}
+    return write_page(describe(spaces, frame, tasks, about), out, partial(add_vectors, vectors=vectors, **made_with))
 
 
 def embed_tasks(
-    embedder: Embedder, texts: Sequence[str], tasks: Sequence[Task], max_length: int | None, batch_size: int, out: Path
+    embedder: Embedder, texts: Sequence[str], tasks: Sequence[Task], max_length: int | None, batch_size: int
 ) -> dict[str, np.ndarray]:
-    """Embed the texts under each task, keep the vectors in the folder, and return them, scaled to length 1, by task."""
-    out.mkdir(parents=True, exist_ok=True)
-    file = out / "vectors.safetensors"
-    file.unlink(missing_ok=True)  # those of an earlier page, perhaps of another model; the cache still has them
-    spaces, by_prompt = {}, {}
+    """Embed the texts under each task, and return the vectors, as the model gave them, by prompt."""
+    by_prompt = {}
     for number, task in enumerate(tasks, start=1):
         print(f"{number} of {len(tasks)}  {task.name}: {task.instruction or 'no instruction'}")
         options = EmbeddingOptions(task.instruction or None, max_length=max_length, normalize_embeddings=False)
-        vectors = embedder.encode(texts, options=options, batch_size=batch_size)
-        spaces[task.name] = normalize(vectors)
-        by_prompt[embedder.card.prompt_for(task.instruction)] = vectors
-    add_vectors(file, embedder, texts, by_prompt, max_length=max_length or embedder.max_length)
-    return spaces
+        prompt = embedder.card.prompt_for(task.instruction)
+        by_prompt[prompt] = embedder.encode(texts, options=options, batch_size=batch_size)
+    return by_prompt
 
 
 def describe(spaces: dict[str, np.ndarray], frame: pd.DataFrame, tasks: Sequence[Task], about: dict) -> dict:
@@ -192,13 +200,32 @@ def _numbers(interval: Interval) -> dict[str, float | None]:
     return {name: round(value, 4) if np.isfinite(value) else None for name, value in numbers.items()}
 
 
-def write_page(data: dict[str, Any], out: Path) -> Path:
-    """Write ``data.json`` and the page that shows it; return the path of its ``index.html``."""
+def write_page(data: dict[str, Any], out: Path, write_vectors: Callable[[Path], Any] | None = None) -> Path:
+    """Write ``data.json``, the page that shows it and perhaps the vectors; return the path of its ``index.html``.
+
+    All of it is made in a folder inside, noted in the mark, and only then moved to where the old lies: whenever this is
+    killed, each file is whole and known for the command's own.
+    """
     written = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    (out / "data.json").write_text(written, encoding="utf-8")
     # A page that was opened from a folder may not fetch its JSON, but may run a script, which no text in it may end.
     script = written.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
-    (out / "data.js").write_text(f"window.DATA = {script};\n", encoding="utf-8")
-    for path in PAGE.iterdir():
-        shutil.copyfile(path, out / path.name)
+    out.mkdir(parents=True, exist_ok=True)
+    part = out / f"{MARK}.part"
+    with locked(out / MARK):
+        own = check_folder(out)
+        shutil.rmtree(part, ignore_errors=True)  # left by a run that was killed
+        part.mkdir()
+        try:
+            if write_vectors is not None:
+                write_vectors(part / "vectors.safetensors")
+            (part / "data.json").write_text(written, encoding="utf-8")
+            (part / "data.js").write_text(f"window.DATA = {script};\n", encoding="utf-8")
+            for path in PAGE.iterdir():
+                shutil.copyfile(path, part / path.name)
+            made = list(part.iterdir())
+            (part / MARK).write_text("\n".join(sorted(own.union(map(file_sha256, made)))), encoding="utf-8")
+            for path in (part / MARK, *made):
+                path.replace(out / path.name)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
     return out / "index.html"

@@ -23,7 +23,6 @@ _OF_MACHINES = re.compile(
     r"(\d+|an?) (second|minute|hour|day|week|month|year)s? ago$",
     re.IGNORECASE | re.DOTALL,
 )
-_AS_PRINTED = r"-?(0|[1-9]\d*)(\.0|\.\d*[1-9])?"
 
 
 def read_texts(
@@ -47,9 +46,9 @@ def read_texts(
     Returns
     -------
     DataFrame
-        Column ``text`` and, where there is one, ``label``, in which numbers are numbers if all are written as Python
-        prints them (007 and 1.10 stay strings); or the columns of the list. Rows without a text are left out and
-        logged; "None" and "NA" are texts.
+        Column ``text`` and, where there is one, ``label``, in which numbers are numbers if each reads as it is written
+        (007 and 1.10 do not); or the columns of the list. Rows without a text are left out and logged; "None" and "NA"
+        are texts.
 
     Raises
     ------
@@ -132,6 +131,7 @@ def read_scored(
 
 def find_column(table: pd.DataFrame, wanted: str, parameter: str, file: str) -> str:
     """Return the column of this name, capitals and blanks around apart; ``parameter`` is where it was asked for."""
+    wanted = str(wanted)  # a column may be called 2024
     found = [wanted] if wanted in table else _called(wanted, table)
     if len(found) != 1:
         raise ValueError(f"{parameter}={wanted!r} is not in {file}, which has the columns {list(table.columns)}.")
@@ -204,9 +204,7 @@ def _is_prose(cell: str) -> bool:
 
 def _label(cells: pd.Series) -> pd.Series:
     numbers = pd.to_numeric(cells, errors="coerce")
-    # 007 and 1.10 may be names of things
-    others = cells.map(lambda cell: isinstance(cell, str) and not re.fullmatch(_AS_PRINTED, cell.strip()))
-    return numbers if numbers.notna().equals(cells.notna()) and not others.any() else cells.infer_objects()
+    return numbers if numbers.map(str).equals(cells.map(str)) else cells.infer_objects()
 
 
 def _scores(cells: pd.Series, file: str) -> pd.Series:

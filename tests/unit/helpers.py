@@ -1,7 +1,12 @@
 """What several unit tests share: a cheap stand-in for a model, and Python in processes of its own."""
 
+import contextlib
 import hashlib
+import html
+import io
+import itertools
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,6 +18,7 @@ import numpy as np
 import pytest
 
 from course_utils.embedding import LocalEmbedder, ModelCard
+from course_utils.paths import ROOT
 
 CARD = ModelCard(
     name="test/fake",
@@ -61,6 +67,19 @@ def fake_embedder(cache=False, fingerprint="fake", card=CARD, **model):
     return LocalEmbedder(FakeModel(**model), card, fingerprint=fingerprint, cache=cache)
 
 
+#: What matplotlib would take for a formula, whole or broken.
+FORMULAS = ["from $5 to $10", r"\$ and $x_1$", "$\\frac{$ a", "$$", r"costs \\$5$", "100 % & <b>$x$</b>"]
+
+
+def shown_in(figure):
+    """All words of a matplotlib figure, as they are drawn."""
+    import matplotlib.pyplot as plt
+
+    with plt.rc_context({"svg.fonttype": "none"}):
+        figure.savefig(drawn := io.StringIO(), format="svg")
+    return html.unescape("\n".join(re.findall("<text[^>]*>([^<]*)</text>", drawn.getvalue())))
+
+
 def start_python(code, *arguments, prefix=(), **environment):
     """Start ``code`` in another Python; these helpers can be imported there."""
     path = os.pathsep.join([str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])])
@@ -86,6 +105,30 @@ def output_of(process, timeout=120):
 
 def run_python(code, *arguments, **options):
     return output_of(start_python(code, *arguments, **options))
+
+
+def kill_at_line(line, function, *arguments, **options):
+    """Call a function in a copy of this process that ends at once at this line of the
+    library, counted as they run; return how the copy ended: 9, or 0 when it had fewer lines."""
+    if not hasattr(os, "fork"):
+        pytest.skip("kills a copy of this process, which Windows cannot make")
+    child = os.fork()
+    if child:
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    lines = itertools.count(1)
+
+    def count(frame, event, argument):
+        if not frame.f_code.co_filename.startswith(str(ROOT / "course_utils")):
+            return None
+        if event == "line" and next(lines) == line:
+            os._exit(9)
+        return count
+
+    sys.settrace(count)
+    with contextlib.suppress(BaseException):
+        function(*arguments, **options)
+        os._exit(0)
+    os._exit(1)
 
 
 @cache

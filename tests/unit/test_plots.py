@@ -1,11 +1,11 @@
 """The figures: what they show, once, and that texts in them stay texts."""
 
-import html
 import re
 
 import numpy as np
 import pandas as pd
 import pytest
+from helpers import FORMULAS, shown_in
 
 from course_utils.drawing import PALETTE, preview
 from course_utils.drawing.plots import plot_map, plot_map_grid, plot_scores, plot_similarity_heatmap, plot_task_maps
@@ -17,6 +17,8 @@ def as_plotly_shows(text):
     """Undo what plotly.js undoes: line breaks, and the few entities that it knows."""
     known = {"amp": "&", "lt": "<", "gt": ">", "nbsp": "\xa0"}
     text = text.replace("<br>", " ")
+    text = re.sub("%{[^}]*}", "(filled in)", text)
+    text = re.sub(r"&#(\d+);", lambda match: chr(int(match[1])), text)
     return re.sub("&([a-z]+);", lambda match: known.get(match[1], match[0]), text)
 
 
@@ -27,12 +29,14 @@ def as_plotly_shows(text):
         "<script>alert(1)</script>",
         "<b>bold</b>",
         "\"Ich\", sagte er, 'bin's'",
-        "&lt;already&gt; &quot;",
+        "&lt;already&gt; &quot; &#36;",
+        "from $5 to $10, or $$x^2$$",
+        "100 %{x} of %{text:.2f}",
     ],
 )
 def test_a_preview_shows_the_text_as_it_is(text):
     shown = preview(text)
-    assert "<" not in shown.replace("<br>", "")
+    assert "<" not in shown.replace("<br>", "") and "$" not in shown and "%{" not in shown
     assert as_plotly_shows(shown) == text
 
 
@@ -66,14 +70,15 @@ def test_every_label_is_named_once_with_its_own_points():
 
 
 def test_hovers_and_names_do_not_interpret_what_others_wrote():
-    evil = "<img src=x onerror=alert(1)>"
+    evil = "<img src=x onerror=alert(1)> $5$ %{x}"
     for texts in ([evil] * 24, None):
-        figure = plot_map(POINTS, [evil] * 24, texts, title="t")
+        figure = plot_map(POINTS, [evil] * 24, texts, title=evil)
         (trace,) = figure.data
         shown = [*trace.text, trace.name, trace.hovertemplate]
-        assert all("<img" not in words for words in shown)
-        assert as_plotly_shows(trace.name) == evil
-        assert html.escape(evil, quote=False) in trace.hovertemplate and "%{text}" in trace.hovertemplate
+        assert all("<img" not in words and "$" not in words and "%{x}" not in words for words in shown)
+        assert as_plotly_shows(trace.name) == as_plotly_shows(figure.layout.title.text) == evil
+        assert as_plotly_shows(trace.hovertemplate) == f"<b>{evil}</b> (filled in)<extra></extra>"
+        assert "%{text}" in trace.hovertemplate
         assert as_plotly_shows(trace.text[0]) == evil
 
 
@@ -189,10 +194,22 @@ def test_task_maps_share_one_legend_and_read_out_neighbours():
 
 
 def test_task_maps_do_not_interpret_what_others_wrote():
-    evil = "<img src=x onerror=alert(1)>"
+    evil = "<img src=x onerror=alert(1)> $5$ %{x}"
     neighbours = {evil: np.tile([[1, 2]], (24, 1))}
-    figure = plot_task_maps({evil: POINTS}, [evil] * 24, [evil] * 24, neighbours, title="t")
-    assert "<img" not in str(figure.to_dict())
+    figure = plot_task_maps({evil: POINTS}, [evil] * 24, [evil] * 24, neighbours, title=evil)
+    assert not re.search(r"<img|[$]|%{x}", str(figure.to_dict()))
+
+
+@pytest.mark.parametrize("words", FORMULAS)
+def test_no_words_of_users_are_formulas_in_a_picture(words):
+    """Half a formula would be an error, and a whole one would be shown without its dollars."""
+    labels, table = [words] * 24, SUMMARY.assign(model=words, task=words, metric=words).dropna().iloc[:1]
+    for figure, times in (
+        (plot_map_grid({words: POINTS}, labels, title=words), 3),
+        (plot_similarity_heatmap(np.eye(3), [words] * 3, columns=[words] * 2 + ["x"], title=words), 6),
+        (plot_scores(table, title=words), 4),
+    ):
+        assert shown_in(figure).count(words) == times
 
 
 def test_a_saved_figure_stands_alone(tmp_path):

@@ -41,7 +41,7 @@ def data(tmp_path_factory):
     words = ["harbour", "violin", "lantern", "tax", "garden", "engine", "river", "clock", "bread", "moon"]
     rows = [
         {
-            "query": f"What about the {words[i % 10]} {i}?",
+            "query": rf"Is it $\frac$ for the {words[i % 10]} {i}?",
             "pos": [f"The {words[i % 10]} {i} is fine.", f"Answer {i}"],
             "neg": [f"The {words[i % 10]} {i + 1000} is not."],
         }

@@ -366,10 +366,40 @@ def test_numbers_as_texts_are_read_unchanged_with_a_warning(file, caplog):
     assert "4 of 5 texts of column 'text' are numbers, dates or times" in caplog.text
 
 
-def test_labels_of_digits_stay_as_they_are_where_they_begin_with_a_zero(file):
-    assert load_corpus(file("text,label\na b,007\nc d,12\n"))["label"].tolist() == ["007", "12"]
-    assert load_corpus(file("text,label\na b,1.10\nc d,1.1\n"))["label"].tolist() == ["1.10", "1.1"]
+DIGITS = st.one_of(
+    st.sampled_from(["007", "1.10", "1e3", "+5", "-0", " 7", "12345678901234567890123", "0x10", "1_000", "3,5", "inf"]),
+    st.text("0123456789.-+e,", min_size=1, max_size=6),
+    st.integers(-999, 10**20).map(str),
+)
+
+
+@quick
+@given(st.lists(st.tuples(DIGITS, DIGITS), min_size=2, max_size=6))
+@example([("1.10", "1.10"), ("1.1", "1.1")])
+@example([("7", "7"), ("8", "")])
+def test_texts_and_labels_of_digits_read_as_they_were_written(tmp_path_factory, rows):
+    path = tmp_path_factory.getbasetemp() / "digits.csv"
+    with path.open("w", encoding="utf-8", newline="") as written:
+        csv.writer(written).writerows([("text", "label"), *rows])
+    frame = load_corpus(path)
+    assert frame["text"].tolist() == [text for text, _ in rows]
+    shown = [str(label) for label in frame["label"].astype(object).where(frame["label"].notna(), "")]
+    assert shown == [label for _, label in rows]
+
+
+def test_labels_are_numbers_where_nothing_is_lost(file):
     assert load_corpus(file("text,label\na b,7\nc d,12\n"))["label"].tolist() == [7, 12]
+    assert load_corpus(file("text,label\na b,0.5\nc d,12.25\n"))["label"].tolist() == [0.5, 12.25]
+
+
+def test_names_of_columns_in_one_string(file):
+    frame = load_corpus(file("a b,7\nc d,12\n"), columns="text,label")
+    assert frame.to_dict("list") == {"text": ["a b", "c d"], "label": [7, 12]}
+
+
+def test_a_cell_may_hold_a_book(file):
+    book = "It was a dark night. " * 10_000
+    assert load_corpus(file(f'text,label\n"{book}",a\nshort,b\n'))["text"].tolist() == [book, "short"]
 
 
 @pytest.mark.parametrize(

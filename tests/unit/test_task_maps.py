@@ -2,18 +2,20 @@
 
 import json
 import math
+import shutil
 
 import numpy as np
 import pandas as pd
 import pytest
 from endpoint import DIM as SERVED_DIM
 from endpoint import fake_vectors, serving
-from helpers import fake_embedder
+from helpers import fake_embedder, kill_at_line
 from safetensors import safe_open
 from tiny_qwen3 import build_tiny_qwen3
 from typer.testing import CliRunner
 
 from course_utils.app import cli, task_maps
+from course_utils.app.embed import add_vectors
 from course_utils.data import Task, load_corpus, load_tasks
 from course_utils.drawing import map_quality
 from course_utils.embedding import load_embedder
@@ -171,7 +173,8 @@ def test_the_script_of_the_page_is_the_same_as_the_data_and_cannot_be_left(data,
     written = json.loads((tmp_path / "data.json").read_text(encoding="utf-8"))
     assert json.loads(script.removeprefix("window.DATA = ").removesuffix(";\n")) == written
     assert written["corpus"] == evil
-    assert {path.name for path in tmp_path.iterdir()} == {"index.html", "style.css", "page.js", "data.js", "data.json"}
+    files = {"index.html", "style.css", "page.js", "data.js", "data.json", task_maps.MARK}
+    assert {path.name for path in tmp_path.iterdir()} == files
 
 
 def test_a_long_text_is_shortened_at_a_word():
@@ -222,12 +225,70 @@ def test_nothing_of_somebody_elses_is_overwritten(folder, tmp_path):
     out = tmp_path / "site"
     out.mkdir()
     (out / "index.html").write_text("my home page", encoding="utf-8")
-    with pytest.raises(ValueError, match="holds an index.html that was not made by this command"):
+    with pytest.raises(ValueError, match="holds index.html, not made by this command"):
         course("embed", "--model", folder, "--tasks", "task_prompts.json", "--out", out)
     with pytest.raises(ValueError, match="is a file. With --tasks, --out is a folder"):
         course("embed", "--model", folder, "--tasks", "task_prompts.json", "--out", out / "index.html")
     assert [path.name for path in out.iterdir()] == ["index.html"]
     assert (out / "index.html").read_text(encoding="utf-8") == "my home page"
+
+
+@pytest.mark.parametrize("name", task_maps.FILES)
+def test_a_file_of_a_name_of_the_pages_is_the_users_until_the_mark_says_else(name, data, tmp_path):
+    mine = tmp_path / name
+    mine.write_text("mine", encoding="utf-8")
+    with pytest.raises(ValueError, match=f"holds {name}, not made by this command"):
+        task_maps.write_page(data, tmp_path, write_vectors)
+    assert [(path.name, path.read_text(encoding="utf-8")) for path in tmp_path.iterdir()] == [(name, "mine")]
+    mine.unlink()
+    (tmp_path / "notes.txt").write_text("mine", encoding="utf-8")
+    task_maps.write_page(data, tmp_path, write_vectors)
+    task_maps.write_page(data | {"corpus": "another"}, tmp_path, write_vectors)
+    assert {path.name for path in tmp_path.iterdir()} == {*task_maps.FILES, task_maps.MARK, "notes.txt"}
+    mine.write_text("mine", encoding="utf-8")  # what was changed by hand since is the user's again
+    with pytest.raises(ValueError, match=f"holds {name}, .* changed since"):
+        task_maps.write_page(data, tmp_path, write_vectors)
+    assert mine.read_text(encoding="utf-8") == "mine"
+
+
+def test_vectors_that_were_added_to_those_of_a_page_are_not_lost(data, tmp_path):
+    task_maps.write_page(data, tmp_path, write_vectors)
+    write_vectors(tmp_path / "vectors.safetensors", texts=["one more"])
+    with pytest.raises(ValueError, match="holds vectors.safetensors, .* changed since"):
+        task_maps.write_page(data, tmp_path, write_vectors)
+    assert len(load_embedder(tmp_path / "vectors.safetensors").matrix) == 2
+
+
+def test_a_kill_at_any_line_leaves_whole_files_and_the_same_command_goes_on(data, tmp_path, request):
+    old, new, clean = data | {"corpus": "old"}, data | {"corpus": "new"}, tmp_path / "clean"
+    task_maps.write_page(new, clean, write_vectors)
+    expected = {path.name: path.read_bytes() for path in clean.iterdir() if path.name != task_maps.MARK}
+    step = 1 if request.config.getoption("--long") else 17
+    for has_old in (False, True):
+        line, killed = 0, True
+        while killed:
+            out, line = tmp_path / f"{has_old} {line}", line + step
+            if has_old:
+                task_maps.write_page(old, out, write_vectors)
+            out.mkdir(exist_ok=True)
+            (out / "notes.txt").write_text("mine", encoding="utf-8")
+            killed = kill_at_line(line, task_maps.write_page, new, out, write_vectors) == 9
+            for file in (out / "data.json", out / "data.js"):
+                if file.exists():
+                    written = file.read_text(encoding="utf-8").removeprefix("window.DATA = ").removesuffix(";\n")
+                    assert json.loads(written) in (old, new)
+            if (out / "vectors.safetensors").exists():
+                assert load_embedder(out / "vectors.safetensors").encode(["a text"]).shape == (1, 8)
+            task_maps.write_page(new, out, write_vectors)
+            left = {path.name: path.read_bytes() for path in out.iterdir() if path.name != task_maps.MARK}
+            assert left == expected | {"notes.txt": b"mine"}
+            shutil.rmtree(out)
+        assert line > 60
+
+
+def write_vectors(path, texts=("a text",)):
+    embedder = fake_embedder()
+    add_vectors(path, embedder, texts, {"": embedder.encode(texts, normalize_embeddings=False)}, max_length=16)
 
 
 def test_without_names_the_first_four_on_the_text():
@@ -252,10 +313,10 @@ def test_a_run_that_broke_off_goes_on_where_it_stopped(own_cache_dir, tmp_path):
 
     embedder.model.encode = breaks
     with pytest.raises(KeyboardInterrupt):
-        task_maps.embed_tasks(embedder, texts, tasks, None, 32, tmp_path / "page")
+        task_maps.embed_tasks(embedder, texts, tasks, None, 32)
     embedder.model.encode, before = right, embedder.model.n_texts
-    spaces = task_maps.embed_tasks(embedder, texts, tasks, None, 32, tmp_path / "page")
-    assert embedder.model.n_texts == before + 60 and list(spaces) == FOUR
+    assert len(task_maps.embed_tasks(embedder, texts, tasks, None, 32)) == 4
+    assert embedder.model.n_texts == before + 60
 
 
 def test_a_page_from_an_endpoint(own_cache_dir, tmp_path):

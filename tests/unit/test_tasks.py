@@ -50,6 +50,9 @@ GOOD = {"instruction": "x", "side": "text"}
         (json.dumps({"a": GOOD | {"sides": "text"}}), "and nothing else"),
         (json.dumps({"a": GOOD | {"side": "document"}}), "its side 'text' or 'query'"),
         (json.dumps({"a": GOOD | {"instruction": None}}), "the instruction of a must be words"),
+        ('{"a": {"instruction": "x", "side": "text"}, "a": {"instruction": "y", "side": "text"}}', "'a' comes twice"),
+        ('{"a": {"instruction": "x", "instruction": "y", "side": "text"}}', "'instruction' comes twice"),
+        ("[" * 100_000, "is not JSON"),
     ],
 )
 def test_what_is_wrong_is_said(content, message, tmp_path):
@@ -58,6 +61,11 @@ def test_what_is_wrong_is_said(content, message, tmp_path):
     with pytest.raises(ValueError, match=message) as caught:
         load_tasks(path)
     assert "mine.json" in str(caught.value)
+
+
+def test_the_mark_that_windows_writes_in_front_is_no_part_of_it(tmp_path):
+    (tmp_path / "mine.json").write_text(json.dumps({"a": GOOD}), encoding="utf-8-sig")
+    assert load_tasks(tmp_path / "mine.json") == {"a": Task("a", "x", "text")}
 
 
 def test_a_file_that_is_not_there(tmp_path):

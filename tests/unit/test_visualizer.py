@@ -9,7 +9,7 @@ matplotlib.use("Agg")
 import numpy as np
 import pandas as pd
 import pytest
-from helpers import CARD
+from helpers import CARD, FORMULAS, shown_in
 from scipy.stats import binom, multinomial
 
 from course_utils.data import Pairs
@@ -384,3 +384,14 @@ def test_the_checklist_names_what_is_wanted(both):
     assert set(checks["result"]) <= {"pass", "fail"} and isinstance(checks, pd.DataFrame)
     worst = EmbeddingVisualizer(*random_case(noise=8)).checklist()
     assert worst.loc["margin", "remark"] == "bad" and worst.loc["separation in σ", "remark"] == "bad"
+
+
+def test_questions_and_names_are_no_formulas_in_the_pictures():
+    words, (table, pairs) = FORMULAS[2], random_case(12)
+    asked = [f"{words} {query}" for query in pairs.queries]
+    table.vectors |= {text: table.vectors[query] for text, query in zip(asked, pairs.queries, strict=True)}
+    model = EmbeddingVisualizer(table, Pairs.from_columns(asked, pairs.candidates), name=words)
+    other = EmbeddingVisualizer(table, model.pairs, name=f"{words} two")
+    assert shown_in(model.plot_top_k_predictions(other, n=6).figure).count(words) == 6 + 2
+    for draw in (model.plot_similarity_distribution, model.plot_similarity_heatmap, model.plot_tsne):
+        assert shown_in(draw(other).figure).count(words) == 2
