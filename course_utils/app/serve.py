@@ -179,7 +179,7 @@ class SizeLimit:
             return 408, f"The request did not arrive within {SECONDS:g} seconds."
 
 
-def create_app(learner: EmbeddingValueLearner, hosts: Sequence[str] = LOOPBACK) -> FastAPI:
+def create_app(learner: EmbeddingValueLearner, hosts: Sequence[str] = ("*",)) -> FastAPI:
     """Make the service around a trained learner; ``/docs`` describes it to people, ``/openapi.json`` to programs.
 
     Parameters
@@ -187,7 +187,7 @@ def create_app(learner: EmbeddingValueLearner, hosts: Sequence[str] = LOOPBACK) 
     learner : EmbeddingValueLearner
         What answers.
     hosts : sequence of str
-        The names by which it may be called, ``"*"`` for any. Default: those of this machine.
+        The names by which it may be called, such as those of :data:`LOOPBACK`. Default: any.
 
     Returns
     -------
@@ -198,7 +198,7 @@ def create_app(learner: EmbeddingValueLearner, hosts: Sequence[str] = LOOPBACK) 
     --------
     >>> from fastapi.testclient import TestClient
     >>> learner = EmbeddingValueLearner(ridge_alpha=1).fit(["a walk", "a queue"], [9, 1])
-    >>> with TestClient(create_app(learner), base_url="http://localhost") as client:
+    >>> with TestClient(create_app(learner)) as client:
     ...     client.get("/health").json()
     {'status': 'ok', 'examples': 2}
     """

@@ -19,7 +19,7 @@ import uvicorn  # noqa: E402
 from fastapi.testclient import TestClient  # noqa: E402
 
 from course_utils.app import serve as service  # noqa: E402
-from course_utils.app.serve import MAX_BYTES, MAX_CHARACTERS, MAX_TEXTS, create_app, serve  # noqa: E402
+from course_utils.app.serve import LOOPBACK, MAX_BYTES, MAX_CHARACTERS, MAX_TEXTS, create_app, serve  # noqa: E402
 from course_utils.learning import EmbeddingValueLearner  # noqa: E402
 
 HERE = "http://localhost"
@@ -32,7 +32,7 @@ def make_learner(**model):
 
 @pytest.fixture
 def client():
-    with TestClient(create_app(make_learner()), HERE, raise_server_exceptions=False) as opened:
+    with TestClient(create_app(make_learner(), LOOPBACK), HERE, raise_server_exceptions=False) as opened:
         yield opened
 
 
@@ -97,7 +97,7 @@ def test_an_error_tells_nothing_and_the_service_goes_on(path, body):
     def fails(*args, **kwargs):
         raise RuntimeError("/home/somebody/secret.safetensors is broken")
 
-    with TestClient(create_app(learner), HERE, raise_server_exceptions=False) as client:
+    with TestClient(create_app(learner), raise_server_exceptions=False) as client:
         encode, learner.embedder.model.encode = learner.embedder.model.encode, fails
         answer = client.post(path, json=body)
         assert answer.status_code == 500
