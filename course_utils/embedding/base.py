@@ -209,6 +209,7 @@ class Embedder(ABC):
         """
         options = options or EmbeddingOptions()
         prompt = self.card.prompt_for(options.instruction or "") if options.prompt is None else options.prompt
+        _check_encodable(options.instruction or prompt, "instruction" if options.instruction else "prompt")
         max_length = options.max_length or self.max_length
         texts = list(sentences)
         self._receipts.add(hash((prompt, max_length, *texts)))

@@ -321,6 +321,8 @@ def test_half_a_character_in_the_words_before_a_text_is_refused(text, position, 
     for encode in (embedder.encode, embedder.encode_query, embedder.encode_document):
         with pytest.raises(ValueError, match=f"{name} holds half a character at position {position}"):
             encode("a", **{name: text})
+    with pytest.raises(ValueError, match=f"{name} holds half a character at position {position}"):
+        embedder.receipt(["a"], EmbeddingOptions(**{name: text}))
 
 
 # --- prompts, byte for byte ---------------------------------------------------------------------------------------
