@@ -20,7 +20,6 @@ from pydantic import BaseModel, Field, StringConstraints
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from course_utils.embedding.answers import is_loopback
 from course_utils.learning import EmbeddingValueLearner
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1", "[::1]")
@@ -280,5 +279,5 @@ def serve(learner: EmbeddingValueLearner, host: str, port: int) -> None:
     """
     import uvicorn
 
-    here = is_loopback(host) and host not in ("0.0.0.0", "::")  # these are all addresses of the machine
+    here = host in LOOPBACK or host.startswith("127.")
     uvicorn.run(create_app(learner, (*LOOPBACK, host) if here else ("*",)), host=host, port=port, log_level="info")

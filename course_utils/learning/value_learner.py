@@ -629,16 +629,7 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
             is another one than the model was trained with.
         """
         path = Path(path).expanduser()
-        tensors, about = read_tensors(path)
-        version = about.get("version")
-        if about.get("format") != _FORMAT or not isinstance(version, int) or version > _VERSION:
-            reason = "not a saved value learner, or one of a newer version of the course. Update the course."
-            raise TensorFileError(f"{path.name!r} is {reason}")
-        try:
-            model, examples, parameters, searched = _read(tensors, about)
-            name, fingerprint = str(about["embedder"]), str(about["fingerprint"])
-        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
-            raise TensorFileError(f"{path.name!r} is not a model that this course wrote, or not all of it.") from error
+        model, examples, parameters, searched, name, fingerprint = _read(path)
         learner = cls(embedder or name, cache_dir=cache_dir, api_key=api_key, **parameters)
         try:
             opened = learner._open()
@@ -696,24 +687,30 @@ def predict_ensemble(
     return mean, np.sqrt(np.average((predictions - mean) ** 2, axis=0, weights=shares))
 
 
-def _read(tensors: dict[str, np.ndarray], about: dict[str, Any]) -> tuple[ridge.RidgeModel, list, dict, list[float]]:
-    """Model, examples, parameters and the alphas searched of a file; any error where they are not what was saved."""
-    examples = [_checked(RankingExample(*row)) for row in json.loads(tensors.pop("examples").tobytes())]
-    n = len(tensors["loo_errors_"])  # files of version 1 know of no groups
-    single = {"n_groups_": n, "loo_levels_": np.arange(1, n + 1) / (n + 1)}
-    model = ridge.RidgeModel.restored(single | about["learned"] | tensors)
-    parameters = {name: about["parameters"][name] for name in _SAVED}
-    instruction, dim, alpha, ends = parameters.values()
-    sound = (instruction is None or isinstance(instruction, str)) and (dim is None or type(dim) is int)
-    if ends is not None:
-        low, high = map(float, ends)
+def _read(path: Path) -> tuple[ridge.RidgeModel, list[RankingExample], dict[str, Any], list[float], str, str]:
+    """Model, examples, parameters, the alphas searched, name and fingerprint of the encoder: all checked before use."""
+    tensors, about = read_tensors(path)
+    version = about.get("version")
+    if about.get("format") != _FORMAT or not isinstance(version, int) or version > _VERSION:
+        reason = "not a saved value learner, or one of a newer version of the course. Update the course."
+        raise TensorFileError(f"{path.name!r} is {reason}")
+    try:
+        examples = [_checked(RankingExample(*row)) for row in json.loads(tensors.pop("examples").tobytes())]
+        n = len(tensors["loo_errors_"])  # files of version 1 know of no groups
+        single = {"n_groups_": n, "loo_levels_": np.arange(1, n + 1) / (n + 1)}
+        model = ridge.RidgeModel.restored(single | about["learned"] | tensors)
+        parameters = {name: about["parameters"][name] for name in _SAVED}
+        instruction, dim, alpha, ends = parameters.values()
+        sound = isinstance(instruction, str | None) and (dim is None or type(dim) is int)
+        low, high = (0, 1) if ends is None else map(float, ends)
         _ends((low, high))
-    searched = [ridge.checked_alpha(each, "searched") for each in about.get("searched") or ()]
-    if alpha is not None:
-        ridge.checked_alpha(alpha, "ridge_alpha")
-    if not sound or model.n_samples_ > len(examples):
-        raise ValueError("The parts of the file do not go together.")
-    return model, examples, parameters, searched
+        searched = [ridge.checked_alpha(each, "searched") for each in about.get("searched") or ()]
+        ridge.checked_alpha(1 if alpha is None else alpha, "ridge_alpha")
+        if not sound or model.n_samples_ > len(examples):
+            raise ValueError("The parts of the file do not go together.")
+        return model, examples, parameters, searched, str(about["embedder"]), str(about["fingerprint"])
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
+        raise TensorFileError(f"{path.name!r} is not a model that this course wrote, or not all of it.") from error
 
 
 def _ends(score_range: tuple[float, float] | None) -> tuple[float, float]:
