@@ -28,7 +28,23 @@ def cache_dir() -> Path:
     True
     """
     override = os.environ.get("COURSE_CACHE_DIR")
-    return Path(override) if override else Path(platformdirs.user_cache_path("text-embeddings-course"))
+    return Path(override) if override else own_cache_dir()
+
+
+def own_cache_dir() -> Path:
+    """The user's own cache folder, also where ``COURSE_CACHE_DIR`` names one that several people share.
+
+    Returns
+    -------
+    Path
+        The platform's user cache folder.
+
+    Examples
+    --------
+    >>> own_cache_dir().is_absolute()
+    True
+    """
+    return Path(platformdirs.user_cache_path("text-embeddings-course"))
 
 
 def shown(name: str | Path) -> str:

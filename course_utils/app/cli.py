@@ -168,7 +168,7 @@ def serve(
     host: Annotated[str, typer.Option(help="0.0.0.0 opens it to the network; it has no passwords.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535)] = 8000,
 ) -> None:
-    """Serve a value learner: POST /predict and /rank, /health, and /docs to try them."""
+    """Serve a value learner: POST /predict and /rank, /health, and /docs that says how."""
     if not all(map(find_spec, ("fastapi", "uvicorn"))):
         raise ValueError('The service needs more packages: python -m pip install -c constraints.txt -e ".[serve]"')
     from course_utils.app.serve import serve as serve_learner

@@ -2,7 +2,8 @@
 
 Requests that arrive together are scored together. Answers to bad requests name the field, and no answer ever tells
 where files lie or what went wrong inside: that goes to the server's own log. It has no passwords, so it belongs on this
-machine or behind something that has.
+machine or behind something that has; there it answers only who calls it by a name of this machine, which the page of
+a stranger that a browser shows does not.
 """
 
 import asyncio
@@ -14,15 +15,19 @@ import numpy as np
 from fastapi import FastAPI, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import HTMLResponse, JSONResponse
 from pydantic import BaseModel, Field, StringConstraints
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from course_utils.learning import EmbeddingValueLearner
 
+LOOPBACK = ("localhost", "127.0.0.1", "::1", "[::1]")
 MAX_CHARACTERS = 20_000  # a text; the models read some thousand characters at most
 MAX_TEXTS = 1_000  # a request to rank
 MAX_BYTES = 5_000_000  # a request; above what anyone sends by hand, below what fills the memory
+MAX_HELD = 10 * MAX_BYTES  # of all requests together
+SECONDS = 30.0  # that a request may take to arrive
 BATCH = 256  # single texts scored in one call
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=MAX_CHARACTERS, strip_whitespace=True)]
@@ -108,7 +113,9 @@ class Batcher:
 
 
 class SizeLimit:
-    """Refuse a request as soon as more than ``MAX_BYTES`` of it have arrived, whatever it says of its size.
+    """Refuse a request as soon as too much of it has arrived, whatever it says of its size, or after ``SECONDS``.
+
+    Too much is more than ``MAX_BYTES`` of one, or ``MAX_HELD`` of all that are under way.
 
     Parameters
     ----------
@@ -122,7 +129,7 @@ class SizeLimit:
     """
 
     def __init__(self, app: ASGIApp):
-        self.app = app
+        self.app, self.held = app, 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on once all of it has come.
@@ -134,33 +141,52 @@ class SizeLimit:
         """
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
-        chunks, size = [], 0
-        while True:
-            message = await receive()
-            if message["type"] != "http.request":  # the client has gone
-                return None
-            chunks.append(message.get("body", b""))
-            size += len(chunks[-1])
-            if size > MAX_BYTES:
-                refusal = JSONResponse({"detail": f"The request has more than {MAX_BYTES:,} bytes."}, status_code=413)
-                return await refusal(scope, receive, send)
-            if not message.get("more_body", False):
-                break
-        whole = [{"type": "http.request", "body": b"".join(chunks), "more_body": False}]
+        chunks: list[bytes] = []
+        try:
+            refusal = await self._read(receive, chunks)
+            if refusal is not None:
+                status, detail = refusal
+                return await JSONResponse({"detail": detail}, status)(scope, receive, send)
+            whole = [{"type": "http.request", "body": b"".join(chunks), "more_body": False}]
 
-        async def replay() -> Message:
-            return whole.pop() if whole else await receive()
+            async def replay() -> Message:
+                return whole.pop() if whole else await receive()
 
-        return await self.app(scope, replay, send)
+            return await self.app(scope, replay, send)
+        finally:
+            self.held -= sum(map(len, chunks))
+
+    async def _read(self, receive: Receive, chunks: list[bytes]) -> tuple[int, str] | None:
+        """Read all of a request, or say with which status and words it is refused."""
+        size = 0
+        try:
+            async with asyncio.timeout(SECONDS):
+                while True:
+                    message = await receive()
+                    if message["type"] != "http.request":
+                        return 400, "The request broke off."  # nobody is there to read it
+                    chunks.append(message.get("body", b""))
+                    size += len(chunks[-1])
+                    self.held += len(chunks[-1])
+                    if size > MAX_BYTES:
+                        return 413, f"The request has more than {MAX_BYTES:,} bytes."
+                    if self.held > MAX_HELD:
+                        return 503, "Too many large requests are under way. Try again later."
+                    if not message.get("more_body", False):
+                        return None
+        except TimeoutError:
+            return 408, f"The request did not arrive within {SECONDS:g} seconds."
 
 
-def create_app(learner: EmbeddingValueLearner) -> FastAPI:
-    """Make the service around a trained learner; ``/docs`` describes it, for people and as OpenAPI.
+def create_app(learner: EmbeddingValueLearner, hosts: Sequence[str] = ("*",)) -> FastAPI:
+    """Make the service around a trained learner; ``/docs`` describes it to people, ``/openapi.json`` to programs.
 
     Parameters
     ----------
     learner : EmbeddingValueLearner
         What answers.
+    hosts : sequence of str
+        The names by which it may be called, such as those of :data:`LOOPBACK`. Default: any.
 
     Returns
     -------
@@ -183,8 +209,15 @@ def create_app(learner: EmbeddingValueLearner) -> FastAPI:
         yield
         worker.cancel()
 
-    app = FastAPI(title="Value learner", description="Scores texts as it learned from examples.", lifespan=lifespan)
+    # FastAPI's own pages would load their scripts from the network
+    about = {"title": "Value learner", "description": "Scores texts as it learned from examples."}
+    app = FastAPI(**about, lifespan=lifespan, docs_url=None, redoc_url=None)
     app.add_middleware(SizeLimit)
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False)  # asked before the other
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> HTMLResponse:
+        return HTMLResponse(_page(app))
 
     @app.get("/health")
     async def health() -> dict:
@@ -215,6 +248,19 @@ def create_app(learner: EmbeddingValueLearner) -> FastAPI:
     return app
 
 
+def _page(app: FastAPI) -> str:
+    """What the service can do, in HTML that needs nothing else."""
+    calls = [(method, path, about) for path, of in app.openapi()["paths"].items() for method, about in of.items()]
+    lines = [
+        f"<dt><code>{method.upper()} {path}</code></dt><dd>{about['description']}</dd>" for method, path, about in calls
+    ]
+    return f"""<!doctype html><html lang="en"><meta charset="utf-8"><title>{app.title}</title>
+<h1>{app.title}</h1><p>{app.description}</p><dl>{"".join(lines)}</dl>
+<pre>curl -s localhost:8000/predict -H 'Content-Type: application/json' -d '{{"text": "A walk in the woods"}}'
+curl -s localhost:8000/rank -H 'Content-Type: application/json' -d '{{"texts": ["A walk", "A queue"]}}'</pre>
+<p>Every field, for programs: <a href="openapi.json">openapi.json</a></p></html>"""
+
+
 def serve(learner: EmbeddingValueLearner, host: str, port: int) -> None:
     """Run the service until Ctrl-C.
 
@@ -223,7 +269,7 @@ def serve(learner: EmbeddingValueLearner, host: str, port: int) -> None:
     learner : EmbeddingValueLearner
         What answers.
     host : str
-        The address to listen on; 127.0.0.1 is this machine only.
+        The address to listen on; 127.0.0.1 is this machine only. With any other the service answers to any name.
     port : int
         The port.
 
@@ -233,4 +279,5 @@ def serve(learner: EmbeddingValueLearner, host: str, port: int) -> None:
     """
     import uvicorn
 
-    uvicorn.run(create_app(learner), host=host, port=port, log_level="info")
+    here = host in LOOPBACK or host.startswith("127.")
+    uvicorn.run(create_app(learner, (*LOOPBACK, host) if here else ("*",)), host=host, port=port, log_level="info")

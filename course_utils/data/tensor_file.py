@@ -106,10 +106,10 @@ def read_tensors(path: Path) -> tuple[dict[str, np.ndarray], dict]:
         with safe_open(path, framework="numpy") as file:
             about = json.loads((file.metadata() or {})["about"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        written = about.pop("sha256")
-    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
+        whole = about.pop("sha256") == _checksum(about, tensors)
+    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise TensorFileError(f"{path.name!r} is not a file that this course wrote, or not the whole of it.") from error
-    if written != _checksum(about, tensors):
+    if not whole:
         raise TensorFileError(f"{path.name!r} has changed since it was written. Copy it again.")
     return tensors, about
 

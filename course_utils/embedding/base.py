@@ -209,6 +209,7 @@ class Embedder(ABC):
         """
         options = options or EmbeddingOptions()
         prompt = self.card.prompt_for(options.instruction or "") if options.prompt is None else options.prompt
+        _check_encodable(options.instruction or prompt, "instruction" if options.instruction else "prompt")
         max_length = options.max_length or self.max_length
         texts = list(sentences)
         self._receipts.add(hash((prompt, max_length, *texts)))
@@ -259,6 +260,7 @@ class Embedder(ABC):
                     "with it.",
                     self.card.name,
                 )
+        _check_encodable(options.instruction or prompt, "instruction" if options.instruction else "prompt")
         max_length = self._checked_length(options.max_length)
         dim = self._checked_range("truncate_dim", options.truncate_dim, 1, self.embedding_dim)
         if dim < self.embedding_dim and not self.card.matryoshka_dims:
@@ -331,11 +333,15 @@ def _checked_texts(sentences: Sequence[str]) -> list[str]:
                 f"sentences[{position}] is {value}a {type(text).__name__} and not a string. Drop such rows, for "
                 "example with df.dropna(subset=['text']), or turn them into strings yourself."
             )
-        try:
-            text.encode()
-        except UnicodeEncodeError as error:
-            raise ValueError(
-                f"sentences[{position}] holds half a character at position {error.start} (a lone surrogate). Read "
-                "the file with encoding='utf-8', errors='replace'."
-            ) from None
+        _check_encodable(text, f"sentences[{position}]")
     return texts
+
+
+def _check_encodable(text: str, name: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(
+            f"{name} holds half a character at position {error.start} (a lone surrogate). Read the file with "
+            "encoding='utf-8', errors='replace'."
+        ) from None

@@ -1,22 +1,24 @@
 """Vectors on disk, so that a text is embedded once and every notebook that asks again gets the answer at once.
 
-One SQLite file is shared by all kernels of one user. The cache never stops a lesson: where the disk cannot be used it
-warns once and remembers in memory only. It stores vectors as the model gave them; cutting and normalising is the
-embedder's business.
+One SQLite file is shared by all kernels of one user. One that may only be read, as a class shares it, is read, and new
+vectors go to the user's own. The cache never stops a lesson: where the disk cannot be used it warns once and remembers
+in memory only. It stores vectors as the model gave them; cutting and normalising is the embedder's business.
 """
 
 import logging
+import os
 import sqlite3
 import threading
 import zlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 import psutil
 
-from course_utils.paths import cache_dir, reason
+from course_utils.paths import cache_dir, own_cache_dir, reason
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +29,7 @@ CREATE TABLE IF NOT EXISTS vectors (
     id INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, checksum INTEGER NOT NULL, vector BLOB NOT NULL
 )
 """
+_COLUMNS = ["id", "key", "checksum", "vector"]
 _KEYS_PER_QUERY = 500  # below SQLite's oldest limit on the number of ? in one statement
 # WAL keeps an index in shared memory, which network and some shared-folder file systems do not offer.
 _REMOTE_FILE_SYSTEMS = ("nfs", "cifs", "smb", "9p", "fuse", "vboxsf", "drvfs", "virtiofs", "afs", "ceph", "lustre")
@@ -58,6 +61,7 @@ class EmbeddingCache:
 
     Notes
     -----
+    What is stored in a file that can no longer be written (it is read-only, or its disk is full) is still read.
     A row whose checksum does not fit is logged, deleted and reported as missing, so that the caller computes it again.
     When two processes add the same key, the first one wins and both read the same bytes back.
 
@@ -71,12 +75,19 @@ class EmbeddingCache:
     """
 
     def __init__(self, path: str | Path | None = None):
-        self.path = Path(path) if path is not None else cache_dir() / "vectors.sqlite"
+        self.path = self._file = Path(path) if path is not None else cache_dir() / "vectors.sqlite"
         self._lock = threading.Lock()
         self._connection = sqlite3.connect(":memory:")  # until the file is open
+        self._only_read: list[sqlite3.Connection] = []
+        self._connect_file()
+
+    def __reduce__(self) -> tuple:
+        return type(self), (self.path,)  # an open file cannot be copied, nor sent to another process
+
+    def _connect_file(self) -> None:
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._connect(str(self.path))
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            self._connect(str(self._file))
         except (OSError, sqlite3.Error) as error:
             self._connect_elsewhere(error)
 
@@ -85,64 +96,68 @@ class EmbeddingCache:
         # 60 s: another kernel that is writing holds the lock for milliseconds, but laptops go to sleep.
         self._connection = sqlite3.connect(database, timeout=60, isolation_level=None, check_same_thread=False)
         self._connection.execute("PRAGMA page_size = 16384")
-        mode = "WAL" if wal_is_safe(self.path.parent.resolve()) else "DELETE"
+        mode = "WAL" if wal_is_safe(self._file.parent.resolve()) else "DELETE"
         with suppress(sqlite3.OperationalError):  # locked at once, where another kernel is making the same switch
             self._connection.execute(f"PRAGMA journal_mode = {mode}")
         self._connection.execute("PRAGMA synchronous = NORMAL")
         self._connection.execute(_SCHEMA)
+        # A column more, and rows would be ignored without a word.
+        if [row[1] for row in self._connection.execute("PRAGMA table_info(vectors)")] != _COLUMNS:
+            raise sqlite3.OperationalError("another version of the course made it")
         # There is no text in a sound file, and a damaged one need not be UTF-8.
         self._connection.text_factory = bytes
         # A read-only file opens without complaint, and would fail only after the first texts were embedded.
-        self._connection.execute("BEGIN IMMEDIATE")
-        self._connection.execute("COMMIT")
+        with self._connection:
+            self._connection.execute("BEGIN IMMEDIATE")
 
     def _connect_elsewhere(self, error: Exception) -> None:
-        """Set a damaged file aside and begin a new one; where the disk cannot be used, go on in memory."""
+        """Set a damaged file aside and begin a new one; one that cannot be written is read, and another one written."""
         self._connection.close()
         # These very classes say that the content is damaged. The others say that the file cannot be used right now
         # (a full disk, no permission, a lock): it may be sound.
         if type(error) in (sqlite3.DatabaseError, sqlite3.IntegrityError):
-            damaged = f"{self.path.name}.damaged"
+            damaged = f"{self._file.name}.damaged"
             words = "The vector cache %s is damaged (%s). It is kept as %s beside it and a new one begins."
-            logger.warning(words, self.path.name, reason(error), damaged)
+            logger.warning(words, self._file.name, reason(error), damaged)
             try:
-                self.path.replace(self.path.with_name(damaged))
+                self._file.replace(self._file.with_name(damaged))
                 for suffix in ("-wal", "-shm"):
-                    self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
-                return self._connect(str(self.path))
+                    self._file.with_name(self._file.name + suffix).unlink(missing_ok=True)
+                return self._connect(str(self._file))
             except (OSError, sqlite3.Error) as second_error:
                 error = second_error
+        stored, own = _open_to_read(self._file), own_cache_dir() / "vectors.sqlite"
+        self._only_read += [stored] if stored else []
+        # What is full or damaged is a fault, and the user hears of it; to share a file that may only be read is none.
+        may_not = getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
+        if stored and may_not and self._file != own:
+            logger.info("The cache %s can only be read; new vectors go to your own.", self._file.name)
+            self._file = own
+            return self._connect_file()
         logger.warning(
             "Vectors cannot be kept in %s on disk (%s). They are kept in memory until this kernel stops. To keep them, "
             "free some space in the folder that `course doctor` names, or set COURSE_CACHE_DIR to another.",
-            self.path.name,
+            self._file.name,
             reason(error),
         )
         self._connect(":memory:")
 
     def get_many(self, keys: Sequence[bytes]) -> dict[bytes, np.ndarray]:
         """Look up ``keys``; the result holds only those found, each a float32 array of shape (dim,)."""
-        found: dict[bytes, np.ndarray] = {}
-        broken = []
         wanted = list(dict.fromkeys(keys))
+        found: dict[bytes, np.ndarray] = {}
         with self._lock:
             try:
-                for start in range(0, len(wanted), _KEYS_PER_QUERY):
-                    part = wanted[start : start + _KEYS_PER_QUERY]
-                    marks = ",".join("?" * len(part))
-                    query = f"SELECT id, key, checksum, vector FROM vectors WHERE key IN ({marks})"
-                    for row, key, checksum, blob in self._connection.execute(query, part):
-                        # a flipped bit may also turn a blob into a number
-                        if isinstance(blob, bytes) and checksum == _checksum(key, blob):
-                            found[key] = np.frombuffer(blob, dtype="<f4")
-                        else:
-                            broken.append((row,))
+                found, broken = _find(self._connection, wanted)
                 if broken:
-                    logger.warning("%d damaged vectors in %s will be computed again.", len(broken), self.path.name)
+                    logger.warning("%d damaged vectors in %s will be computed again.", len(broken), self._file.name)
                     self._connection.execute("REINDEX vectors")  # where the key is damaged, the index knows another
                     self._connection.executemany("DELETE FROM vectors WHERE id = ?", broken)
             except sqlite3.Error as error:
                 self._connect_elsewhere(error)
+            for stored in self._only_read:
+                with suppress(sqlite3.Error):  # what cannot be read is computed
+                    found |= _find(stored, [key for key in wanted if key not in found])[0]
         return found
 
     def put_many(self, vectors: Mapping[bytes, np.ndarray]) -> None:
@@ -163,10 +178,41 @@ class EmbeddingCache:
     def __len__(self) -> int:
         """Count the stored vectors."""
         with self._lock:
-            return self._connection.execute("SELECT count(*) FROM vectors").fetchone()[0]
+            connections = [self._connection, *self._only_read]
+            return sum(each.execute("SELECT count(*) FROM vectors").fetchone()[0] for each in connections)
 
     def clear(self) -> None:
-        """Forget every vector, of all models, and give the disk space back."""
+        """Forget every vector, of all models, and give the disk space back; what can only be read stays."""
         with self._lock:
             self._connection.execute("DELETE FROM vectors")
             self._connection.execute("VACUUM")
+
+
+def _open_to_read(path: Path) -> sqlite3.Connection | None:
+    """Open a cache that cannot be written; None where it cannot be read either."""
+    name = os.fsencode(path.absolute().as_posix())
+    for option in ("mode=ro", "immutable=1"):  # the second where the log's index, too, would have to be written
+        with suppress(sqlite3.Error):
+            address = f"file://{'' if name.startswith(b'/') else '/'}{quote(name)}?{option}"
+            stored = sqlite3.connect(address, timeout=5, isolation_level=None, check_same_thread=False, uri=True)
+            stored.text_factory = bytes
+            _find(stored, [b"any"])
+            return stored
+    return None
+
+
+def _find(connection: sqlite3.Connection, keys: list[bytes]) -> tuple[dict[bytes, np.ndarray], list[tuple[int]]]:
+    """The sound vectors of those keys that are there, and the numbers of the damaged rows."""
+    found: dict[bytes, np.ndarray] = {}
+    broken = []
+    for start in range(0, len(keys), _KEYS_PER_QUERY):
+        part = keys[start : start + _KEYS_PER_QUERY]
+        marks = ",".join("?" * len(part))
+        query = f"SELECT id, key, checksum, vector FROM vectors WHERE key IN ({marks})"
+        for row, key, checksum, blob in connection.execute(query, part):
+            # a flipped bit may also turn a blob into a number
+            if isinstance(blob, bytes) and checksum == _checksum(key, blob):
+                found[key] = np.frombuffer(blob, dtype="<f4")
+            else:
+                broken.append((row,))
+    return found, broken

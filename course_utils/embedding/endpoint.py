@@ -143,6 +143,12 @@ class RemoteEmbedder(Embedder):
         dim = dimensions or described.embed_dim  # 0: not known yet
         super().__init__(described, decides, described.max_tokens, dim, cache)
 
+    def __getstate__(self) -> dict[str, Any]:
+        raise TypeError(
+            f"{self!r} is not copied, nor sent to another process, because it may hold a key. Pass its name on "
+            f"(as 'openai:text-embedding-3-small'), and the key in the variable {self.endpoint.key_variable}."
+        )
+
     def __repr__(self) -> str:
         return f"RemoteEmbedder({self.served_model!r} at {self.endpoint.base_url}, {self._dim or '?'} dimensions)"
 

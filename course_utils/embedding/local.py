@@ -39,6 +39,12 @@ class LocalEmbedder(Embedder):
         self.model, self.precision = model, str(model.dtype)
         self._lock = threading.Lock()  # max_seq_length is set on the model while it runs
 
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) | {"_lock": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _lock=threading.Lock())
+
     def __repr__(self) -> str:
         return f"Embedder({self.card.name!r}, {self.embedding_dim} dimensions, {self.max_length} tokens)"
 

@@ -114,9 +114,16 @@ class ProjectionHead:
                 f"{error} A checkpoint is a .safetensors file, or a folder that `course train` wrote; one of an "
                 "earlier version, with a .json beside it, cannot be read: train it again, into another folder."
             ) from error
+        head = cls(weights, about)
+        try:
+            fits = head.transform(np.zeros((1, head.dim_in))).ndim == 2
+        except (LookupError, TypeError, ValueError):
+            fits = False
+        if not fits:
+            raise CheckpointError(f"{path.name!r} holds other weights than those of a projection head.")
         if not all(np.isfinite(array).all() for array in weights.values()):
             raise CheckpointError(f"{path.name} holds weights that are not finite: its training went wrong.")
-        return cls(weights, about)
+        return head
 
 
 class HeadSettings(NamedTuple):

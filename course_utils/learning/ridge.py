@@ -11,6 +11,7 @@ import math
 import warnings
 from collections.abc import Sequence
 from numbers import Real
+from typing import Any
 
 import numpy as np
 from scipy.stats import spearmanr
@@ -279,6 +280,41 @@ class RidgeModel:
         errors = np.abs(path.errors_of_choosing(y, alphas, alpha))
         order, model.n_groups_ = np.argsort(errors), n_groups
         model.loo_errors_, model.loo_levels_ = errors[order], np.cumsum(path.shares[order]) * n_groups / (n_groups + 1)
+        return model
+
+    @classmethod
+    def restored(cls, learned: dict[str, Any]) -> "RidgeModel":
+        """Make a model again from its attributes, which may have come from anywhere.
+
+        Parameters
+        ----------
+        learned : dict
+            All that ``vars`` gave of a model.
+
+        Returns
+        -------
+        RidgeModel
+            The same model.
+
+        Raises
+        ------
+        ValueError
+            If these are not the attributes of a model, all of them, and such as go together.
+        """
+        model, n = cls(1, 1.0), len(learned["coef_"])
+        shapes = dict.fromkeys(("_mean", "_moment", "coef_"), (n,)) | {"_inverse": (n, n)}
+        for name, like in vars(model).items():
+            value = learned[name]
+            fits = np.shape(value) == shapes.get(name, np.shape(learned["loo_levels_"]))
+            is_array = isinstance(like, np.ndarray) and fits and value.dtype == like.dtype and value.ndim == like.ndim
+            if not (is_array or type(value) is type(like) is not np.ndarray) or not np.isfinite(value).all():
+                raise ValueError(f"{name} is not what a model has there.")
+        n_groups, levels = learned["n_groups_"], learned["loo_levels_"]
+        sound = learned["alpha_"] > 0 and learned["n_samples_"] >= 0 and 0 <= n_groups <= len(levels)
+        reached = (levels[-1:] >= n_groups / (n_groups + 1) - 1e-9).all()  # else a width would be looked for beyond
+        if learned.keys() != vars(model).keys() or not sound or not reached:
+            raise ValueError("These are not the attributes of a model.")
+        vars(model).update(learned)
         return model
 
     def update(self, row: np.ndarray, score: float) -> None:

@@ -4,11 +4,13 @@
 first use and shares an open one with its clones.
 """
 
+import copy
 import logging
+import threading
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
@@ -36,7 +38,7 @@ class TextEmbedder(TransformerMixin, BaseEstimator):
         Folder for the vectors, with a name only. Default: the course's own.
     api_key : str, optional
         Key of an endpoint, with a name such as ``"openai:text-embedding-3-small"`` only. Default: the endpoint's
-        environment variable, a safer place than a notebook. The key is never saved or shown.
+        environment variable, a safer place than a notebook. The key is never saved, shown or pickled.
 
     Examples
     --------
@@ -53,6 +55,8 @@ class TextEmbedder(TransformerMixin, BaseEstimator):
     api_key: str | None = None
     # the parameters that were used, and the embedder they gave
     _opened: tuple | None = field(default=None, init=False)
+    # held while anything changes
+    _lock: Any = field(default_factory=threading.RLock, init=False)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Give the parameters by name, None for the API key: whatever prints an estimator prints these.
@@ -72,6 +76,22 @@ class TextEmbedder(TransformerMixin, BaseEstimator):
     def __sklearn_clone__(self) -> "TextEmbedder":
         # a model of many megabytes is shared, never copied
         return type(self)(**(self.get_params(deep=False) | {"api_key": self.api_key}))
+
+    def __copy__(self) -> Self:
+        return copy.deepcopy(self)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        memo |= {id(shared): shared for shared in (self.embedder, self._opened, self._lock)}
+        other = type(self).__new__(type(self))
+        other.__setstate__(copy.deepcopy(self.__dict__, memo))
+        return other
+
+    def __getstate__(self) -> dict[str, Any]:
+        # what goes to another process or into a file opens its model there, and finds the key in the environment
+        return vars(self) | {"_opened": None, "_lock": None, "api_key": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _lock=threading.RLock())
 
     def fit(self, X: Any = None, y: Any = None) -> "TextEmbedder":
         """Load the model; there is nothing to learn.
@@ -112,16 +132,23 @@ class TextEmbedder(TransformerMixin, BaseEstimator):
 
     def _open(self) -> Embedder:
         parameters = (self.embedder, self.embedding_dim, self.cache_dir, self.api_key)
-        if self._opened is None or self._opened[0] != parameters:
-            embedder = self._load()
-            dim, card = self.embedding_dim, embedder.card
-            # how many there are is not asked needlessly: an endpoint would have to answer
-            if dim is not None and dim < embedder.embedding_dim and not card.matryoshka_dims:
-                logger.warning("%s was not trained for fewer dimensions; its first %d are used.", card.name, dim)
-            self._opened = (parameters, embedder)
-        return self._opened[1]
+        opened = self._opened
+        if opened is None or opened[0] != parameters:
+            with self._lock:  # of several threads one loads the model
+                opened = self._opened
+                if opened is None or opened[0] != parameters:
+                    opened = self._opened = (parameters, self._load())
+        return opened[1]
 
     def _load(self) -> Embedder:
+        embedder = self._find()
+        dim, card = self.embedding_dim, embedder.card
+        # how many there are is not asked needlessly: an endpoint would have to answer
+        if dim is not None and dim < embedder.embedding_dim and not card.matryoshka_dims:
+            logger.warning("%s was not trained for fewer dimensions; its first %d are used.", card.name, dim)
+        return embedder
+
+    def _find(self) -> Embedder:
         if isinstance(self.embedder, Embedder):
             if self.cache_dir is not None or self.api_key is not None:
                 raise ValueError("cache_dir and api_key go with the name of a model; an Embedder has its own.")

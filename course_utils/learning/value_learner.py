@@ -5,16 +5,18 @@ example by example, and can be saved. It assumes that the score is a linear func
 puts to the test against simpler guesses and against people.
 """
 
+import copy
 import json
 import logging
 import math
 import string
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import wraps
 from numbers import Real
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, TypeVar, cast
 
 import numpy as np
 import pandas as pd
@@ -33,8 +35,21 @@ logger = logging.getLogger(__name__)
 _FORMAT, _VERSION = "text-embeddings-course value learner", 2
 _SAVED = ("instruction", "embedding_dim", "ridge_alpha", "score_range")
 _MARKS = string.punctuation + " ”’»。、؟।"
+_LARGEST = 1e100  # a score; the squares of larger ones are beyond float64
+_Method = TypeVar("_Method", bound=Callable)
 # attributes of the model that are the learner's as well
 _LEARNED = ("alpha_", "coef_", "intercept_", "loo_errors_", "n_samples_", "n_groups_", "intervals_stale_")
+
+
+def _alone(method: _Method) -> _Method:
+    """A method that changes the learner, or reads several parts of it: of several threads one has its turn."""
+
+    @wraps(method)
+    def locked(self: Any, *args: Any, **options: Any) -> Any:
+        with self._lock:
+            return method(self, *args, **options)
+
+    return cast(_Method, locked)
 
 
 class RankingExample(NamedTuple):
@@ -179,6 +194,7 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
         """The vectors on disk, which all notebooks share unless ``cache_dir`` was given; ``.clear()`` empties it."""
         return self._open().cache
 
+    @_alone
     def add_training_example(self, text: str, score: float, metadata: dict | None = None, group: Any = None) -> None:
         """Add one example; the model learns it at the next training.
 
@@ -198,8 +214,9 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
         TypeError, ValueError
             If the text or the score is not usable.
         """
-        self.training_examples.append(_checked(RankingExample(text, score, metadata, group)))
+        self.training_examples += [_checked(RankingExample(text, score, metadata, group))]
 
+    @_alone
     def add_training_examples(
         self,
         examples: Any,
@@ -244,6 +261,7 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
 
     # --- learning -------------------------------------------------------------------------------------------------
 
+    @_alone
     def train(
         self, validation_split: float = 0.2, cv_folds: int = 5, groups: Sequence | None = None, *, random_state: int = 0
     ) -> dict[str, float]:
@@ -296,6 +314,7 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
         return measured | {"alpha": self.alpha_}
 
     # a transformer does without scores, a regressor cannot
+    @_alone
     def fit(self, X: Iterable[str], y: Iterable[float], groups: Iterable | None = None) -> Self:  # type: ignore[override]
         """Learn these texts and scores in place of all examples so far; as scikit-learn's estimators do it.
 
@@ -323,6 +342,7 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
         self.model_, self.training_examples = ridge.RidgeModel.fit(rows, scores, self._alphas(), numbers), examples
         return self
 
+    @_alone
     def optimize_hyperparameters(
         self, alpha_range: Sequence[float] = (0.01, 0.1, 1, 10, 100), cv_folds: int = 5, groups: Sequence | None = None
     ) -> dict[str, Any]:
@@ -356,6 +376,7 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
         self.model_, self.training_examples = ridge.RidgeModel.fit(X, y, alphas, numbers, best), examples
         return {"best_alpha": best, "best_mse": results[best], "results": results}
 
+    @_alone
     def partial_fit(self, texts: str | Sequence[str], scores: float | Sequence[float], groups: Any = None) -> Self:
         """Learn more examples exactly, at the alpha in use: the model is what batch training on all would give.
 
@@ -389,11 +410,11 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
         if not waiting:
             return self
         rows = self._features([example.text for example in waiting], model)
-        model = model or ridge.RidgeModel(rows.shape[1], self._alphas()[0])
+        # a new one takes the place of the old one, from which others may be predicting, or which an interrupt leaves
+        model = copy.deepcopy(model) or ridge.RidgeModel(rows.shape[1], self._alphas()[0])
         for row, example in zip(rows, waiting, strict=True):
             model.update(row, example.score)
-        self.model_ = model
-        self.training_examples += new
+        self.model_, self.training_examples = model, self.training_examples + new
         logger.debug("%d examples learned one by one, %d in all", len(waiting), self.n_samples_)
         return self
 
@@ -457,16 +478,17 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
             With ``score_range`` limits stop at the ends of the scale: intervals there are shorter, and hold as many
             scores as before, since no score lies beyond; infinite limits become the whole scale.
         """
-        free = self._predict_freely([X] if isinstance(X, str) else X)
+        model = self.model_
+        free = self._predict_freely([X] if isinstance(X, str) else X, model)
         scores = np.clip(free, *_ends(self.score_range))
         if not return_interval:
             return float(scores[0]) if isinstance(X, str) else scores
-        width = self.model_.half_width(confidence)
+        width = model.half_width(confidence)
         limits = np.clip(np.column_stack([free - width, free + width]), *_ends(self.score_range))
         return (float(scores[0]), limits[0]) if isinstance(X, str) else (scores, limits)
 
-    def _predict_freely(self, texts: Sequence[str]) -> np.ndarray:
-        return self.model_.predict(self._features(texts, self.model_))
+    def _predict_freely(self, texts: Sequence[str], model: ridge.RidgeModel) -> np.ndarray:
+        return model.predict(self._features(texts, model))
 
     def rank_texts(self, texts: Sequence[str]) -> list[tuple[str, float]]:
         """Sort texts by predicted score, best first.
@@ -484,11 +506,12 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
         """
         texts = list(texts)
         distinct = list(dict.fromkeys(texts))
-        free = self._predict_freely(distinct) if texts else np.empty(0)
+        free = self._predict_freely(distinct, self.model_) if texts else np.empty(0)
         on_scale = np.clip(free, *_ends(self.score_range))
         values = dict(zip(distinct, np.column_stack([free, on_scale]).tolist(), strict=True))
         return [(text, values[text][1]) for text in sorted(texts, key=lambda text: -values[text][0])]
 
+    @_alone
     def explain(self, text: str, k: int = 5) -> Explanation:
         """Name the training examples and the words of the text that move its score most.
 
@@ -507,13 +530,13 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
         Explanation
             The score and two tables.
         """
-        (score,) = self._predict_freely([text]).tolist()
+        (score,) = self._predict_freely([text], self.model_).tolist()
         table = pd.DataFrame(self.training_examples[: self.n_samples_])[["text", "score"]]
         rows, row = self._features(table["text"].tolist()), self._features([text])[0]
         table["effect"] = self.model_.effects(rows, table["score"].to_numpy(), row)
         words = text.split()
         shorter = [" ".join(words[:i] + words[i + 1 :]) for i in range(len(words))] if len(words) > 1 else []
-        effects = score - self._predict_freely(shorter) if shorter else np.empty(0)
+        effects = score - self._predict_freely(shorter, self.model_) if shorter else np.empty(0)
         by_word = pd.DataFrame({"word": words[: len(shorter)], "position": range(len(shorter)), "effect": effects})
         return Explanation(score, _strongest(table, "effect", k), _strongest(by_word, "effect", k))
 
@@ -538,6 +561,7 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
 
     # --- keeping --------------------------------------------------------------------------------------------------
 
+    @_alone
     def save_model(self, path: str | Path) -> Path:
         """Write all that was learned, with the examples, to one ``….safetensors`` file, in one step.
 
@@ -605,29 +629,22 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
             is another one than the model was trained with.
         """
         path = Path(path).expanduser()
-        tensors, about = read_tensors(path)
-        if about.get("format") != _FORMAT or about["version"] > _VERSION:
-            reason = "not a saved value learner, or one of a newer version of the course. Update the course."
-            raise TensorFileError(f"{path.name!r} is {reason}")
-        learner = cls(embedder or about["embedder"], cache_dir=cache_dir, api_key=api_key, **about["parameters"])
+        model, examples, parameters, searched, name, fingerprint = _read(path)
+        learner = cls(embedder or name, cache_dir=cache_dir, api_key=api_key, **parameters)
         try:
             opened = learner._open()
         except (UnknownModelError, ModelUnavailableError) as error:
             raise TensorFileError(
-                f"{path.name!r} was trained with the encoder {about['embedder']!r}, which does not load here. Give "
+                f"{path.name!r} was trained with the encoder {name!r}, which does not load here. Give "
                 f"embedder=, for example the path of its folder. ({error})"
             ) from error
-        if opened.fingerprint != about["fingerprint"]:
+        if opened.fingerprint != fingerprint:
             raise TensorFileError(
-                f"{path.name!r} was trained with another encoder ({about['embedder']}) than {opened.card.name} as it "
+                f"{path.name!r} was trained with another encoder ({name}) than {opened.card.name} as it "
                 "is here: the same name can stand for other weights. Give the right one as embedder=, or train again."
             )
-        learner.training_examples = [RankingExample(*row) for row in json.loads(tensors.pop("examples").tobytes())]
-        learner.model_ = ridge.RidgeModel(len(tensors["coef_"]), about["learned"]["alpha_"])
-        n = len(tensors["loo_errors_"])  # files of version 1 know of no groups
-        single = {"n_groups_": n, "loo_levels_": np.arange(1, n + 1) / (n + 1)}
-        vars(learner.model_).update(single | about["learned"] | tensors)
-        learner._searched = {learner.ridge_alpha: about.get("searched") or learner._alphas()}
+        learner.training_examples, learner.model_ = examples, model
+        learner._searched = {learner.ridge_alpha: searched or learner._alphas()}
         return learner
 
 
@@ -668,6 +685,32 @@ def predict_ensemble(
     predictions = np.array([learner.predict(texts) for learner in learners])
     mean = np.average(predictions, axis=0, weights=shares)
     return mean, np.sqrt(np.average((predictions - mean) ** 2, axis=0, weights=shares))
+
+
+def _read(path: Path) -> tuple[ridge.RidgeModel, list[RankingExample], dict[str, Any], list[float], str, str]:
+    """Model, examples, parameters, the alphas searched, name and fingerprint of the encoder: all checked before use."""
+    tensors, about = read_tensors(path)
+    version = about.get("version")
+    if about.get("format") != _FORMAT or not isinstance(version, int) or version > _VERSION:
+        reason = "not a saved value learner, or one of a newer version of the course. Update the course."
+        raise TensorFileError(f"{path.name!r} is {reason}")
+    try:
+        examples = [_checked(RankingExample(*row)) for row in json.loads(tensors.pop("examples").tobytes())]
+        n = len(tensors["loo_errors_"])  # files of version 1 know of no groups
+        single = {"n_groups_": n, "loo_levels_": np.arange(1, n + 1) / (n + 1)}
+        model = ridge.RidgeModel.restored(single | about["learned"] | tensors)
+        parameters = {name: about["parameters"][name] for name in _SAVED}
+        instruction, dim, alpha, ends = parameters.values()
+        sound = isinstance(instruction, str | None) and (dim is None or type(dim) is int)
+        low, high = (0, 1) if ends is None else map(float, ends)
+        _ends((low, high))
+        searched = [ridge.checked_alpha(each, "searched") for each in about.get("searched") or ()]
+        ridge.checked_alpha(1 if alpha is None else alpha, "ridge_alpha")
+        if not sound or model.n_samples_ > len(examples):
+            raise ValueError("The parts of the file do not go together.")
+        return model, examples, parameters, searched, str(about["embedder"]), str(about["fingerprint"])
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
+        raise TensorFileError(f"{path.name!r} is not a model that this course wrote, or not all of it.") from error
 
 
 def _ends(score_range: tuple[float, float] | None) -> tuple[float, float]:
@@ -715,6 +758,8 @@ def _checked(example: Any, where: str = "") -> RankingExample:
         raise TypeError(f"{where}score is {found} and not a number (for yes and no, give 1 and 0).")
     if not math.isfinite(score):
         raise ValueError(f"{where}score={score!r} is not finite. Leave examples without a score out.")
+    if abs(score) > _LARGEST:
+        raise ValueError(f"{where}score={score!r} is too large to calculate with; divide all scores by a number.")
     return RankingExample(text, float(score), metadata, _label(group))
 
 

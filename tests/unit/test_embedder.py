@@ -314,6 +314,17 @@ def test_an_instruction_and_a_prompt_are_not_taken_together():
             encode("a", instruction="topic", prompt="p")
 
 
+@pytest.mark.parametrize("name", ["instruction", "prompt"])
+@pytest.mark.parametrize(("text", "position"), [("half \ud83d", 5), ("\udce9tude", 0)])
+def test_half_a_character_in_the_words_before_a_text_is_refused(text, position, name):
+    embedder = fake_embedder()
+    for encode in (embedder.encode, embedder.encode_query, embedder.encode_document):
+        with pytest.raises(ValueError, match=f"{name} holds half a character at position {position}"):
+            encode("a", **{name: text})
+    with pytest.raises(ValueError, match=f"{name} holds half a character at position {position}"):
+        embedder.receipt(["a"], EmbeddingOptions(**{name: text}))
+
+
 # --- prompts, byte for byte ---------------------------------------------------------------------------------------
 
 QWEN = "Instruct: Given a web search query, retrieve relevant passages that answer the query\nQuery:"

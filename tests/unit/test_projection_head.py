@@ -245,6 +245,65 @@ def test_a_foreign_or_damaged_checkpoint_is_refused(saved, damage, message, caps
     assert str(saved.parent) not in str(caught.value)
 
 
+W, H, B = np.ones((4, 6), np.float32), np.ones((5, 6), np.float32), np.ones(5, np.float32)
+
+
+@pytest.mark.parametrize(
+    "weights",
+    [
+        {},
+        {"x": W},
+        {"weight": W[0]},
+        {"weight": W[None]},
+        {"hidden.weight": H},
+        {"hidden.weight": H, "weight": np.ones((4, 5), np.float32)},
+        {"hidden.weight": H, "hidden.bias": B[:3], "weight": np.ones((4, 5), np.float32), "bias": np.ones(4)},
+        {"hidden.weight": H, "hidden.bias": B, "weight": W, "bias": np.ones(4)},
+        {"weight": W, "bias": np.ones(3)},
+    ],
+)
+def test_weights_that_do_not_go_together_are_refused_when_they_are_read(weights, tmp_path):
+    ProjectionHead(weights).save(tmp_path / "head.safetensors")
+    with pytest.raises(CheckpointError, match="holds other weights than those of a projection head"):
+        ProjectionHead.load(tmp_path / "head.safetensors")
+
+
+@pytest.mark.parametrize("step", ["before writing", "half written", "written", "replaced"])
+def test_a_kill_while_a_checkpoint_is_written_leaves_the_old_one_or_the_new_one_whole(step, tmp_path):
+    path = tmp_path / "best.safetensors"
+    ProjectionHead({"weight": W}, {"epoch": 1}).save(path)
+    code = """
+import os, sys
+from pathlib import Path
+import numpy as np
+import safetensors.numpy
+from course_utils.learning import ProjectionHead
+step, path = sys.argv[1:]
+save_file, replace = safetensors.numpy.save_file, Path.replace
+def write(tensors, name, **options):
+    if step == "before writing":
+        os._exit(9)
+    save_file(tensors, name, **options)
+    if step == "half written":
+        os.truncate(name, 100)
+    if step != "replaced":
+        os._exit(9)
+def then_kill(self, target):
+    replace(self, target)
+    os._exit(9)
+safetensors.numpy.save_file, Path.replace = write, then_kill
+ProjectionHead({"weight": np.full((4, 6), 2, np.float32)}, {"epoch": 2}).save(path)
+"""
+    process = start_python(code, step, path)
+    process.communicate(timeout=60)
+    assert process.returncode == 9
+    head = ProjectionHead.load(tmp_path)
+    epoch = 2 if step == "replaced" else 1
+    assert head.about["epoch"] == epoch and (head.weights["weight"] == epoch).all()
+    ProjectionHead({"weight": W}, {"epoch": 3}).save(path)
+    assert ProjectionHead.load(tmp_path).about["epoch"] == 3
+
+
 def test_other_kinds_of_files_are_not_run(tmp_path, capsys):
     (tmp_path / "head.pt").write_bytes(pickle.dumps(Evil()))
     with pytest.raises(CheckpointError, match=r"'head.pt' is not a file that this course wrote.* \.safetensors file"):

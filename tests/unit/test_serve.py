@@ -18,8 +18,11 @@ pytest.importorskip("fastapi", reason="needs the extra `serve`")
 import uvicorn  # noqa: E402
 from fastapi.testclient import TestClient  # noqa: E402
 
-from course_utils.app.serve import MAX_BYTES, MAX_CHARACTERS, MAX_TEXTS, create_app  # noqa: E402
+from course_utils.app import serve as service  # noqa: E402
+from course_utils.app.serve import LOOPBACK, MAX_BYTES, MAX_CHARACTERS, MAX_TEXTS, create_app, serve  # noqa: E402
 from course_utils.learning import EmbeddingValueLearner  # noqa: E402
+
+HERE = "http://localhost"
 
 
 def make_learner(**model):
@@ -29,7 +32,7 @@ def make_learner(**model):
 
 @pytest.fixture
 def client():
-    with TestClient(create_app(make_learner()), raise_server_exceptions=False) as opened:
+    with TestClient(create_app(make_learner(), LOOPBACK), HERE, raise_server_exceptions=False) as opened:
         yield opened
 
 
@@ -48,7 +51,10 @@ def test_it_predicts_and_ranks_as_the_learner_does(client):
 
 
 def test_it_describes_itself(client):
-    assert "swagger" in client.get("/docs").text.lower()
+    page = client.get("/docs").text
+    assert "POST /predict" in page and "Sort" not in page and "sort them" in page
+    assert "http" not in page and "src" not in page and "<script" not in page  # nothing comes from elsewhere
+    assert client.get("/redoc").status_code == 404
     paths = client.get("/openapi.json").json()["paths"]
     assert set(paths) == {"/predict", "/rank", "/health"}
 
@@ -98,6 +104,33 @@ def test_an_error_tells_nothing_and_the_service_goes_on(path, body):
         assert answer.json() == {"detail": "The service could not answer. Its log says why."}
         learner.embedder.model.encode = encode
         assert client.post(path, json=body).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "localhost.evil.example", "evil.example:8000", "", "127.0.0.1.evil.example"]
+)
+@pytest.mark.parametrize("path", ["/docs", "/openapi.json", "/health", "/predict"])
+def test_who_calls_it_by_a_foreign_name_gets_no_answer(host, path, client):
+    for answer in (
+        client.get(path, headers={"Host": host}),
+        client.post(path, headers={"Host": host}, json={"text": "a"}),
+    ):
+        assert answer.status_code == 400 and "score" not in answer.text
+
+
+@pytest.mark.parametrize("host", ["localhost:8000", "127.0.0.1", "[::1]:8000", "LOCALHOST"])
+def test_every_name_of_this_machine_is_answered(host, client):
+    assert client.get("/health", headers={"Host": host}).status_code == 200
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "127.0.0.2", "0.0.0.0", "192.168.1.5"])
+def test_opened_to_the_network_it_answers_to_any_name(host, monkeypatch):
+    asked = {}
+    monkeypatch.setattr(uvicorn, "run", lambda app, **options: asked.update(app=app))
+    serve(make_learner(), host, 8000)
+    status = TestClient(asked["app"], "http://my.machine").get("/health").status_code
+    assert status == (400 if host in ("127.0.0.1", "localhost", "127.0.0.2") else 200)
+    assert TestClient(asked["app"], f"http://{host}").get("/health").status_code == 200
 
 
 @pytest.fixture
@@ -161,6 +194,25 @@ def test_a_client_that_goes_away_takes_nobody_with_it(running):
     assert post(f"{url}/predict", {"text": "after"})["text"] == "after"
 
 
+def test_what_never_arrives_whole_is_held_within_limits_and_the_service_goes_on(running, monkeypatch):
+    url, _ = running
+    host, port = url.removeprefix("http://").split(":")
+    monkeypatch.setattr(service, "MAX_HELD", 1_000_000)
+    monkeypatch.setattr(service, "SECONDS", 1.0)
+    head = b"POST /rank HTTP/1.1\r\nHost: localhost\r\nContent-Length: 400000\r\n\r\n"
+    clients = [socket.create_connection((host, int(port)), timeout=20) for _ in range(12)]
+    for client in clients:
+        client.sendall(head + b" " * 300_000)
+    answers = []
+    assert post(f"{url}/predict", {"text": "meanwhile"})["text"] == "meanwhile"
+    for client in clients:
+        answers.append(client.recv(1000).split(b" ")[1])
+        client.close()
+    assert set(answers) == {b"503", b"408"} and answers.count(b"408") <= 3
+    monkeypatch.undo()
+    assert post(f"{url}/predict", {"text": "after"})["text"] == "after"
+
+
 def test_the_command_loads_the_model_and_serves_on_this_machine_only(tmp_path, monkeypatch):
     learner = EmbeddingValueLearner("all-MiniLM-L6-v2", cache_dir=tmp_path).fit(["good", "bad"], [1, -1])
     path = learner.save_model(tmp_path / "taste.safetensors")
@@ -169,7 +221,7 @@ def test_the_command_loads_the_model_and_serves_on_this_machine_only(tmp_path, m
     done = CliRunner().invoke(cli.app, ["serve", str(path), "--port", "8123"])
     assert done.exit_code == 0, done.output
     assert (asked["host"], asked["port"]) == ("127.0.0.1", 8123)
-    with TestClient(asked["app"]) as client:
+    with TestClient(asked["app"], HERE) as client:
         assert client.post("/predict", json={"text": "good"}).json()["score"] == pytest.approx(learner.predict("good"))
 
 

@@ -1,7 +1,13 @@
 """The value learner: exact learning, honest measures, intervals that cover, and nothing lost when it goes wrong."""
 
+import copy
+import functools
 import json
 import logging
+import pickle
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
@@ -16,7 +22,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from course_utils.data import TensorFileError, read_tensors, write_tensors
-from course_utils.embedding import ModelCard
+from course_utils.embedding import EmbeddingCache, ModelCard, RemoteEmbedder
 from course_utils.learning import (
     ALPHAS,
     EmbeddingValueLearner,
@@ -162,6 +168,7 @@ def test_examples_come_singly_as_a_list_a_table_or_a_file(tmp_path):
         ("half \ud83d", 1, ValueError, "half a character at position 5"),
         ("a", float("nan"), ValueError, "score=nan is not finite"),
         ("a", -np.inf, ValueError, "score=-inf is not finite"),
+        ("a", -1e200, ValueError, "score=-1e.200 is too large to calculate with; divide"),
         ("a", "4", TypeError, "score is .4., a str and not a number"),
         ("a", True, TypeError, "give 1 and 0"),
         ("a", None, TypeError, "score is None, a NoneType"),
@@ -647,6 +654,106 @@ def test_an_ensemble_averages_with_weights_and_says_how_far_its_members_are_apar
             predict_ensemble([learner, other], ["x"], wrong)
 
 
+# --- several threads and processes -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def hasty():
+    """Threads that change places all the time."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+def test_four_threads_learn_as_one_and_predictions_are_never_of_half_a_model(hasty):
+    texts, scores = texts_and_scores(240)
+    learner = EmbeddingValueLearner(fake_embedder(), ridge_alpha=1).fit(texts[:40], scores[:40])
+    stop, seen = threading.Event(), []
+
+    def predict():
+        while not stop.is_set():
+            coef, found = learner.model_, learner.predict(texts[:2])
+            seen.append((coef.n_samples_, found, learner.explain("a b").score))
+
+    def learn(part):
+        for i in part:
+            if i % 10 == 0:
+                learner.add_training_example(texts[i], scores[i])
+            else:
+                learner.partial_fit(texts[i], scores[i])
+            if i % 50 == 7:
+                learner.train(cv_folds=0)
+
+    watcher = threading.Thread(target=predict)
+    watcher.start()
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(learn, [range(40 + start, 240, 4) for start in range(4)]))
+    finally:
+        stop.set()
+        watcher.join()
+    learner.partial_fit([], [])
+    assert sorted(learner.training_texts) == sorted(texts) and learner.n_samples_ == 240
+    assert np.abs(learner.coef_ - batch(learner).coef_).max() < 1e-8
+    assert seen and np.isfinite([found for _, found, _ in seen]).all()
+
+
+def test_an_interrupted_update_has_learned_all_of_its_examples_or_none(learner, monkeypatch):
+    learner.train()
+    update, before = ridge.RidgeModel.update, learner.predict(["a", "b"])
+    calls = []
+
+    def interrupted(self, row, score):
+        update(self, row, score)
+        calls.append(score)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(ridge.RidgeModel, "update", interrupted)
+    texts, scores = texts_and_scores(5, start=100)
+    with pytest.raises(KeyboardInterrupt):
+        learner.partial_fit(texts, scores)
+    assert (learner.predict(["a", "b"]) == before).all() and learner.n_samples_ == 60
+    learner.partial_fit(texts, scores)
+    assert np.abs(learner.coef_ - batch(learner).coef_).max() < 1e-8
+
+
+COPIES = {"copy": copy.copy, "deepcopy": copy.deepcopy, "pickle": lambda learner: pickle.loads(pickle.dumps(learner))}
+
+
+@pytest.mark.parametrize("way", COPIES)
+def test_a_copy_predicts_alike_and_learns_for_itself(way, learner, tmp_path):
+    learner.embedder = fake_embedder(EmbeddingCache(tmp_path / "vectors.sqlite"))
+    learner.train()
+    before = learner.predict(["a", "b"])
+    other = COPIES[way](learner)
+    assert (other.predict(["a", "b"]) == before).all()
+    assert (other.embedder is learner.embedder) == ("copy" in way)  # a model is shared where it can be
+    other.partial_fit("b", 100.0).add_training_example("c", 100.0)
+    assert (learner.predict(["a", "b"]) == before).all() and len(learner.training_texts) == 60
+    assert other.predict("b") > before[1]
+
+
+def test_joblib_takes_a_learner_to_two_processes(tmp_path, pytestconfig):
+    if not pytestconfig.getoption("--long"):
+        pytest.skip("processes of joblib's take seconds to start; the pickling is tested above")
+    texts, scores = texts_and_scores(40)
+    learner = EmbeddingValueLearner(fake_embedder(EmbeddingCache(tmp_path / "vectors.sqlite")))
+    alone = cross_val_score(learner, texts, scores, cv=GroupKFold(4), groups=range(40))
+    together = cross_val_score(learner.fit(texts, scores), texts, scores, cv=GroupKFold(4), groups=range(40), n_jobs=2)
+    assert together == pytest.approx(alone)
+
+
+def test_no_key_goes_into_a_pickle():
+    learner = TextEmbedder("openai:some-model", api_key="sk-secret")
+    assert b"sk-secret" not in pickle.dumps(learner) and copy.deepcopy(learner).api_key == "sk-secret"
+    embedder = RemoteEmbedder("openai", "some-model", api_key="sk-secret", cache=False)
+    with pytest.raises(TypeError, match="may hold a key. Pass its name on .* in the variable OPENAI_API_KEY"):
+        pickle.dumps(EmbeddingValueLearner(embedder))
+    assert copy.deepcopy(TextEmbedder(embedder)).embedder is embedder
+
+
 # --- keeping -----------------------------------------------------------------------------------------------------
 
 
@@ -729,6 +836,69 @@ def test_a_file_that_is_no_sound_model_is_refused(damage, saved, tmp_path):
         message = "has changed since it was written" if damage == "a byte" else message
     with pytest.raises(TensorFileError, match=message):
         EmbeddingValueLearner.load_model(saved, embedder=fake_embedder())
+
+
+NOTHING, NESTED = object(), functools.reduce(lambda inside, _: [inside], range(900), [])
+CRAFTED = [NOTHING, None, [], {}, "x", -1, 2, 10**400, 0.5, float("nan"), True, [1, 2, 3], ["a", "b"], {"a": 1}, NESTED]
+
+
+def crafted(tensors, about):
+    """Every part of a file in turn replaced by what does not belong there."""
+    for holder in (about, about["parameters"], about["learned"]):
+        for key in [*holder, "predict", "__class__"]:
+            for value in CRAFTED:
+                before = dict(holder)
+                holder[key] = value
+                if value is NOTHING:
+                    del holder[key]
+                yield f"{key} = {str(value)[:30]}", tensors, about
+                holder.clear()
+                holder.update(before)
+    rows = json.loads(tensors["examples"].tobytes())
+    for value in [*CRAFTED[1:], ["a"], [1, 2], ["a", "b"], ["a", 1, None, None, 5], ["a", 1e300]]:
+        for wrong in (value, [value], [*rows, value]):
+            yield f"examples = {str(value)[:30]}", tensors | {"examples": as_bytes(wrong)}, about
+    yield "examples", tensors | {"examples": np.frombuffer(b"[" * 100_000, dtype=np.uint8)}, about
+    for name, array in tensors.items():
+        others = [array[:-1], array[None], array.astype(np.float32), np.zeros(0), np.array(1.0)]
+        for other in [*others, np.full_like(array, np.nan, dtype=float), -array.astype(float)]:
+            yield name, tensors | {name: other}, about
+    yield "a tensor more", tensors | {"predict": np.ones(3)}, about
+
+
+def as_bytes(rows):
+    return np.frombuffer(json.dumps(rows).encode(), dtype=np.uint8)
+
+
+def test_a_crafted_file_is_refused_or_works_and_sets_nothing_else(saved, learner, tmp_path):
+    path, n_refused = tmp_path / "crafted.safetensors", 0
+    for what, tensors, about in crafted(*read_tensors(saved)):
+        write_tensors(path, tensors, about)
+        try:
+            loaded = EmbeddingValueLearner.load_model(path, embedder=fake_embedder())
+        except TensorFileError:
+            n_refused += 1
+            continue
+        assert vars(loaded).keys() == vars(learner).keys(), what
+        assert {name: type(value) for name, value in vars(loaded.model_).items()} == {
+            name: type(value) for name, value in vars(learner.model_).items()
+        }, what
+        try:
+            assert np.isfinite(loaded.predict("a")), what
+            loaded.predict("a", return_interval=True)
+            loaded.explain("a b")
+            loaded.partial_fit("more", 3)
+        except ValueError as error:
+            assert "embedding_dim" in str(error) or "truncate_dim" in str(error) or "leaves out" in str(error), what
+    assert n_refused > 300
+
+
+@pytest.mark.parametrize("depth", [500, 5_000, 100_000])
+def test_a_header_nested_without_end_is_refused(depth, tmp_path):
+    path = tmp_path / "deep.safetensors"
+    save_file({"a": np.ones(1)}, path, metadata={"about": '{"sha256": "", "a": ' + "[" * depth + "]" * depth + "}"})
+    with pytest.raises(TensorFileError):
+        EmbeddingValueLearner.load_model(path)
 
 
 def test_saving_replaces_in_one_step_or_not_at_all(saved, learner, tmp_path, monkeypatch):
