@@ -323,10 +323,12 @@ def main() -> None:
             stream.reconfigure(errors="replace", line_buffering=True)
     try:
         app(prog_name="course")
-    except (OSError, RuntimeError, ValueError) as error:
+    except (ImportError, OSError, RuntimeError, ValueError) as error:
         if os.environ.get("COURSE_TRACEBACK"):
             raise
         message = str(error)
+        if isinstance(error, ImportError) and error.name:  # not one of the course's own, about an extra
+            message += ". `python start.py setup` puts back what is missing."
         if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             name = Path(error.filename or "A file").name
             message = f"{name} cannot be written ({error.strerror}). Copy the course to a folder of your own."

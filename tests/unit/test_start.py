@@ -28,6 +28,7 @@ def start(tmp_path, monkeypatch):
         (here / name).write_text(name, encoding="utf-8")
     monkeypatch.setattr(module, "HERE", here)
     monkeypatch.setattr(module, "VENV", here / ".venv")
+    monkeypatch.setattr(module, "OLD", here / ".venv.old")
     monkeypatch.setattr(module, "VENV_PYTHON", here / ".venv" / START.parent.joinpath(module.VENV_PYTHON).name)
     monkeypatch.setattr(module, "STAMP", here / ".venv" / "course-setup.txt")
     return module
@@ -39,6 +40,7 @@ def calls(start, monkeypatch):
 
     class Calls(list):
         status = 0
+        damage = ()
 
         def __call__(self, command, **options):
             self.append(command)
@@ -51,6 +53,7 @@ def calls(start, monkeypatch):
     monkeypatch.setattr(start.subprocess, "call", made)
     monkeypatch.setattr(start, "describe", lambda command: GOOD if Path(command[0]).exists() else None)
     monkeypatch.setattr(start, "answers", lambda url: False)
+    monkeypatch.setattr(start, "damaged", lambda extras: set(made.damage))
     return made
 
 
@@ -109,7 +112,11 @@ def test_an_installation_is_ready_until_something_changes(start, calls):
     assert not start.ready(set())
     start.install(set())
     assert start.ready(set()) and not start.ready({"dev"})
-    for path, text in ((start.HERE / "constraints.txt", "newer"), (start.STAMP, ""), (start.VENV_PYTHON, None)):
+    for path, text in (
+        (start.HERE / "constraints.txt", "newer"),
+        (start.STAMP, "unfinished"),
+        (start.VENV_PYTHON, None),
+    ):
         kept = path.read_text(encoding="utf-8")
         path.write_text(text, encoding="utf-8") if text is not None else path.unlink()
         assert not start.ready(set())
@@ -128,30 +135,134 @@ def test_an_update_keeps_the_folder_and_the_extras(start, calls):
     assert calls[0][-2:] == ["-e", ".[dev]"] and "constraints.txt" in calls[0]
 
 
-def test_an_installation_that_was_cut_short_is_made_anew(start, calls, capsys):
-    calls.status = 1
-    with pytest.raises(start.SetupError, match="venv failed"):
-        start.install(set())
-    calls.status = 0
-    start.install(set())
-    calls.status = 1
+def test_a_failed_update_deletes_nothing_and_the_old_one_stays_in_use(start, calls, capsys, handed_over):
+    start.install({"dev"})
+    (start.VENV / "kept").touch()
     (start.HERE / "constraints.txt").write_text("newer", encoding="utf-8")
-    with pytest.raises(start.SetupError, match="run the same again"):
-        start.install(set())
-    assert not start.ready(set())
-    (start.VENV / "half").touch()
+    calls.status = 1
+    for _ in range(2):
+        with pytest.raises(SystemExit):
+            start.main(["lab"])
+        assert "run the same again" in (output := capsys.readouterr().out) and "goes on as it was" in output
+    assert len(handed_over) == 2 and (start.VENV / "kept").exists() and not start.ready(set())
+    assert start.main(["setup"]) == 1  # who asks for it is told that it failed
     calls.status = 0
-    start.install(set())
-    assert start.ready(set()) and not (start.VENV / "half").exists()
-    assert "did not finish" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        start.main(["lab"])
+    assert start.ready({"dev"}) and (start.VENV / "kept").exists()
 
 
-def test_a_folder_whose_python_is_gone_is_made_anew(start, calls):
+def test_extras_that_cannot_be_had_are_no_damage(start, calls, handed_over):
     start.install(set())
-    start.VENV_PYTHON.unlink()
+    calls.status = 1
+    assert start.main(["test"]) == 1
+    n_calls = len(calls)
+    with pytest.raises(SystemExit):
+        start.main(["lab"])
+    assert start.ready(set()) and len(calls) == n_calls
+
+
+@pytest.mark.parametrize("stamp", ["", "- unfinished", "0123 dev unfinished", "0123 dev", None])
+@pytest.mark.parametrize("damage", [(), ("alpha", "beta"), ("pip",)])
+def test_what_was_cut_short_is_mended_and_deleted_by_nobody(start, calls, handed_over, stamp, damage):
+    start.install(set())
+    (start.VENV / "kept").touch()
+    start.STAMP.unlink() if stamp is None else start.STAMP.write_text(stamp, encoding="utf-8")
+    calls.status, calls.damage = 1, damage
+    usable = not damage or stamp == "0123 dev"  # what is said to be whole may miss a package that nobody uses
+    if usable:
+        with pytest.raises(SystemExit):
+            start.main(["lab"])
+    else:
+        assert start.main(["lab"]) == 1
+    assert (start.VENV / "kept").exists() and not start.OLD.exists()
+    calls.clear()
+    calls.status = 0
+    with pytest.raises(SystemExit):
+        start.main(["lab"])
+    assert start.ready({"dev"} if "dev" in (stamp or "") else set()) and (start.VENV / "kept").exists()
+    mended = [command for command in calls if "--force-reinstall" in command or start.RESTORE_PIP in command]
+    assert bool(mended) == bool(damage)
+
+
+def test_the_folder_is_never_taken_from_an_index(start, calls):
+    start.install(set())
+    calls.damage = ("text-embeddings-course",)
+    start.install(set())
+    assert not any("--force-reinstall" in command for command in calls)
+
+
+@pytest.mark.parametrize("command", ["setup", "test"])
+def test_set_up_and_tests_look_for_damage_and_mend_it(start, calls, handed_over, command):
+    for damage, mends in (((), False), (("alpha",), True)):
+        calls.status = 0
+        with pytest.raises(SystemExit):
+            start.main([command])
+        calls.clear()
+        calls.damage = damage
+        with pytest.raises(SystemExit):
+            start.main([command])
+        assert len([call for call in calls if call[-1] == "alpha"]) == 2 * mends
+
+
+def test_one_whose_python_is_gone_is_kept_until_the_new_one_works(start, calls):
+    start.install(set())
     (start.VENV / "old").touch()
+    for failing in (True, True, False):
+        if start.VENV_PYTHON.exists():
+            start.VENV_PYTHON.unlink()
+        calls.status = int(failing)
+        if failing:
+            with pytest.raises(start.SetupError):
+                start.install(set())
+            assert (start.OLD / "old").exists()
     start.install(set())
-    assert start.ready(set()) and not (start.VENV / "old").exists()
+    assert start.ready(set()) and not (start.VENV / "old").exists() and not start.OLD.exists()
+
+
+class Killed(BaseException):
+    """What happens at a step instead of the step; nothing catches it."""
+
+
+@pytest.mark.parametrize("python_gone", [False, True])
+def test_after_a_kill_at_any_step_the_next_start_works(start, calls, handed_over, monkeypatch, python_gone):
+    for step in range(40):
+        start.install({"dev"})
+        (start.HERE / "constraints.txt").write_text(f"newer {step}", encoding="utf-8")
+        if python_gone:
+            start.VENV_PYTHON.unlink()
+        (start.VENV / "kept").touch()
+        left = [step]
+
+        def counted(do, left=left):
+            def method(*words, **options):
+                left[0] -= 1
+                if left[0] < 0:
+                    raise Killed
+                return do(*words, **options)
+
+            return method
+
+        try:
+            with monkeypatch.context() as patched:
+                for owner, names in (
+                    (Path, ("rename", "replace", "write_text")),
+                    (start.shutil, ("rmtree",)),
+                    (start.subprocess, ("call",)),
+                ):
+                    for name in names:
+                        patched.setattr(owner, name, counted(getattr(owner, name)))
+                start.install(set())
+            break
+        except Killed:
+            kept = [folder for folder in (start.VENV, start.OLD) if (folder / "kept").exists()]
+            assert kept or start.VENV_PYTHON.exists()
+            with pytest.raises(SystemExit):
+                start.main(["lab"])
+            assert start.ready(set()) and not start.OLD.exists()
+            assert python_gone or start.ready({"dev"}) and (start.VENV / "kept").exists()
+    assert step >= 5
+    assert not start.OLD.exists()
 
 
 def test_the_index_without_nvidia_libraries_is_used_where_it_answers(start, calls, monkeypatch):
@@ -253,7 +364,7 @@ def test_words_are_passed_on(start, calls, handed_over, monkeypatch, given, pass
     with pytest.raises(SystemExit):
         start.main(given)
     ((command, environment),) = handed_over
-    assert command == [str(start.VENV_PYTHON), "-m", "course_utils.app.cli", *passed]
+    assert command == [str(start.VENV_PYTHON), "-c", start.COMMAND, *passed]
     assert "PYTHONPATH" not in environment
     assert start.ready({"dev"}) == (given[:1] == ["test"])
 
