@@ -3,6 +3,8 @@
 import ast
 import importlib.util
 import os
+import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -57,11 +59,89 @@ def calls(start, monkeypatch):
     return made
 
 
+KNOWN_TO_PYTHON_2 = """
+Add And Assign Attribute AugAssign BinOp BitOr BoolOp Break Call ClassDef Compare Constant Continue Dict DictComp Div Eq
+ExceptHandler Expr For FunctionDef GeneratorExp Gt GtE If IfExp Import ImportFrom In Is IsNot List ListComp Load Lt LtE
+Mod Module Mult Name Not NotEq NotIn Or Pass Pow Raise Return Set SetComp Slice Store Sub Subscript Try Tuple USub
+UnaryOp While With Yield alias arg arguments comprehension keyword withitem
+"""
+
+
+def too_new_for_python_2(source: str) -> bool:
+    """Tell whether Python 2.7 cannot read it, as far as a newer one's syntax tree shows that."""
+    tree = ast.parse(source)
+    # f(*words) it knows, where nothing but named arguments follows
+    stars = {node.args[-1] for node in ast.walk(tree) if isinstance(node, ast.Call) and node.args}
+    return not source.isascii() or any(
+        type(node).__name__ not in KNOWN_TO_PYTHON_2.split()
+        and not (isinstance(node, ast.Starred) and node in stars)
+        or (isinstance(node, ast.Call) and node.keywords and ast.unparse(node.func) == "print")
+        or (isinstance(node, ast.arguments) and (node.posonlyargs or node.kwonlyargs))
+        or (isinstance(node, ast.arg) and node.annotation)
+        or (isinstance(node, ast.FunctionDef) and node.returns)
+        or (isinstance(node, ast.ClassDef) and node.keywords)
+        or (isinstance(node, ast.Dict) and None in node.keys)
+        or (isinstance(node, ast.Raise) and node.cause)
+        for node in ast.walk(tree)
+    )
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["f'{a}'", "[*a]", "f(*a, b)", "{**a}", "def f(a: int): 0", "def f(a, *, b): 0", "(a := 1)", "a: int = 1", "'…'",
+     "raise a from b", "print(a, file=b)", "class A(b, c=d): 0", "async def f(): 0", "def f():\n nonlocal a", "a @ b",
+     "def f(): yield from a", "def f() -> int: 0"],
+)  # fmt: skip
+def test_what_python_2_cannot_read_is_noticed(source):
+    assert too_new_for_python_2(source)
+
+
 def test_an_old_python_can_read_it_and_needs_nothing_else():
-    tree = ast.parse(START.read_text(encoding="utf-8"), feature_version=(3, 8))
+    source = START.read_text(encoding="utf-8")
+    assert not too_new_for_python_2(source)
+    assert not re.search(r"\*\w+,\s*\)", source)  # f(*words,), which the formatter might make of a long line
+    tree = ast.parse(source)
     imports = [node for node in ast.walk(tree) if isinstance(node, (ast.Import, ast.ImportFrom))]
     names = {getattr(node, "module", None) or node.names[0].name for node in imports}
     assert {name.partition(".")[0] for name in names} <= sys.stdlib_module_names
+
+
+def run_as(version: str, path: Path) -> subprocess.CompletedProcess:
+    """Run start.py in a Python that says that it is another, and lacks what that lacked."""
+    code = (
+        "import runpy, sys\n"
+        f"sys.version_info, sys.argv = {version}, [{str(START)!r}, 'setup']\n"
+        "sys.modules['pathlib'] = sys.modules['urllib.request'] = None\n"
+        f"runpy.run_path({str(START)!r}, run_name='__main__')"
+    )
+    environment = os.environ | {"PATH": str(path)}
+    return subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, encoding="utf-8")
+
+
+@pytest.mark.parametrize("version", ["(2, 7, 18)", "(3, 6, 15)"])
+def test_an_old_python_says_what_is_missing(tmp_path, version):
+    done = run_as(version, tmp_path)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert f"this is Python {version[1]}.{version[4]}. Install one from https://www.python.org" in done.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the newer Python is a script of a POSIX shell here")
+def test_an_old_python_lets_a_newer_one_go_on(tmp_path):
+    for minor, answer in ((11, "exit 127"), (12, 'echo "went on with $@"')):  # the first is a shim without a version
+        newer = tmp_path / f"python3.{minor}"
+        newer.write_text(f"#!/bin/sh\n{answer}\n", encoding="utf-8")
+        newer.chmod(0o755)
+    assert run_as("(2, 7, 18)", tmp_path).stdout == f"went on with {START} setup\n"
+
+
+@pytest.mark.parametrize("name", ["python2.7", "python3.6", "python3.7"])
+def test_an_old_python_that_is_here_reads_it(tmp_path, name):
+    old = shutil.which(name)
+    if not old or subprocess.run([old, "-c", ""], capture_output=True).returncode:
+        pytest.skip(f"there is no {name}")
+    executable = subprocess.check_output([old, "-c", "import sys; print(sys.executable)"], encoding="utf-8").strip()
+    done = subprocess.run([executable, START], env=os.environ | {"PATH": str(tmp_path)}, capture_output=True)
+    assert done.returncode == 1 and f"this is Python {name[6:]}.".encode() in done.stderr
 
 
 @pytest.mark.parametrize(
