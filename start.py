@@ -2,22 +2,46 @@
 
     python start.py            open JupyterLab on lesson 1 (with --no-browser on a server)
     python start.py test       run every test
+    python start.py setup      look whether all is in place, and put back what is missing
     python start.py doctor     say what is wrong on this machine
     python start.py --help     more of these
 
 The first start makes the folder .venv beside this file and installs the course into it: a few minutes, about
 2 GB. Later starts take seconds. Nothing is installed or registered anywhere else; to undo, delete .venv.
 
-Standard library only, in the words of Python 3.8, so that an old Python can say what is missing.
+Standard library only, and written so that a Python from 2.7 on can read it and say what is missing.
 """
+# ruff: noqa: E402, PLW1514, PTH123, UP031, UP032, UP036
+
+import os
+import subprocess
+import sys
+
+DOWNLOADS = "https://www.python.org/downloads/"
+ELSEWHERE = "The course also runs in a browser, on Google Colab or GitHub Codespaces: see README.md."
+OTHER_PYTHON = (
+    "The course needs Python 3.11, 3.12, 3.13 or 3.14; this is Python {}.{}. "
+    "Install one from " + DOWNLOADS + " beside yours and run this again. " + ELSEWHERE
+)
+LAUNCHERS = [["py", "-3.%d" % minor] if os.name == "nt" else ["python3.%d" % minor] for minor in range(11, 15)]
+
+if sys.version_info < (3, 8):  # it can read what follows, but not run it: a newer one does, if there is one
+    for launcher in LAUNCHERS:
+        try:
+            with open(os.devnull, "w") as nowhere:
+                status = subprocess.call(launcher + ["-c", ""], stdout=nowhere, stderr=nowhere)
+        except OSError:
+            continue
+        if status == 0 and os.name != "nt":
+            os.execvp(launcher[0], launcher + sys.argv)
+        if status == 0:
+            sys.exit(subprocess.call(launcher + sys.argv))  # Windows has no exec
+    sys.exit(OTHER_PYTHON.format(*sys.version_info[:2]))
 
 import contextlib
 import hashlib
 import io
-import os
 import shutil
-import subprocess
-import sys
 import threading
 import time
 import urllib.request
@@ -25,18 +49,33 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 VENV = HERE / ".venv"
+OLD = HERE / ".venv.old"  # one whose Python is gone is kept here until the new one works
 VENV_PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-# Empty while an installation is under way, so that one which was cut short is never taken for a whole one.
+# What .venv was made from and its extras; and a word more while pip is at work, which may be killed half-way.
 STAMP = VENV / "course-setup.txt"
+UNFINISHED = "unfinished"
 # PyPI's own torch for Linux brings gigabytes of libraries for NVIDIA cards; this index has it without.
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
-DOWNLOADS = "https://www.python.org/downloads/"
-ELSEWHERE = "The course also runs in a browser, on Google Colab or GitHub Codespaces: see README.md."
 
 ASK_PYTHON = """
 import importlib.util, platform, sys, sysconfig
 print(*sys.version_info[:2], platform.system() or "-", platform.machine() or "-", sysconfig.get_platform(),
       platform.mac_ver()[0] or "-", "ensurepip" if importlib.util.find_spec("ensurepip") else "-")
+"""
+# Python's own copy of pip, without a network; pip would not replace one that is still on its list.
+RESTORE_PIP = """
+import ensurepip, pathlib, shutil, sysconfig
+for listed in pathlib.Path(sysconfig.get_path("purelib")).glob("pip-*.dist-info"):
+    shutil.rmtree(listed)
+ensurepip.bootstrap()
+"""
+COMMAND = """
+import sys
+try:
+    from course_utils.app.cli import main
+except ImportError as error:
+    sys.exit("%s: .venv is not whole. `python start.py setup` puts back what is missing." % error)
+main()
 """
 
 
@@ -47,7 +86,7 @@ class SetupError(Exception):
 def describe(command):
     """Ask a Python what it is: the seven words that ASK_PYTHON prints, or None when it does not start."""
     try:
-        output = subprocess.check_output([*command, "-c", ASK_PYTHON], stderr=subprocess.DEVNULL, timeout=60)
+        output = subprocess.check_output(command + ["-c", ASK_PYTHON], stderr=subprocess.DEVNULL, timeout=60)
     except (OSError, subprocess.SubprocessError):
         return None
     return output.decode("ascii", "replace").split()
@@ -56,59 +95,75 @@ def describe(command):
 def objection(major, minor, system, machine, platform_tag, macos, ensurepip):
     """Say why the course cannot run on such a Python, and the remedy; an empty string when it can."""
     if system == "Darwin" and machine == "x86_64":
-        return f"PyTorch no longer supports Macs with an Intel processor, or an Intel Python. {ELSEWHERE}"
+        return "PyTorch no longer supports Macs with an Intel processor, or an Intel Python. " + ELSEWHERE
     if system == "Darwin" and macos != "-" and int(macos.split(".")[0]) < 14:
-        return f"PyTorch needs macOS 14 or newer, and this is macOS {macos}. Update it. {ELSEWHERE}"
+        return "PyTorch needs macOS 14 or newer, and this is macOS {}. Update it. {}".format(macos, ELSEWHERE)
     if platform_tag == "win-arm64":
-        return f"PyTorch does not support Windows on ARM processors. {ELSEWHERE}"
+        return "PyTorch does not support Windows on ARM processors. " + ELSEWHERE
     if platform_tag == "win32":
-        return f"This is a 32-bit Python. Install the 64-bit Python 3.12 from {DOWNLOADS}."
+        return "This is a 32-bit Python. Install the 64-bit Python 3.12 from {}.".format(DOWNLOADS)
     if system == "Linux" and machine not in ("x86_64", "aarch64"):
-        return f"PyTorch has no package for Linux on {machine}. {ELSEWHERE}"
+        return "PyTorch has no package for Linux on {}. {}".format(machine, ELSEWHERE)
     if major != "3" or not 11 <= int(minor) <= 14:
-        return (
-            f"The course needs Python 3.11, 3.12, 3.13 or 3.14; this is Python {major}.{minor}. "
-            f"Install one from {DOWNLOADS} beside yours and run this again. {ELSEWHERE}"
-        )
+        return OTHER_PYTHON.format(major, minor)
     if ensurepip == "-":
-        return f"This Python cannot make virtual environments. First: sudo apt install python3.{minor}-venv"
+        return "This Python cannot make virtual environments. First: sudo apt install python3.{}-venv".format(minor)
     return ""
 
 
 def find_python():
     """Return the command of a Python that the course runs on: this one if it will do, else one from PATH."""
-    launcher = ["py", "-3.{}"] if os.name == "nt" else ["python3.{}"]
-    others = [[word.format(minor) for word in launcher] for minor in range(11, 15)]
     complaints = []
-    for command in [[sys.executable], *others]:
+    for command in [[sys.executable]] + LAUNCHERS:
         facts = describe(command)
         if facts:
             complaints.append(objection(*facts))
             if not complaints[-1]:
                 return command
-    raise SetupError(complaints[0] if complaints else f"No Python answers. Install 3.12 from {DOWNLOADS}.")
+    raise SetupError(complaints[0] if complaints else "No Python answers. Install 3.12 from " + DOWNLOADS)
 
 
 def fingerprint():
     """Hash what decides the contents of .venv: this folder, its Python and two files; "" without a Python."""
     facts = describe([str(VENV_PYTHON)])
-    if not facts or objection(*facts[:6], "ensurepip"):
+    if not facts or objection(*facts[:6], ensurepip="ensurepip"):
         return ""
-    digest = hashlib.sha256(f"{HERE} {facts[:2]}".encode("utf-8", "surrogateescape"))
+    digest = hashlib.sha256("{} {}".format(HERE, facts[:2]).encode("utf-8", "surrogateescape"))
     for name in ("pyproject.toml", "constraints.txt"):
         digest.update((HERE / name).read_bytes())
     return digest.hexdigest()
 
 
 def read_stamp():
-    """Return the fingerprint and the extras of .venv; [] for one that was cut short, None without a stamp."""
-    return STAMP.read_text(encoding="utf-8").split() if STAMP.is_file() else None
+    """Return the words of the stamp: the fingerprint, the extras, and UNFINISHED; none without a stamp."""
+    return STAMP.read_text(encoding="utf-8").split() if STAMP.is_file() else []
+
+
+def write_stamp(words):
+    """Replace the stamp at once: a kill leaves the old one or the new one."""
+    half = STAMP.with_suffix(".part")
+    half.write_text(" ".join(words), encoding="utf-8")
+    half.replace(STAMP)
+
+
+def usable(extras):
+    """Tell whether .venv is whole and has these extras, be it up to date or not."""
+    words = read_stamp()
+    return bool(words) and UNFINISHED not in words and extras <= set(words[1:])
 
 
 def ready(extras):
     """Tell whether .venv is whole, up to date, and has these extras."""
-    words = read_stamp()
-    return bool(words) and words[0] == fingerprint() and extras <= set(words[1:])
+    return usable(extras) and read_stamp()[0] == fingerprint()
+
+
+def damaged(extras):
+    """Name the packages of .venv that are missing or have lost files; pip if there is none to ask with."""
+    command = [str(VENV_PYTHON), "-I", str(HERE / "course_utils" / "app" / "pieces.py")] + sorted(extras)
+    try:
+        return set(subprocess.check_output(command, stderr=subprocess.DEVNULL).decode("ascii", "replace").split())
+    except (OSError, subprocess.SubprocessError):
+        return {"pip"}
 
 
 @contextlib.contextmanager
@@ -130,7 +185,7 @@ def locked(path):
                 break
             except (BlockingIOError, PermissionError):
                 if attempt == 0:
-                    print("Another start.py is setting up this folder. Waiting for it …")
+                    print("Another start.py is setting up this folder. Waiting for it ...")
                 time.sleep(0.5)
             except OSError:
                 break  # a network drive that knows no locks: better without one than not at all
@@ -152,42 +207,97 @@ def answers(url, seconds=3.0):
     return bool(found)
 
 
-def install(extras):
-    """Make .venv, or bring it up to date; the stamp is written last."""
-    words = read_stamp()
-    if words == []:
-        print("The last set-up did not finish. Starting it again; what was downloaded is kept.")
-    if VENV.exists() and (words == [] or not fingerprint()):
-        shutil.rmtree(VENV)
-    extras = sorted(extras.union((words or [])[1:]))
-    if not VENV.exists():
-        python = find_python()
-        free = shutil.disk_usage(HERE).free / 2**30
-        if free < 3:
-            raise SetupError(f"The course needs about 3 GB of disk; {free:.1f} GB are free in {HERE}.")
-        print("Making the folder .venv …")
-        VENV.mkdir()
-        STAMP.touch()
-        if subprocess.call([*python, "-m", "venv", str(VENV)], close_fds=False):
-            raise SetupError(f"{' '.join(python)} -m venv failed; its own words are above.")
-    STAMP.write_text("", encoding="utf-8")
-    print("Installing the course into .venv (the first time a few minutes and about 2 GB) …")
+def make_environment():
+    """Make .venv without packages; one that is there, but has no Python that will do, is set aside."""
+    python = find_python()
+    free = shutil.disk_usage(str(HERE)).free / 2**30
+    if free < 3:
+        raise SetupError("The course needs about 3 GB of disk; {:.1f} GB are free in {}.".format(free, HERE))
+    if VENV.exists() and OLD.exists():  # of the two, the one that once was whole is kept
+        shutil.rmtree(str(OLD if usable(set()) else VENV))
+    if VENV.exists():
+        VENV.rename(OLD)
+    print("Making the folder .venv ...")
+    if subprocess.call(python + ["-m", "venv", str(VENV)], close_fds=False):
+        raise SetupError("{} -m venv failed; its own words are above.".format(" ".join(python)))
+
+
+def pip_install(words):
+    """Let pip install into .venv by the versions that were tested."""
     command = [str(VENV_PYTHON), "-m", "pip", "install", "-c", "constraints.txt"]
-    if sys.platform == "linux" and answers(f"{CPU_INDEX}/torch/"):
+    if sys.platform == "linux" and answers(CPU_INDEX + "/torch/"):
         command += ["--extra-index-url", CPU_INDEX]
-    command += ["-e", f".[{','.join(extras)}]" if extras else "."]
     # PIP_USER: a user's pip setting "user = true" does not work in a virtual environment.
-    if subprocess.call(command, cwd=HERE, env={**clean_environment(), "PIP_USER": "0"}, close_fds=False):
+    environment = dict(clean_environment(), PIP_USER="0")
+    if subprocess.call(command + words, cwd=str(HERE), env=environment, close_fds=False):
         raise SetupError(
             "The installation did not finish; pip's own words are above. Is there a network? Does it need a "
             "proxy (set HTTPS_PROXY)? Is the disk full? Then run the same again: what was downloaded is kept."
         )
-    STAMP.write_text(" ".join([fingerprint(), *extras]), encoding="utf-8")
+
+
+def mend(extras):
+    """Install once more what is missing or not whole: pip itself takes what is on its list for whole."""
+    if "pip" in damaged(extras):
+        print("Putting pip back into .venv ...")
+        if subprocess.call([str(VENV_PYTHON), "-c", RESTORE_PIP], close_fds=False):
+            raise SetupError("The Python of .venv has no pip. On Debian and Ubuntu: sudo apt install python3-venv")
+    broken = damaged(extras) - {"text-embeddings-course"}  # this comes from the folder, never from an index
+    if broken:
+        pip_install(["--force-reinstall", "--no-deps"] + sorted(broken))
+
+
+def install(extras):
+    """Make .venv, mend it, or bring it up to date; what is there is kept until something newer works."""
+    if not fingerprint():
+        make_environment()
+    words, was_usable = read_stamp(), usable(set())
+    extras_before = [word for word in words[1:] if word != UNFINISHED]
+    damaged_before = damaged(extras_before)
+    if UNFINISHED in words:
+        print("The last set-up did not finish. Going on; what was downloaded is kept.")
+    write_stamp((words or ["-"]) + [UNFINISHED])
+    print("Installing the course into .venv (the first time a few minutes and about 2 GB) ...")
+    try:
+        mend(extras_before)
+        wanted = sorted(extras.union(extras_before))
+        pip_install(["-e", ".[{}]".format(",".join(wanted)) if wanted else "."])
+        mend(wanted)  # now all is on the list, so that all that was cut short shows
+    except SetupError:
+        damaged_now = damaged(extras_before)
+        if not damaged_now or was_usable and damaged_now <= damaged_before:
+            write_stamp((words[:1] or ["-"]) + extras_before)  # it is as good as it was, and stays in use
+        raise
+    shutil.rmtree(str(OLD), ignore_errors=True)
+    write_stamp([fingerprint()] + wanted)
 
 
 def clean_environment():
     """Copy the environment without the variables that would mix another Python's packages into .venv."""
     return {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "PYTHONHOME")}
+
+
+def set_up(command, extras):
+    """Set up what is missing; return whether there is something that can be used."""
+
+    def complete():
+        return ready(extras) and not (command in ("setup", "test") and damaged(read_stamp()[1:]))
+
+    try:
+        if not complete():
+            with locked(HERE / ".venv.lock"):
+                if not complete():  # another start may have done it while this one waited
+                    install(extras)
+        return True
+    except SetupError as error:
+        print("\n{}".format(error))
+    except OSError as error:
+        print("\nThe set-up could not write to the folder {} ({}).".format(HERE, error))
+        print("Copy the course to a folder of your own, or close the programs that use its .venv.")
+    if command == "setup" or not usable(extras) or not fingerprint():
+        return False
+    print("\nMeanwhile the course goes on as it was installed before. The next start tries again.")
+    return True
 
 
 def main(arguments):
@@ -196,21 +306,11 @@ def main(arguments):
         print(__doc__)
         return 0
     if not arguments or arguments[0].startswith("-") and arguments not in (["-h"], ["--help"]):
-        arguments = ["lab", *arguments]
+        arguments = ["lab"] + arguments
     extras = {"bench", "dev", "files", "finetune", "remote", "serve"} if arguments[0] == "test" else set()
-    try:
-        if not ready(extras):
-            with locked(HERE / ".venv.lock"):
-                if not ready(extras):  # another start may have done it while this one waited
-                    install(extras)
-    except SetupError as error:
-        print(f"\n{error}")
+    if not set_up(arguments[0], extras):
         return 1
-    except OSError as error:
-        print(f"\nThe set-up could not write to the folder {HERE} ({error}).")
-        print("Copy the course to a folder of your own, or close the programs that use its .venv.")
-        return 1
-    command = [str(VENV_PYTHON), "-m", "course_utils.app.cli", *arguments]
+    command = [str(VENV_PYTHON), "-c", COMMAND] + arguments
     if os.name != "nt":
         os.execve(command[0], command, clean_environment())
     process = subprocess.Popen(command, env=clean_environment())  # Windows has no exec

@@ -329,7 +329,9 @@ def main() -> None:
         if os.environ.get("COURSE_TRACEBACK"):
             raise
         message = str(error).partition("\nException raised from ")[0]  # torch tells where it stood
-        if not isinstance(error, (OSError, RuntimeError, ValueError)):  # nobody has thought of it
+        if isinstance(error, ImportError) and error.name:  # not one of the course's own, about an extra
+            message += ". `python start.py setup` puts back what is missing."
+        elif not isinstance(error, (ImportError, OSError, RuntimeError, ValueError)):  # nobody has thought of it
             message = f"The command failed: {type(error).__name__}: {message}"
         if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             name = Path(error.filename or "A file").name

@@ -22,7 +22,8 @@ from course_utils.paths import ROOT, cache_dir
 
 GIB = 2**30
 CGROUP = Path("/sys/fs/cgroup")  # where Linux keeps a container's own limits
-INSTALL_AGAIN = "delete the folder .venv and run `python start.py setup`"
+MEND = "run `python start.py setup`"
+INSTALL_AGAIN = f"delete the folder .venv and {MEND}"
 
 
 class Line(NamedTuple):
@@ -43,17 +44,14 @@ def check_python() -> Line:
 
 def check_packages() -> Line:
     """What is installed, against the versions that were tested."""
-    from packaging.requirements import Requirement
+    from course_utils.app.pieces import damaged_packages
 
+    if damaged := damaged_packages():
+        return Line("fail", f"missing or not whole: {', '.join(damaged)}", MEND)
     constraints = (ROOT / "constraints.txt").read_text(encoding="utf-8")
     tested = {_plain(name): v for name, v in re.findall(r"^([\w.-]+)==(\S+)", constraints, re.MULTILINE)}
     # "2.13.0+cpu" is 2.13.0, built for machines without a graphics card
     installed = {_plain(dist.name): dist.version.partition("+")[0] for dist in metadata.distributions()}
-    direct = map(Requirement, metadata.requires("text-embeddings-course") or [])
-    needed = [_plain(each.name) for each in direct if not each.marker or each.marker.evaluate({"extra": ""})]
-    missing = [name for name in needed if name not in installed]
-    if missing:
-        return Line("fail", f"not installed: {', '.join(missing)}", INSTALL_AGAIN)
     both = sorted(tested.keys() & installed.keys())
     moved = [f"{n} {installed[n]} (tested: {tested[n]})" for n in both if installed[n] != tested[n]]
     if moved:
@@ -94,7 +92,7 @@ def check_weights() -> Line:
     try:
         find_weights(DEFAULT_MODEL)
     except ModelUnavailableError as error:
-        return Line("fail", str(error), INSTALL_AGAIN)
+        return Line("fail", str(error), MEND)
     return Line("ok", f"{DEFAULT_MODEL}, sha256 as pinned")
 
 
@@ -104,7 +102,7 @@ def check_data() -> Line:
 
     missing = [f"{file} of {name}" for name, source in sources().items() for file in missing_files(source)]
     if missing:
-        remedy = "run `python start.py setup` while there is a network"
+        remedy = f"{MEND} while there is a network"
         return Line("warn", f"not there, or changed: {', '.join(missing)}", remedy)
     return Line("ok", f"{', '.join(sources())} in {cache_dir() / 'data'}")
 

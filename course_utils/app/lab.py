@@ -67,7 +67,7 @@ def copy_lessons() -> list[str]:
             messages.append(f"New in my_work: {lesson.name}")
         elif _cells(copy) is None:
             messages.append(
-                f"my_work/{copy.name} is empty or no notebook, so JupyterLab cannot open it. "
+                f"my_work/{copy.name} is empty or no notebook that can be read, so JupyterLab cannot open it. "
                 f"`python start.py reset {lesson.stem[:2]}` puts a fresh one beside it."
             )
         elif _hash(lesson) not in (copied, _hash(copy)):
@@ -87,7 +87,14 @@ def reset_lesson(name: str) -> Path | None:
     (lesson,) = find_notebooks([name], LESSONS)
     copy, kept = MY_WORK / lesson.name, None
     if copy.exists():
-        kept = copy.rename(copy.with_name(f"{copy.stem}_{time.strftime('%Y-%m-%d_%H%M%S')}.ipynb"))
+        kept = _reserve_name(copy)
+        if copy.is_dir():
+            kept.unlink()  # a folder does not go over a file
+        with suppress(FileNotFoundError):  # another reset was quicker, and keeps it
+            copy.replace(kept)
+        if kept.is_file() and not kept.stat().st_size:
+            kept.unlink()
+            kept = None
     _copy(lesson)
     return kept
 
@@ -114,11 +121,23 @@ def open_jupyterlab(lesson: Path, browser: bool) -> None:
     LabApp.launch_instance(options)
 
 
+def _reserve_name(copy: Path) -> Path:
+    """Make an empty file of a name that nothing has: two resets at once, or a wrong clock, never take the same."""
+    kept = stem = f"{copy.stem}_{time.strftime('%Y-%m-%d_%H%M%S')}"
+    for number in range(2, sys.maxsize):
+        with suppress(FileExistsError):
+            copy.with_name(f"{kept}.ipynb").touch(exist_ok=False)
+            break
+        kept = f"{stem}_{number}"
+    return copy.with_name(f"{kept}.ipynb")
+
+
 def _copied_hashes() -> dict[str, str]:
     try:
-        return json.loads((MY_WORK / ".course.json").read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
-        return {}  # every copy then counts as edited, which loses nothing
+        copied = json.loads((MY_WORK / ".course.json").read_text(encoding="utf-8"))
+    except (OSError, RecursionError, ValueError):
+        copied = None
+    return copied if isinstance(copied, dict) else {}  # every copy then counts as edited, which loses nothing
 
 
 def _copy(lesson: Path) -> None:
@@ -132,11 +151,12 @@ def _copy(lesson: Path) -> None:
     for cell in notebook["cells"]:  # the results are for readers on the web; a student is to find them
         if cell["cell_type"] == "code":
             cell |= {"outputs": [], "execution_count": None}
-    half = MY_WORK / f".{lesson.name}.part"
+    half = MY_WORK / f".{lesson.name}.{os.getpid()}.part"
     half.write_text(json.dumps(notebook, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     half.replace(MY_WORK / lesson.name)
     copied = json.dumps(_copied_hashes() | {lesson.name: _hash(lesson)}, indent=2)
-    (MY_WORK / ".course.json").write_text(copied, encoding="utf-8")
+    half.write_text(copied, encoding="utf-8")
+    half.replace(MY_WORK / ".course.json")
 
 
 def _cells(notebook: Path) -> list[list[str]] | None:
@@ -144,7 +164,7 @@ def _cells(notebook: Path) -> list[list[str]] | None:
     try:
         cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
         return [[cell["cell_type"], "".join(cell["source"])] for cell in cells]
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, OSError, RecursionError, TypeError, ValueError):
         return None
 
 

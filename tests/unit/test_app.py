@@ -16,7 +16,7 @@ import pytest
 from typer.testing import CliRunner
 
 from course_utils import data, embedding
-from course_utils.app import cli, doctor, lab, run
+from course_utils.app import cli, doctor, lab, pieces, run
 from course_utils.paths import ROOT
 
 SCHEMAS = Path(sys.prefix) / "share/jupyter/lab/schemas"
@@ -83,11 +83,11 @@ def test_an_edited_copy_is_never_overwritten_and_a_newer_lesson_is_told(lessons)
     assert lab.copy_lessons() == [edited]  # said again, as it is still so
 
 
-@pytest.mark.parametrize("memory", ["", "{", None])
+@pytest.mark.parametrize("memory", ["", "{", "[]", '["a", 1]', "3", "null", "[" * 100_000, "\udcff", None])
 def test_without_its_memory_every_copy_counts_as_edited(lessons, memory):
     lab.copy_lessons()
     record = lab.MY_WORK / ".course.json"
-    record.write_text(memory, encoding="utf-8") if memory is not None else record.unlink()
+    record.write_text(memory, "utf-8", "surrogateescape") if memory is not None else record.unlink()
     assert lab.copy_lessons() == []
     write(lessons / "01_embedding_basics.ipynb", "newer")
     assert "stays as it is" in lab.copy_lessons()[0]
@@ -114,6 +114,45 @@ def test_a_copy_that_is_no_notebook_any_more_is_named_with_the_remedy(lessons):
     assert lab.copy_lessons() == []
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        "3",
+        "[]",
+        "null",
+        '{"cells": 3}',
+        '{"cells": [3]}',
+        '{"cells": [{}]}',
+        "[" * 100_000,
+        "\udcff",
+        "a folder",
+        "denied",
+    ],
+)
+def test_an_unreadable_copy_stops_nothing_and_is_kept_by_reset(lessons, monkeypatch, content):
+    lab.copy_lessons()
+    copy, read = lab.MY_WORK / "01_embedding_basics.ipynb", Path.read_text
+
+    def denied(path, *words, **options):
+        if path == copy:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return read(path, *words, **options)
+
+    if content == "a folder":
+        copy.unlink()
+        copy.mkdir()
+    else:
+        copy.write_text(content, "utf-8", "surrogateescape")
+    with monkeypatch.context() as patched:
+        if content == "denied":
+            patched.setattr(Path, "read_text", denied)
+        (message,) = lab.copy_lessons()
+    assert "no notebook that can be read" in message and "start.py reset 01" in message
+    kept = lab.reset_lesson("01")
+    assert kept.is_dir() if content == "a folder" else kept.read_text("utf-8", "surrogateescape") == content
+    assert lab.copy_lessons() == []
+
+
 def test_a_merge_conflict_in_a_lesson_is_a_sentence(lessons):
     lesson = lessons / "01_embedding_basics.ipynb"
     lesson.write_text(f"<<<<<<< HEAD\n{lesson.read_text(encoding='utf-8')}=======\n>>>>>>> main\n", encoding="utf-8")
@@ -137,6 +176,91 @@ def test_reset_keeps_the_old_copy(lessons):
     assert "Renewed" in lab.copy_lessons()[0]  # the fresh copy is untouched
     (lab.MY_WORK / "02_model_benchmarking.ipynb").unlink()
     assert lab.reset_lesson("02") is None and len(copies()) == 3
+
+
+def works() -> list[str]:
+    """All that a student wrote, whatever its file is called now."""
+    return sorted(set(copies().values()) - {"01_embedding_basics as it came", "02_model_benchmarking as it came"})
+
+
+def test_resets_within_a_second_or_with_the_clock_set_back_lose_nothing(lessons, monkeypatch):
+    lab.copy_lessons()
+    for attempt in range(12):
+        write(lab.MY_WORK / "01_embedding_basics.ipynb", f"mine {attempt:02}")
+        monkeypatch.setattr(lab.time, "strftime", lambda pattern, it=attempt: f"2026-01-01_00000{it % 2}")
+        kept = lab.reset_lesson("01")
+        assert copies()[kept.name] == f"mine {attempt:02}"
+    assert works() == [f"mine {attempt:02}" for attempt in range(12)]
+    assert copies()["01_embedding_basics.ipynb"] == "01_embedding_basics as it came"
+
+
+def test_resets_at_once_lose_nothing(lessons):
+    for attempt in range(5):
+        lab.copy_lessons()
+        write(lab.MY_WORK / "01_embedding_basics.ipynb", f"mine {attempt}")
+        code = (
+            "import sys; from pathlib import Path; from course_utils.app import lab\n"
+            "lab.LESSONS, lab.MY_WORK = map(Path, sys.argv[1:])\n"
+            "print('ready', flush=True); input(); lab.reset_lesson('01')"
+        )
+        command = [sys.executable, "-c", code, str(lab.LESSONS), str(lab.MY_WORK)]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "cwd": ROOT}
+        resets = [subprocess.Popen(command, **pipes) for _ in range(3)]
+        for reset in resets:
+            reset.stdout.readline()
+        for reset in resets:
+            reset.stdin.write(b"\n")
+            reset.stdin.flush()
+        assert [reset.wait(60) for reset in resets] == [0, 0, 0]
+        for reset in resets:
+            reset.stdin.close()
+            reset.stdout.close()
+    assert works() == [f"mine {attempt}" for attempt in range(5)]
+
+
+class Killed(BaseException):
+    """What happens at a step instead of the step; nothing catches it."""
+
+
+def killed_at(step: int, monkeypatch, *methods: str):
+    """Let methods of `Path` work `step` times in all, and then no more; a half-written file is half there."""
+    left = [step]
+
+    def counted(name, do):
+        def method(path, *words, **options):
+            left[0] -= 1
+            if left[0] < 0:
+                if name == "write_text":
+                    do(path, words[0][: len(words[0]) // 2], *words[1:], **options)
+                raise Killed
+            return do(path, *words, **options)
+
+        return method
+
+    for name in methods:
+        monkeypatch.setattr(Path, name, counted(name, getattr(Path, name)))
+
+
+def test_a_reset_that_is_killed_at_any_step_loses_nothing_and_the_next_one_works(lessons, monkeypatch):
+    lab.copy_lessons()
+    for step in range(20):
+        write(lab.MY_WORK / "01_embedding_basics.ipynb", f"mine {step:02}")
+        try:
+            with monkeypatch.context() as patched:
+                killed_at(step, patched, "touch", "replace", "rename", "unlink", "write_text")
+                lab.reset_lesson("01")
+            break
+        except Killed:
+            kept = {path: path.read_bytes() for path in lab.MY_WORK.glob("*.ipynb")}
+            assert any(f"mine {step:02}".encode() in content for content in kept.values())
+            assert not any("reset" in message for message in lab.copy_lessons())
+            lab.reset_lesson("01")
+            assert lab.copy_lessons() == []
+            for path in lab.MY_WORK.glob("*.ipynb"):
+                if not path.stat().st_size:
+                    path.unlink()  # a name that was only reserved
+    assert step >= 5
+    assert works() == [f"mine {number:02}" for number in range(step + 1)]
 
 
 @pytest.mark.parametrize("name", ["1", "01", "01_embedding_basics", "01_embedding_basics.ipynb"])
@@ -309,9 +433,9 @@ def test_packages_against_constraints(monkeypatch, tmp_path):
     (tmp_path / "constraints.txt").write_text(pinned + "psutil==0.1\n", encoding="utf-8")
     line = doctor.check_packages()
     assert line.state == "warn" and f"psutil {metadata.version('psutil')} (tested: 0.1)" in line.text
-    monkeypatch.setattr(doctor.metadata, "requires", lambda name: ["not-there>=1", "other; extra == 'dev'"])
+    monkeypatch.setattr(pieces, "damaged_packages", lambda: ["not-there"])
     line = doctor.check_packages()
-    assert line.state == "fail" and line.text == "not installed: not-there" and line.remedy
+    assert line.state == "fail" and line.text == "missing or not whole: not-there" and line.remedy == doctor.MEND
 
 
 def test_weights(monkeypatch):

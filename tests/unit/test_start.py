@@ -3,6 +3,8 @@
 import ast
 import importlib.util
 import os
+import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -28,6 +30,7 @@ def start(tmp_path, monkeypatch):
         (here / name).write_text(name, encoding="utf-8")
     monkeypatch.setattr(module, "HERE", here)
     monkeypatch.setattr(module, "VENV", here / ".venv")
+    monkeypatch.setattr(module, "OLD", here / ".venv.old")
     monkeypatch.setattr(module, "VENV_PYTHON", here / ".venv" / START.parent.joinpath(module.VENV_PYTHON).name)
     monkeypatch.setattr(module, "STAMP", here / ".venv" / "course-setup.txt")
     return module
@@ -39,6 +42,7 @@ def calls(start, monkeypatch):
 
     class Calls(list):
         status = 0
+        damage = ()
 
         def __call__(self, command, **options):
             self.append(command)
@@ -51,14 +55,93 @@ def calls(start, monkeypatch):
     monkeypatch.setattr(start.subprocess, "call", made)
     monkeypatch.setattr(start, "describe", lambda command: GOOD if Path(command[0]).exists() else None)
     monkeypatch.setattr(start, "answers", lambda url: False)
+    monkeypatch.setattr(start, "damaged", lambda extras: set(made.damage))
     return made
 
 
+KNOWN_TO_PYTHON_2 = """
+Add And Assign Attribute AugAssign BinOp BitOr BoolOp Break Call ClassDef Compare Constant Continue Dict DictComp Div Eq
+ExceptHandler Expr For FunctionDef GeneratorExp Gt GtE If IfExp Import ImportFrom In Is IsNot List ListComp Load Lt LtE
+Mod Module Mult Name Not NotEq NotIn Or Pass Pow Raise Return Set SetComp Slice Store Sub Subscript Try Tuple USub
+UnaryOp While With Yield alias arg arguments comprehension keyword withitem
+"""
+
+
+def too_new_for_python_2(source: str) -> bool:
+    """Tell whether Python 2.7 cannot read it, as far as a newer one's syntax tree shows that."""
+    tree = ast.parse(source)
+    # f(*words) it knows, where nothing but named arguments follows
+    stars = {node.args[-1] for node in ast.walk(tree) if isinstance(node, ast.Call) and node.args}
+    return not source.isascii() or any(
+        type(node).__name__ not in KNOWN_TO_PYTHON_2.split()
+        and not (isinstance(node, ast.Starred) and node in stars)
+        or (isinstance(node, ast.Call) and node.keywords and ast.unparse(node.func) == "print")
+        or (isinstance(node, ast.arguments) and (node.posonlyargs or node.kwonlyargs))
+        or (isinstance(node, ast.arg) and node.annotation)
+        or (isinstance(node, ast.FunctionDef) and node.returns)
+        or (isinstance(node, ast.ClassDef) and node.keywords)
+        or (isinstance(node, ast.Dict) and None in node.keys)
+        or (isinstance(node, ast.Raise) and node.cause)
+        for node in ast.walk(tree)
+    )
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["f'{a}'", "[*a]", "f(*a, b)", "{**a}", "def f(a: int): 0", "def f(a, *, b): 0", "(a := 1)", "a: int = 1", "'…'",
+     "raise a from b", "print(a, file=b)", "class A(b, c=d): 0", "async def f(): 0", "def f():\n nonlocal a", "a @ b",
+     "def f(): yield from a", "def f() -> int: 0"],
+)  # fmt: skip
+def test_what_python_2_cannot_read_is_noticed(source):
+    assert too_new_for_python_2(source)
+
+
 def test_an_old_python_can_read_it_and_needs_nothing_else():
-    tree = ast.parse(START.read_text(encoding="utf-8"), feature_version=(3, 8))
+    source = START.read_text(encoding="utf-8")
+    assert not too_new_for_python_2(source)
+    assert not re.search(r"\*\w+,\s*\)", source)  # f(*words,), which the formatter might make of a long line
+    tree = ast.parse(source)
     imports = [node for node in ast.walk(tree) if isinstance(node, (ast.Import, ast.ImportFrom))]
     names = {getattr(node, "module", None) or node.names[0].name for node in imports}
     assert {name.partition(".")[0] for name in names} <= sys.stdlib_module_names
+
+
+def run_as(version: str, path: Path) -> subprocess.CompletedProcess:
+    """Run start.py in a Python that says that it is another, and lacks what that lacked."""
+    code = (
+        "import runpy, sys\n"
+        f"sys.version_info, sys.argv = {version}, [{str(START)!r}, 'setup']\n"
+        "sys.modules['pathlib'] = sys.modules['urllib.request'] = None\n"
+        f"runpy.run_path({str(START)!r}, run_name='__main__')"
+    )
+    environment = os.environ | {"PATH": str(path)}
+    return subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, encoding="utf-8")
+
+
+@pytest.mark.parametrize("version", ["(2, 7, 18)", "(3, 6, 15)"])
+def test_an_old_python_says_what_is_missing(tmp_path, version):
+    done = run_as(version, tmp_path)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert f"this is Python {version[1]}.{version[4]}. Install one from https://www.python.org" in done.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the newer Python is a script of a POSIX shell here")
+def test_an_old_python_lets_a_newer_one_go_on(tmp_path):
+    for minor, answer in ((11, "exit 127"), (12, 'echo "went on with $@"')):  # the first is a shim without a version
+        newer = tmp_path / f"python3.{minor}"
+        newer.write_text(f"#!/bin/sh\n{answer}\n", encoding="utf-8")
+        newer.chmod(0o755)
+    assert run_as("(2, 7, 18)", tmp_path).stdout == f"went on with {START} setup\n"
+
+
+@pytest.mark.parametrize("name", ["python2.7", "python3.6", "python3.7"])
+def test_an_old_python_that_is_here_reads_it(tmp_path, name):
+    old = shutil.which(name)
+    if not old or subprocess.run([old, "-c", ""], capture_output=True).returncode:
+        pytest.skip(f"there is no {name}")
+    executable = subprocess.check_output([old, "-c", "import sys; print(sys.executable)"], encoding="utf-8").strip()
+    done = subprocess.run([executable, START], env=os.environ | {"PATH": str(tmp_path)}, capture_output=True)
+    assert done.returncode == 1 and f"this is Python {name[6:]}.".encode() in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -109,7 +192,11 @@ def test_an_installation_is_ready_until_something_changes(start, calls):
     assert not start.ready(set())
     start.install(set())
     assert start.ready(set()) and not start.ready({"dev"})
-    for path, text in ((start.HERE / "constraints.txt", "newer"), (start.STAMP, ""), (start.VENV_PYTHON, None)):
+    for path, text in (
+        (start.HERE / "constraints.txt", "newer"),
+        (start.STAMP, "unfinished"),
+        (start.VENV_PYTHON, None),
+    ):
         kept = path.read_text(encoding="utf-8")
         path.write_text(text, encoding="utf-8") if text is not None else path.unlink()
         assert not start.ready(set())
@@ -128,30 +215,134 @@ def test_an_update_keeps_the_folder_and_the_extras(start, calls):
     assert calls[0][-2:] == ["-e", ".[dev]"] and "constraints.txt" in calls[0]
 
 
-def test_an_installation_that_was_cut_short_is_made_anew(start, calls, capsys):
-    calls.status = 1
-    with pytest.raises(start.SetupError, match="venv failed"):
-        start.install(set())
-    calls.status = 0
-    start.install(set())
-    calls.status = 1
+def test_a_failed_update_deletes_nothing_and_the_old_one_stays_in_use(start, calls, capsys, handed_over):
+    start.install({"dev"})
+    (start.VENV / "kept").touch()
     (start.HERE / "constraints.txt").write_text("newer", encoding="utf-8")
-    with pytest.raises(start.SetupError, match="run the same again"):
-        start.install(set())
-    assert not start.ready(set())
-    (start.VENV / "half").touch()
+    calls.status = 1
+    for _ in range(2):
+        with pytest.raises(SystemExit):
+            start.main(["lab"])
+        assert "run the same again" in (output := capsys.readouterr().out) and "goes on as it was" in output
+    assert len(handed_over) == 2 and (start.VENV / "kept").exists() and not start.ready(set())
+    assert start.main(["setup"]) == 1  # who asks for it is told that it failed
     calls.status = 0
-    start.install(set())
-    assert start.ready(set()) and not (start.VENV / "half").exists()
-    assert "did not finish" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        start.main(["lab"])
+    assert start.ready({"dev"}) and (start.VENV / "kept").exists()
 
 
-def test_a_folder_whose_python_is_gone_is_made_anew(start, calls):
+def test_extras_that_cannot_be_had_are_no_damage(start, calls, handed_over):
     start.install(set())
-    start.VENV_PYTHON.unlink()
+    calls.status = 1
+    assert start.main(["test"]) == 1
+    n_calls = len(calls)
+    with pytest.raises(SystemExit):
+        start.main(["lab"])
+    assert start.ready(set()) and len(calls) == n_calls
+
+
+@pytest.mark.parametrize("stamp", ["", "- unfinished", "0123 dev unfinished", "0123 dev", None])
+@pytest.mark.parametrize("damage", [(), ("alpha", "beta"), ("pip",)])
+def test_what_was_cut_short_is_mended_and_deleted_by_nobody(start, calls, handed_over, stamp, damage):
+    start.install(set())
+    (start.VENV / "kept").touch()
+    start.STAMP.unlink() if stamp is None else start.STAMP.write_text(stamp, encoding="utf-8")
+    calls.status, calls.damage = 1, damage
+    usable = not damage or stamp == "0123 dev"  # what is said to be whole may miss a package that nobody uses
+    if usable:
+        with pytest.raises(SystemExit):
+            start.main(["lab"])
+    else:
+        assert start.main(["lab"]) == 1
+    assert (start.VENV / "kept").exists() and not start.OLD.exists()
+    calls.clear()
+    calls.status = 0
+    with pytest.raises(SystemExit):
+        start.main(["lab"])
+    assert start.ready({"dev"} if "dev" in (stamp or "") else set()) and (start.VENV / "kept").exists()
+    mended = [command for command in calls if "--force-reinstall" in command or start.RESTORE_PIP in command]
+    assert bool(mended) == bool(damage)
+
+
+def test_the_folder_is_never_taken_from_an_index(start, calls):
+    start.install(set())
+    calls.damage = ("text-embeddings-course",)
+    start.install(set())
+    assert not any("--force-reinstall" in command for command in calls)
+
+
+@pytest.mark.parametrize("command", ["setup", "test"])
+def test_set_up_and_tests_look_for_damage_and_mend_it(start, calls, handed_over, command):
+    for damage, mends in (((), False), (("alpha",), True)):
+        calls.status = 0
+        with pytest.raises(SystemExit):
+            start.main([command])
+        calls.clear()
+        calls.damage = damage
+        with pytest.raises(SystemExit):
+            start.main([command])
+        assert len([call for call in calls if call[-1] == "alpha"]) == 2 * mends
+
+
+def test_one_whose_python_is_gone_is_kept_until_the_new_one_works(start, calls):
+    start.install(set())
     (start.VENV / "old").touch()
+    for failing in (True, True, False):
+        if start.VENV_PYTHON.exists():
+            start.VENV_PYTHON.unlink()
+        calls.status = int(failing)
+        if failing:
+            with pytest.raises(start.SetupError):
+                start.install(set())
+            assert (start.OLD / "old").exists()
     start.install(set())
-    assert start.ready(set()) and not (start.VENV / "old").exists()
+    assert start.ready(set()) and not (start.VENV / "old").exists() and not start.OLD.exists()
+
+
+class Killed(BaseException):
+    """What happens at a step instead of the step; nothing catches it."""
+
+
+@pytest.mark.parametrize("python_gone", [False, True])
+def test_after_a_kill_at_any_step_the_next_start_works(start, calls, handed_over, monkeypatch, python_gone):
+    for step in range(40):
+        start.install({"dev"})
+        (start.HERE / "constraints.txt").write_text(f"newer {step}", encoding="utf-8")
+        if python_gone:
+            start.VENV_PYTHON.unlink()
+        (start.VENV / "kept").touch()
+        left = [step]
+
+        def counted(do, left=left):
+            def method(*words, **options):
+                left[0] -= 1
+                if left[0] < 0:
+                    raise Killed
+                return do(*words, **options)
+
+            return method
+
+        try:
+            with monkeypatch.context() as patched:
+                for owner, names in (
+                    (Path, ("rename", "replace", "write_text")),
+                    (start.shutil, ("rmtree",)),
+                    (start.subprocess, ("call",)),
+                ):
+                    for name in names:
+                        patched.setattr(owner, name, counted(getattr(owner, name)))
+                start.install(set())
+            break
+        except Killed:
+            kept = [folder for folder in (start.VENV, start.OLD) if (folder / "kept").exists()]
+            assert kept or start.VENV_PYTHON.exists()
+            with pytest.raises(SystemExit):
+                start.main(["lab"])
+            assert start.ready(set()) and not start.OLD.exists()
+            assert python_gone or start.ready({"dev"}) and (start.VENV / "kept").exists()
+    assert step >= 5
+    assert not start.OLD.exists()
 
 
 def test_the_index_without_nvidia_libraries_is_used_where_it_answers(start, calls, monkeypatch):
@@ -253,7 +444,7 @@ def test_words_are_passed_on(start, calls, handed_over, monkeypatch, given, pass
     with pytest.raises(SystemExit):
         start.main(given)
     ((command, environment),) = handed_over
-    assert command == [str(start.VENV_PYTHON), "-m", "course_utils.app.cli", *passed]
+    assert command == [str(start.VENV_PYTHON), "-c", start.COMMAND, *passed]
     assert "PYTHONPATH" not in environment
     assert start.ready({"dev"}) == (given[:1] == ["test"])
 
