@@ -5,6 +5,7 @@ Python is asked for its packages), so that an entry says nothing of how somethin
 """
 
 import hashlib
+import importlib.util
 import json
 import os
 import re
@@ -210,18 +211,18 @@ def look_at_work() -> Seen:
 
 # --- start.py, with a stub of an index -------------------------------------------------------------------------------
 
-PACKAGES = ("torch", "numpy", "course")  # what the stub index offers; torch stays the same in an update
+# What the stub index offers, by its name there; torch stays the same in an update.
+PACKAGES = {"torch": "torch", "numpy": "numpy", "course": "text_embeddings_course"}
 
 
 def set_up(second: bool = False, away: bool = False) -> None:
-    """Run start.py as it is; only venv's pip and its index are stubs, and `course` itself is not started."""
+    """Run start.py as it is; only pip and its index are stubs, and `course` itself is not started."""
     real_call = subprocess.call
 
     def call(command, **options):
         if "venv" in command:
-            venv.EnvBuilder(with_pip=False, symlinks=os.name != "nt").create(command[-1])
-            return 0
-        return stub_pip(Path(command[0]), away) if "pip" in command else real_call(command, **options)
+            return make_venv(Path(command[-1]))
+        return stub_pip(command, away) if "pip" in command else real_call(command, **options)
 
     def hand_over(path, command, environment):
         print("handed over")
@@ -234,19 +235,48 @@ def set_up(second: bool = False, away: bool = False) -> None:
     runpy.run_path(str(Path("start.py").absolute()), run_name="__main__")
 
 
-def stub_pip(python: Path, away: bool) -> int:
-    """Install what is missing or older, one file after the other, as pip does; its errors are its own words."""
-    site = next(python.parents[1].glob("[Ll]ib/**/site-packages"))
+def make_venv(folder: Path) -> int:
+    """Make what `python -m venv` makes, with a link to this Python's pip in place of a copy that takes seconds."""
     try:
-        for name in PACKAGES:
-            wanted, there = Path("index", name).read_text(encoding="utf-8"), site / f"{name}_stub.py"
-            if there.exists() and there.read_text(encoding="utf-8").startswith(wanted):
+        venv.EnvBuilder(with_pip=False, symlinks=True).create(folder)
+        site = next(folder.glob("lib/**/site-packages"))
+        if not (site / "pip").exists():
+            (site / "pip").symlink_to(Path(importlib.util.find_spec("pip").origin).parent)
+        note_package(site, "pip", "pip", "pip/__init__.py")
+    except OSError as error:
+        print("Error:", error)
+        return 1
+    return 0
+
+
+def note_package(site: Path, name: str, module: str, file: str) -> None:
+    """Write what pip notes of a package, the list of its files last."""
+    for old in site.glob(f"{name}-*.dist-info"):
+        shutil.rmtree(old)
+    info = site / f"{name}-1.dist-info"
+    info.mkdir()
+    needs = "".join(f"Requires-Dist: {each}\n" for each in PACKAGES if module == "course" != each)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n{needs}", encoding="utf-8")
+    (info / "RECORD").write_text(f"{file},,\n", encoding="utf-8")
+
+
+def stub_pip(command: list[str], away: bool) -> int:
+    """Install what is missing or older, one file after the other, as pip does; its errors are its own words."""
+    site = next(Path(command[0]).parents[1].glob("lib/**/site-packages"))
+    again = "--force-reinstall" in command
+    try:
+        for module, name in PACKAGES.items():
+            wanted, there = Path("index", module).read_text(encoding="utf-8"), site / f"{module}_stub.py"
+            whole = there.exists() and there.read_text(encoding="utf-8") == wanted
+            whole = whole and any(site.glob(f"{name}-*.dist-info/RECORD"))
+            if whole and not again or again and module not in command:
                 continue
             if away:
                 print("ERROR: the index does not answer")
                 return 1
-            (site / "part").write_text(f"{wanted}#{Path('constraints.txt').read_text(encoding='utf-8')}", "utf-8")
+            (site / "part").write_text(wanted, encoding="utf-8")
             (site / "part").replace(there)
+            note_package(site, name, module, there.name)
     except OSError as error:
         print("ERROR:", error)
         return 1
@@ -259,7 +289,10 @@ def offer(version: int) -> None:
         Path("index", name).write_text(f"version = {1 if name == 'torch' else version}\n", encoding="utf-8")
     for name in ("pyproject.toml", "constraints.txt"):
         Path(name).write_text(f"release {version}", encoding="utf-8")
-    shutil.copy(COURSE / "start.py", "start.py")
+    Path("course_utils", "app").mkdir(parents=True, exist_ok=True)
+    for name in ("start.py", "course_utils/app/pieces.py"):
+        if (COURSE / name).exists():
+            shutil.copy(COURSE / name, name)
 
 
 def set_up_before() -> None:
@@ -271,7 +304,7 @@ def set_up_before() -> None:
 
 
 def look_at_set_up() -> Seen:
-    python = Path(".venv", *(("Scripts", "python.exe") if os.name == "nt" else ("bin", "python"))).absolute()
+    python = Path(".venv", "bin", "python").absolute()
     code = "import importlib, sys; print(importlib.import_module(sys.argv[1] + '_stub').version)"
     seen: Seen = {}
     for name in PACKAGES if python.exists() else ():

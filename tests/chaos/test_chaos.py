@@ -15,7 +15,7 @@ from trials import FAULTS
 
 from course_utils.paths import ROOT
 
-TRIALS = 12  # sixty moments a command
+TRIALS = 10  # fifty moments a command
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="forks a process that has loaded torch")
 
