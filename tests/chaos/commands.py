@@ -217,12 +217,15 @@ PACKAGES = {"torch": "torch", "numpy": "numpy", "course": "text_embeddings_cours
 
 def set_up(second: bool = False, away: bool = False) -> None:
     """Run start.py as it is; only pip and its index are stubs, and `course` itself is not started."""
-    real_call = subprocess.call
 
     def call(command, **options):
         if "venv" in command:
             return make_venv(Path(command[-1]))
-        return stub_pip(command, away) if "pip" in command else real_call(command, **options)
+        if "ensurepip" in " ".join(command):
+            return restore_pip(Path(command[0]).parents[1])
+        if command[1:4] == ["-m", "pip", "install"]:
+            return stub_pip(command, away)
+        raise AssertionError(f"nothing real is started here: {command}")
 
     def hand_over(path, command, environment):
         print("handed over")
@@ -236,12 +239,22 @@ def set_up(second: bool = False, away: bool = False) -> None:
 
 
 def make_venv(folder: Path) -> int:
-    """Make what `python -m venv` makes, with a link to this Python's pip in place of a copy that takes seconds."""
+    """Make what `python -m venv` makes, with as much of a pip as start.py asks for; a whole one takes seconds."""
     try:
         venv.EnvBuilder(with_pip=False, symlinks=True).create(folder)
-        site = next(folder.glob("lib/**/site-packages"))
-        if not (site / "pip").exists():
-            (site / "pip").symlink_to(Path(importlib.util.find_spec("pip").origin).parent)
+        return restore_pip(folder)
+    except OSError as error:
+        print("Error:", error)
+        return 1
+
+
+def restore_pip(folder: Path) -> int:
+    """Copy what reads the names of packages. Never a link: what writes there would write into this Python's own."""
+    try:
+        site, own = next(folder.glob("lib/**/site-packages")), Path(str(importlib.util.find_spec("pip").origin)).parent
+        shutil.copytree(own / "_vendor" / "packaging", site / "pip" / "_vendor" / "packaging", dirs_exist_ok=True)
+        for package in ("pip", "pip/_vendor"):
+            (site / package / "__init__.py").write_text("", encoding="utf-8")
         note_package(site, "pip", "pip", "pip/__init__.py")
     except OSError as error:
         print("Error:", error)

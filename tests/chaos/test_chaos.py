@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from commands import COMMANDS
-from trials import FAULTS
+from commands import COMMANDS, Command
+from trials import FAULTS, Disk, Trials
 
 from course_utils.paths import ROOT
 
@@ -36,6 +36,39 @@ def test_nothing_is_lost_whatever_happens_in_the_middle(command, results):
     tried = [result for result in results if result["command"] == command]
     assert {result["fault"] for result in tried} >= set(FAULTS) - {"read-only"}  # root cannot try it everywhere
     assert [result for result in tried if result["lost"]] == []
+
+
+def careless(second: bool, away: bool) -> None:
+    print("stored")
+    Path("two works" if second else "works").write_text("new", encoding="utf-8")
+    Path("works").write_text("new" + "er" * second, encoding="utf-8")
+
+
+def look_for_work() -> dict[str, object]:
+    text = Path("works").read_text(encoding="utf-8")
+    return {"the work": text} if text else {}
+
+
+@pytest.mark.parametrize(
+    ("fault", "complaint"),
+    [
+        ("killed", "the work was there before and is not any more"),
+        ("killed", "the work was reported and is not there"),
+        ("interrupted", "not a sentence"),
+        ("disk full", "not a sentence"),
+    ],
+)
+def test_a_careless_command_is_found_out(fault, complaint, tmp_path):
+    said = "nothing" if "before" in complaint else "stored"
+    command = Command(
+        careless,
+        look_for_work,
+        prepare=lambda: Path("works").write_text("old", encoding="utf-8") and None,
+        reported=lambda output, name: said in output,
+    )
+    trials = Trials(Disk(tmp_path), command)
+    lost = [each for seed in range(20) for each in trials.try_fault(fault, seed)["lost"]]
+    assert [each for each in lost if each.startswith(complaint)]
 
 
 def test_the_moments_are_many_and_the_same_for_the_same_seed(results):

@@ -33,9 +33,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-
-sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parents[1]), str(Path(__file__).parent)]
-from commands import COMMANDS, INPUTS, Command, Seen, matches  # noqa: E402
+from commands import COMMANDS, INPUTS, Command, Seen, matches
 
 FAULTS = ("killed", "interrupted", "disk full", "read-only", "two at once")
 CALLS = {
@@ -386,6 +384,7 @@ def with_own_mounts() -> None:
 if __name__ == "__main__":
     if MOUNTS not in os.environ:
         with_own_mounts()
+    sys.path[1:1] = [HERE + "tests", HERE]
     parser = argparse.ArgumentParser()
     parser.add_argument("--trials", type=int, default=1, help="of each fault on each command")
     parser.add_argument("--seed", type=int, default=0)
