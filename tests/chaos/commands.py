@@ -113,7 +113,7 @@ def look_into_cache() -> Seen:
 
 
 def said_by_cache(output: str, name: str) -> bool:
-    on_disk = output.partition("kept in memory")[0]  # from there on it is said that nothing is kept
+    on_disk = output.partition("cannot be kept")[0]  # from there on it is said that nothing is kept here
     return f"stored {name}\n" in on_disk
 
 

@@ -137,6 +137,8 @@ def _be_a_command(folder: Path, work: Callable, fault: Callable | None, moment: 
             setattr(sys, name, io.TextIOWrapper(io.FileIO(number, "w", closefd=False), "utf-8", write_through=True))
         os.chdir(folder)
         os.environ["COURSE_CACHE_DIR"] = str(folder / "cache")
+        # the user's own folders lie on the same disk, never where this user's real ones are
+        os.environ |= {name: str(folder / "home") for name in ("HOME", "XDG_CACHE_HOME", "LOCALAPPDATA")}
         sys.addaudithook(audit)
         sys.setprofile(profile)
         result = work()
