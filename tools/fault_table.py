@@ -17,8 +17,9 @@ sys.path.insert(0, str(ROOT / "tests" / "chaos"))
 
 HEAD = """# Faults tried and survived
 
-Written by `python tools/fault_table.py` from the long form of `tests/chaos`; the ordinary test run tries each fault
-once on each command. {n_trials} trials, {n_survived} survived{seeds}.
+Written by `python tools/fault_table.py` from the results of `tests/chaos`, each cell with the number of its trials. The
+ordinary test run tries each fault once on each command, `--long` ten times.
+{n_trials} trials, {n_survived} survived{seeds}.
 
 A command runs until a moment that a seed draws, and there something happens. A *moment* is an event at which files or
 databases change: a file opened for writing, a write, a rename, a statement of SQLite, a commit, or the return from one

@@ -349,8 +349,8 @@ def differences(seen: Seen, wanted: Seen, when: str) -> list[str]:
     return [f"{when}: {name} is not as in a clean run" for name in names]
 
 
-def run_all(trials: int, seed: int, names: list[str]) -> list[dict]:
-    """Try every fault on every command ``trials`` times; return a result for each trial."""
+def run_all(trials: int, seed: int, names: list[str], out: Path) -> None:
+    """Try every fault on every command ``trials`` times; write a result for each trial."""
     from tiny_qwen3 import build_tiny_qwen3
 
     warnings.simplefilter("ignore", DeprecationWarning)  # of what is imported ahead, by names that others still use
@@ -369,9 +369,9 @@ def run_all(trials: int, seed: int, names: list[str]) -> list[dict]:
                     continue
                 results += [{"command": name} | every.try_fault(fault, seed + n) for n in range(trials)]
                 print(name, fault, [result for result in results[-trials:] if result["lost"]], file=sys.stderr)
+            out.write_text(json.dumps(results, indent=1), encoding="utf-8")  # a run that is cut short keeps what it had
         if disk.mounted:
             subprocess.run(["umount", "-l", small], check=False)
-    return results
 
 
 def with_own_mounts() -> None:
@@ -395,5 +395,4 @@ if __name__ == "__main__":
     given = parser.parse_args()
     # forks must not find threads that are gone
     os.environ |= {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", "CI": "1"}
-    found = run_all(given.trials, given.seed, given.command or list(COMMANDS))
-    given.out.write_text(json.dumps(found, indent=1), encoding="utf-8")
+    run_all(given.trials, given.seed, given.command or list(COMMANDS), given.out.resolve())
