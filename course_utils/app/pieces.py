@@ -42,9 +42,8 @@ def damaged_packages(extras: Iterable[str] = ()) -> list[str]:
 def _is_whole(info: Path) -> bool:
     """Compare sizes with pip's list of files; of a model's weights, which may differ unseen, the sha256 too."""
     record = info / "RECORD"
-    if (
-        not record.is_file() or not record.stat().st_size
-    ):  # its installation was cut short; with a list of files pip can take it away
+    if not record.is_file() or not record.stat().st_size:
+        # its installation was cut short; with a list of files pip can take it away
         files = [*(path for path in info.rglob("*") if path.is_file()), info / "cut-short"]
         record.write_text("".join(f"{path.relative_to(SITE).as_posix()},,\n" for path in files), encoding="utf-8")
     for name, digest, size in csv.reader(record.read_text(encoding="utf-8").splitlines()):
