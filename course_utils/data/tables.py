@@ -121,7 +121,7 @@ def read_table(
     if suffix in (".json", ".jsonl", ".ndjson") or is_json(text):
         objects, word = json_rows(text, name, lines=suffix in (".jsonl", ".ndjson"))
         return _frame(objects.values(), word, objects)
-    rows, header = _read_csv(text, name, sep.replace("\\t", "\t"), suffix, columns, wanted)
+    rows, header = _read_csv(text, name, "\t" if sep == "\\t" else sep, suffix, columns, wanted)
     return _named(rows, name, columns, "line", header, wanted)
 
 

@@ -309,8 +309,8 @@ def test_a_receipt_says_what_of_the_texts_is_not_read(tmp_path, own_cache_dir):
 @pytest.mark.parametrize("words", [[], ["--tasks", "tasks.json", "--out", "page"]])
 def test_errors_name_the_options_of_the_command(tmp_path, words):
     file = tmp_path / "mine.csv"
-    file.write_text("Id,Title,Body\n1,Mend a net,Where do I begin?\n2,Tie a knot,Which one holds?\n", encoding="utf-8")
-    with pytest.raises(ValueError, match="not clear; .* Name it with --text-column, for example --text-column 'Body'"):
+    file.write_text("Id,Pros,Cons\n1,It is light,Too dim for me\n2,It was cheap,One leg broke\n", encoding="utf-8")
+    with pytest.raises(ValueError, match="not clear; .* Name it with --text-column, for example --text-column 'Cons'"):
         course("--corpus", file, *words)
     with pytest.raises(ValueError, match="Name the right one, for example -p sep="):
         file.write_text("a;b,c\n1;2,3\n", encoding="utf-8")
