@@ -8,6 +8,8 @@ sha256: each lookup checks text and prompt to the byte, and any other text is an
 import hashlib
 from pathlib import Path
 
+import numpy as np
+
 from course_utils.data import TensorFileError, read_tensors
 from course_utils.embedding.base import Embedder, EmbeddingOptions, Parts
 from course_utils.embedding.catalog import CATALOG, card_of
@@ -53,9 +55,16 @@ class StoredVectors(Embedder):
             tensors, about = read_tensors(path)
             if about.get("format") != VECTORS_FORMAT:
                 raise TensorFileError(f"{path.name!r} is no file that this version of `course embed` wrote.")
+            self._take(tensors, about)
         except TensorFileError as error:
             raise StoredVectorsError(str(error)) from error
+        except (AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError) as error:
+            raise StoredVectorsError(f"{path.name!r} lacks a part of what `course embed` writes.") from error
+
+    def _take(self, tensors: dict[str, np.ndarray], about: dict) -> None:
         self.matrix, self.prompts = tensors["vectors"], about["prompts"]
+        if self.matrix.ndim != 2 or len(tensors["prompts"]) != len(self.matrix) or not isinstance(self.prompts, list):
+            raise ValueError("not one vector, text and prompt a row")
         # The catalogue's own card, where there is one, so that its prompts are those of every other embedder.
         card = CATALOG.get(about["card"]["name"], card_of(about["card"]))
         super().__init__(card, about["fingerprint"], about["max_length"], self.matrix.shape[1], cache=False)

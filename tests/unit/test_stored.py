@@ -7,6 +7,7 @@ import pytest
 from helpers import fake_embedder, kill_at_line, output_of, start_python
 
 from course_utils.app.embed import add_vectors
+from course_utils.data import read_tensors, write_tensors
 from course_utils.embedding import LocalEmbedder, StoredVectorsError, keep_layers, load_embedder
 
 TEXTS = ["first", "second", "third"]
@@ -81,3 +82,23 @@ def test_one_maker_only(other, tmp_path):
         add_vectors(path, second, TEXTS, raw(second, TEXTS, ""), max_length=16)
     with pytest.raises(ValueError, match="does not run on this machine"):
         keep_layers(load_embedder(path), 1)
+
+
+@pytest.mark.parametrize(
+    "broken", ["vectors", "texts", "prompts", "card", "fingerprint", "max_length", "no list", "row"]
+)
+def test_a_file_that_lacks_a_part_is_named(tmp_path, broken):
+    path, embedder = tmp_path / "one.safetensors", fake_embedder()
+    add_vectors(path, embedder, ["a", "b"], {"": embedder.encode(["a", "b"])}, max_length=32)
+    tensors, about = read_tensors(path)
+    tensors.pop(broken, None)
+    about = {key: value for key, value in about.items() if key != broken} | (
+        {"prompts": 7} if broken == "no list" else {}
+    )
+    if broken == "prompts":
+        about["prompts"] = []
+    if broken == "row":
+        tensors["vectors"] = tensors["vectors"][:1]
+    write_tensors(path, tensors, about)
+    with pytest.raises(StoredVectorsError, match="'one.safetensors' lacks a part of what"):
+        load_embedder(str(path))
