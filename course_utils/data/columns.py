@@ -176,15 +176,16 @@ def _text_column(table: pd.DataFrame, file: str) -> str:
         words = cells[cells.map(_has_words)]
         prose = words[words.map(_is_prose)]
         likely = prose if not names_texts(column) else words
-        if len(likely) and 2 * min(len(words), words.nunique()) >= len(cells):
+        n_different = len(words) if names_texts(column) else min(len(words), words.nunique())
+        if len(likely) and 2 * n_different >= len(cells):
             lengths[column] = words.str.len().sum() / len(table)
     # what is called as texts are comes before what is long
     called = [column for column in lengths if names_texts(column)]
     order = sorted(called or lengths, key=lambda name: -lengths[name])
     first, second = [*order, "", ""][:2]
-    clear = first and lengths[first] >= 2 * lengths.get(second, 0)
+    clear = len(called) == 1 or (not called and first and lengths[first] >= 2 * lengths.get(second, 0))
     if not clear or (names_something_else(first) and not called):
-        meant = [column for column in order if not names_something_else(column)]
+        meant = [column for column in order if not names_something_else(column)] or order
         example = f", for example text_column={meant[0]!r}" if meant else ""
         raise ValueError(
             f"Which column of {file} holds the texts is not clear; it has {list(table.columns)}. Name it with "
@@ -209,7 +210,9 @@ def _label(cells: pd.Series) -> pd.Series:
 
 def _scores(cells: pd.Series, file: str) -> pd.Series:
     # of a date of Excel's pandas would make a number
-    written = cells.map(lambda cell: cell if type(cell) in (int, float) else str(cell).strip())
+    written = cells.map(
+        lambda cell: cell if type(cell) is float or (type(cell) is int and abs(cell) < 1e300) else str(cell).strip()
+    )
     strings = written[written.map(lambda cell: isinstance(cell, str))]
     commas = strings[strings.str.fullmatch(r"[-+]?\d+,\d+")] if len(strings) else strings
     if len(commas) and not strings.str.fullmatch(r"[-+]?\d*\.\d+").any():

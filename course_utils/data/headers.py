@@ -31,12 +31,12 @@ def is_value(cell: Any) -> bool:
 
 def names_texts(column: str) -> bool:
     """Tell whether a column is called as texts are: its name has a word for texts in it and none for other things."""
-    return bool(_parts(column) & _TEXTS) and not names_something_else(column)
+    return _holds(column, _TEXTS) and not names_something_else(column)
 
 
 def names_something_else(column: str) -> bool:
     """Tell whether a column is called as one is that stands beside texts: id, author, date, title, reply, …"""
-    return len(column.split()) < 5 and bool(_parts(column) & _OTHERS)  # longer ones are questions of a survey
+    return len(column.split()) < 5 and _holds(column, _OTHERS)  # longer ones are questions of a survey
 
 
 def _parts(column: str) -> set[str]:
@@ -44,9 +44,20 @@ def _parts(column: str) -> set[str]:
     return set(re.findall(r"[^\W\d_]+", re.sub(r"(?<=[a-zäöü])(?=[A-Z])", " ", column).casefold()))
 
 
+def _holds(column: str, words: set[str]) -> bool:
+    """Whether a name has one of the words; at the end of a compound, or where there are no blanks anywhere, too."""
+    ends = tuple(word for word in words if len(word) > 3)
+    return any(
+        part in words
+        or part.endswith(ends)
+        or (not part.isascii() and any(word in part for word in words if word > "\u3000"))
+        for part in _parts(column)
+    )
+
+
 def is_name(cell: str) -> bool:
     """Tell whether a cell would hardly be data: all its words are those of names of columns."""
-    return len(cell.split()) < 4 and bool(_parts(cell)) and _parts(cell) <= _TEXTS | _OTHERS
+    return len(cell.split()) < 4 and bool(_parts(cell)) and all(_holds(part, _TEXTS | _OTHERS) for part in _parts(cell))
 
 
 def fold(cell: Any) -> str:
@@ -63,12 +74,19 @@ def header_at(rows: list[Row], wanted: set[str]) -> int:
     held = [wanted <= set(map(fold, cells)) for cells in filled]
     if wanted and any(held):
         return held.index(True)
-    is_comment = [cells and re.match(r"#\s.*\s", cells[0]) is not None for cells in filled]
+    n_names = [sum(map(is_name, cells)) for cells in filled]
+    is_comment = [
+        bool(cells) and re.match(r"#\s.*\s", cells[0]) is not None and max(n_names) > max(own, 1)
+        for cells, own in zip(filled, n_names, strict=True)
+    ]
     wide = (place for place, cells in enumerate(filled[:-1]) if len(cells) > 1 and not is_comment[place])
     at = next(wide, 0)
     header = filled[at] if filled else []
     titles = [cells for cells, comment in zip(filled[:at], is_comment, strict=False) if cells and not comment]
-    is_title = at and all(len(cells) == 1 and (len(cells[0].split()) > 1 or len(header) > 2) for cells in titles)
+    is_title = at and all(
+        len(cells) == 1 and not cells[0].endswith("?") and (len(cells[0].split()) > 1 or len(header) > 2)
+        for cells in titles
+    )
     like_names = len(set(header)) == len(header) and not any(cell[:1].isspace() or is_value(cell) for cell in header)
     return at if is_title and like_names else 0
 
@@ -85,13 +103,9 @@ def extra_headers(header: list[str], body: list[Row]) -> int:
         if any(cells) and all(re.match(r'\{\s*"importid"', cell) for cell in cells if cell):
             return place
     names = list(zip(rows[0], map(fold, header), strict=False))
-    if sum(cell != name == re.sub(r"\W", "", cell) for cell, name in names) > 1:  # "Start Date" below StartDate
+    if sum(cell != name == re.sub(r"\s", "", cell) for cell, name in names) > 1:  # "Start Date" below StartDate
         return 1
-    # words in the first row of two columns and more that hold numbers and dates below
-    below = [[cell for cell in column if cell] for column in zip_longest(*rows[1:], fillvalue="")]
-    of_values = [len(column) > 1 and all(map(is_value, column)) for column in below]
-    described = [cell for cell, values in zip(rows[0], of_values, strict=False) if values]
-    return int(len(described) > 1 and not any(map(is_value, described)) and all(rows[0]))
+    return 0
 
 
 def check_header(header: list[str], body: list[Row], name: str, wanted: set[str]) -> None:
@@ -120,7 +134,8 @@ def _is_data(header: list[str], body: list[Row]) -> bool:
         return _is_text_of_one_column(header[0], list(map(str, columns[0])))
     for cell, column in zip(header, columns, strict=False):
         is_year = n_names and re.fullmatch(r"(19|20)\d\d", cell)
-        again = cell and not is_name(cell) and 5 * column.count(cell) >= len(column) > 0
+        # where nothing else stands below, it is a box to tick
+        again = cell and not is_name(cell) and 5 * column.count(cell) >= len(column) > column.count(cell)
         if again or (is_value(cell) and not is_year) or (not n_names and _is_like(cell, column)):
             return True
     return re.match(r"\W?\d{1,4}[-./]\d{1,2}[-./]\d{1,4}\b", header[0]) is not None
@@ -130,7 +145,12 @@ def _is_like(cell: str, column: list) -> bool:
     """Whether a first line's cell is a sentence as those below it; a question may be one of a survey."""
     n_words = len(cell.split()) if not _LONG_WIDE.search(cell) else 4
     below = sorted(len(str(text).split()) if not WIDE.search(str(text)) else 4 for text in column)
-    return n_words > 3 and not cell.endswith(("?", ":")) and 2 * below[len(below) // 2] >= n_words
+    return (
+        n_words > 3
+        and not cell.endswith(("?", ":"))
+        and not _holds(cell, _TEXTS)
+        and 2 * below[len(below) // 2] >= n_words
+    )
 
 
 def _is_text_of_one_column(cell: str, column: list[str]) -> bool:
@@ -140,5 +160,8 @@ def _is_text_of_one_column(cell: str, column: list[str]) -> bool:
     if cell.endswith("?"):
         return 2 * sum(text.strip().endswith("?") for text in column) > len(column)
     words = sum(len(text.split()) if not WIDE.search(text) else 4 for text in column)
-    is_word = re.fullmatch(r"\w+", cell) is not None and not is_value(cell) and not _LONG_WIDE.search(cell)
-    return not is_name(cell) and not (is_word and words >= 2 * len(column))
+    is_word = (
+        re.fullmatch(r"[\w\u0900-\u0fff]+", cell) is not None and not is_value(cell) and not _LONG_WIDE.search(cell)
+    )
+    is_title = len(cell.split()) < 4 and _holds(cell, _TEXTS) and words >= 2 * len(cell.split()) * len(column)
+    return not is_name(cell) and not is_title and not (is_word and words >= 2 * len(column))

@@ -18,6 +18,8 @@ def is_json(text: str) -> bool:
         return text.lstrip()[:1] in ("{", "[") and json.JSONDecoder().raw_decode(text.lstrip())[1] > 0
     except json.JSONDecodeError:
         return False
+    except (RecursionError, ValueError):  # Python's own limits
+        return True
 
 
 def json_rows(text: str, name: str, lines: bool) -> tuple[dict[int, dict], str]:
@@ -28,14 +30,14 @@ def json_rows(text: str, name: str, lines: bool) -> tuple[dict[int, dict], str]:
     """
     rows: Any
     try:
-        rows, word = json.loads(text, object_pairs_hook=_object), "entry"
+        rows, word = _load(text, name), "entry"
     except json.JSONDecodeError as error:
         if error.msg != "Extra data" and not lines:
             raise _no_json(name, error) from None
         rows, word = {}, "line"
         for number, line in enumerate(text.splitlines() if "\n" not in text else text.split("\n"), 1):
             try:
-                rows |= {number: json.loads(line, object_pairs_hook=_object)} if line.strip() else {}
+                rows |= {number: _load(line, name)} if line.strip() else {}
             except json.JSONDecodeError as error:
                 raise _no_json(name, error, number) from None
     else:
@@ -60,6 +62,15 @@ def json_rows(text: str, name: str, lines: bool) -> tuple[dict[int, dict], str]:
     return rows, word
 
 
+def _load(text: str, name: str) -> Any:
+    try:
+        return json.loads(text, object_pairs_hook=_object)
+    except json.JSONDecodeError:
+        raise
+    except (RecursionError, ValueError):  # Python's own limits
+        raise ValueError(f"{name} holds a number of thousands of digits, or lists in lists without an end.") from None
+
+
 def _object(items: list[tuple[str, Any]]) -> dict:
     entry = dict(items)
     if len(entry) < len(items):
@@ -73,9 +84,13 @@ def _rows_of_object(entry: dict, name: str) -> Any:
         return entry
     lists = {key: value for key, value in entry.items() if isinstance(value, list)}
     objects = [key for key, value in lists.items() if value and all(isinstance(cell, dict) for cell in value)]
-    if {"columns", "data"} <= lists.keys():  # orient="split"
-        return [dict(zip(entry["columns"], cells, strict=True)) for cells in entry["data"]]
-    if len(objects) == 1:
+    if {"columns", "data"} <= lists.keys() and "data" not in objects:  # orient="split"
+        names, rows = entry["columns"], entry["data"]
+        fit = all(isinstance(cells, list) and len(cells) == len(names) for cells in rows)
+        if not fit or not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
+            return entry
+        return [dict(zip(names, cells, strict=True)) for cells in rows]
+    if len(objects) == 1 and objects != ["errors"]:
         tell(f"{name}: the {len(entry[objects[0]])} objects of its list {objects[0]!r} are read")
         return entry[objects[0]]
     if len(lists) == len(entry) and len(set(map(len, lists.values()))) == 1 and not objects:  # orient="list"

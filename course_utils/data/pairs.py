@@ -5,6 +5,7 @@ A pair file is a table of any usual kind with ``query``, ``pos`` (one text or se
 """
 
 import ast
+import json
 import logging
 import re
 from collections.abc import Iterable, Sequence
@@ -20,14 +21,15 @@ import pandas as pd
 from course_utils.data.columns import find_column
 from course_utils.data.console import tell
 from course_utils.data.groups import joined_groups
+from course_utils.data.headers import names_something_else
 from course_utils.data.tables import read_table
 
 logger = logging.getLogger(__name__)
 
 _ROLES = {"query": r"query|anchor", "pos": r"pos|positives?", "neg": r"neg|negatives?|(neg|negative)_?\d+"}
 # what a column is called that says how right an answer is, where a row need not be a right pair
-_JUDGED = {"label", "score", "similarity", "relevance", "relevant", "is_relevant", "is_duplicate"}
-_NOT = {"0", "0.0", "false", "no", "nein", "non", "contradiction"}
+_JUDGED = re.compile(r"label|score|simil|relevan|correct|duplicate|judg|rating|bewertung", re.IGNORECASE)
+_NOT = re.compile(r"-\d.*|0(\.0*)?|false|falsch|no?|nein|non|not .*|ir+elevant|contradiction", re.IGNORECASE)
 # what columns of questions and answers are often called: near enough to propose, not to take
 _NEAR = {
     "query": r"quer|quest|^q$|title|prompt|instruct|sentence_?1|frage",
@@ -225,13 +227,7 @@ def read_pairs(
     }
     if len(table.columns) and (len(roles["query"]) != 1 or len(roles["pos"]) != 1):
         raise ValueError(_what_is_wanted(list(table.columns), roles, path.name))
-    judged = [name for name in table if name.strip().casefold() in _JUDGED and [name] not in roles.values()]
-    if judged:
-        wrong = table.index[table[judged[0]].map(lambda cell: str(cell).strip().casefold() in _NOT)]
-        if len(wrong):
-            where = f"{path.name}, {wrong[0]}, column {judged[0]!r}"
-            raise ValueError(f"{where}: marks a wrong answer. Leave such rows out, or put their texts into neg.")
-        tell(f"{path.name}: column {judged[0]!r} is not read; the pos of every row is taken for a right answer")
+    _check_judged(table, [name for name in table if all(name not in names for names in roles.values())], path.name)
     problems: list[str] = []
     left_out: list[str] = []
     rows = [_checked_row(str(place), row, roles, problems, left_out) for place, row in table.to_dict("index").items()]
@@ -243,6 +239,24 @@ def read_pairs(
         logger.warning("%s: wrong answers that are left out:\n%s", path.name, _first_ten(left_out))
     queries, positives, negatives = zip(*rows, strict=True)
     return Pairs(queries, positives, negatives, corpus)
+
+
+def _check_judged(table: pd.DataFrame, others: list[str], file: str) -> None:
+    """Refuse rows that another column marks as wrong; say where one might, since every row is taken for right."""
+    for name in others:
+        values = table[name].dropna().map(lambda cell: str(cell).strip().casefold())
+        two = set(values) <= {"0", "1", "true", "false", "yes", "no", "0.0", "1.0"}
+        two &= not names_something_else(name) and re.search("^(?!column )[a-z]{4}", name) is not None
+        if values.empty or not (_JUDGED.search(name) or two) or name.casefold() in ("pos_scores", "neg_scores"):
+            continue
+        wrong = values.index[values.map(lambda cell: _NOT.fullmatch(cell) is not None)]
+        if len(wrong) and values.nunique() > 2 and pd.to_numeric(values, errors="coerce").notna().all():
+            kinds = f"column {name!r} sorts the rows by {values.nunique()} numbers, from {values.min()} on"
+            raise ValueError(f"{file}: {kinds}. Keep the rows that are right pairs, and leave the column out.")
+        if len(wrong):
+            where = f"{file}, {wrong[0]}, column {name!r}"
+            raise ValueError(f"{where}: marks a wrong answer. Leave such rows out, or put their texts into neg.")
+        tell(f"{file}: column {name!r} is not read; the pos of every row is taken for a right answer")
 
 
 def _what_is_wanted(columns: list[str], roles: dict[str, list[str]], file: str) -> str:
@@ -273,6 +287,10 @@ def _beir(path: Path) -> tuple[pd.DataFrame, tuple[str, ...]]:
                 f"{name} of {folder.name}, {part.index[double][0]}: its _id stands in an earlier line too."
             )
         part.index = part["_id"].map(str)
+        for column in {"text", "title"} & set(part.columns):
+            bad = part.index[part[column].map(lambda cell: not isinstance(cell, str | None))]
+            if len(bad):
+                raise ValueError(f"{name} of {folder.name}, _id {bad[0]}: its {column} is no text.")
     corpus, queries = (part.fillna("") for part in parts.values())
     passages = (corpus.get("title", "") + " " + corpus["text"]).str.strip()
     links = read_table(qrels[0])
@@ -318,17 +336,21 @@ def _checked_row(
 
 
 def _as_list(value: Any) -> Any:
-    """A list that was written into a cell of a text file, as JSON or as Python writes it; anything else as it is."""
+    """A list that was written into a cell of a text file, as JSON or as Python writes it; anything else as it is.
+
+    What is written like one and is no list of texts comes back as a list in a list, which no answer is.
+    """
     written = value.strip() if isinstance(value, str) else ""
-    if re.fullmatch(r"""\{\s*['"].*\}""", written, re.DOTALL):
-        return [{}]  # an object that was written into a cell
-    if not re.fullmatch(r"""\[\s*(['"].*['"])?\s*\]""", written, re.DOTALL):
+    if not re.fullmatch(r"""[\[({]\s*(['"].*)?[\])}]""", written, re.DOTALL) or written in ("()", "{}"):
         return value
-    if re.search(r"""(?<=\w)['"]\s+['"]""", written):  # as NumPy writes it, where Python would join the texts
-        return [written.split()]
-    with suppress(ValueError, SyntaxError):
-        value = ast.literal_eval(written)
-    return value
+    found: Any = None
+    with suppress(ValueError):
+        found = json.loads(written)
+    # Python would join texts without a comma between them, as NumPy writes them
+    if found is None and not re.search(r"""(?<=\w)['"]\s*['"]""", written):
+        with suppress(ValueError, SyntaxError):
+            found = ast.literal_eval(written)
+    return found if isinstance(found, list) and all(isinstance(text, str) for text in found) else [[written]]
 
 
 def _first_ten(lines: list[str]) -> str:

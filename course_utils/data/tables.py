@@ -339,6 +339,10 @@ def _named(
             tell(f"{name}: {word} {lines} names or describes the columns once more and is left out")
             body = [row for row in body if row not in again]
         check_header(header, body, name, wanted)
+        if body and not any(map(is_name, header)) and not wanted & set(map(fold, header)):
+            tell(f"{name}: its first line is taken for the header, {header[:4]}; if it is data, give columns=")
+    elif len(rows) > 1 and all(is_name(str(cell)) for cell in rows[1][1] if cell is not None):
+        tell(f"{name}: its first line, {rows[1][1][:4]}, is read as data because columns= is given")
     if any(len(cells) > len(header) for _, cells in body):
         tell(f"{name}: rows end in separators without a cell, which are left out")
     names = [cell or f"column {place}" for place, cell in enumerate(header, 1)]

@@ -223,8 +223,40 @@ def test_a_column_that_judges_the_rows_is_named_and_lists_in_cells_are_lists(tmp
     path = written(tmp_path, "a.csv", "query,pos\nWho?,\"['Me' 'You']\"\n")
     with pytest.raises(ValueError, match="line 2, column 'pos': should be a text, and is a list"):
         read_pairs(path)
-    path = written(tmp_path, "a.csv", "query,pos,label\nWho?,Me,1\nWho?,The moon,0\n")
-    with pytest.raises(ValueError, match="a.csv, line 3, column 'label': marks a wrong answer"):
+    path = written(tmp_path, "a.csv", 'query,pos\nWho?,"[""hi \\ud83d\\ude00"", ""a\\/b""]"\n')
+    assert read_pairs(path).positives == (("hi 😀", "a/b"),)
+    for cell in ("['a', 5]", "['a', ['b']]", "('a', 'b')", "['It''s', 'x']", "{'text': 'a'}"):
+        written(tmp_path, "a.csv", f'query,pos\nWho?,"{cell}"\n')
+        with pytest.raises(ValueError, match="line 2, column 'pos': should be a text, and is a list"):
+            read_pairs(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "right", "wrong"),
+    [
+        ("label", "1", "0"),
+        ("label", "1", "-1"),
+        ("is_relevant", "Y", "N"),
+        ("gold_label", "entailment", "contradiction"),
+        ("is_correct", "True", "False"),
+        ("kept", "yes", "no"),
+        ("similarity_score", "0.9", "0.00"),
+    ],
+)
+def test_a_row_that_is_marked_as_wrong_is_no_right_answer(tmp_path, capsys, name, right, wrong):
+    path = written(tmp_path, "a.csv", f"query,pos,{name}\nWho?,Me,{right}\nWho?,The moon,{wrong}\n")
+    with pytest.raises(ValueError, match=f"a.csv, line 3, column '{name}': marks a wrong answer"):
+        read_pairs(path)
+    written(tmp_path, "a.csv", f"query,pos,{name},empty\nWho?,Me,{right},\n")
+    assert read_pairs(path).positives == (("Me",),)
+    assert f"column '{name}' is not read" in capsys.readouterr().out
+
+
+def test_kinds_of_rows_in_numbers_are_not_guessed(tmp_path):
+    path = written(
+        tmp_path, "a.csv", "query,pos,label\nHe eats,He is eating,0\nHe runs,He moves,1\nHe runs,He sleeps,2\n"
+    )
+    with pytest.raises(ValueError, match="column 'label' sorts the rows by 3 numbers, from 0 on"):
         read_pairs(path)
 
 
