@@ -131,6 +131,7 @@ def _be_a_command(folder: Path, work: Callable, fault: Callable | None, moment: 
             event(name, sys._getframe(1))
 
     try:
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # what a shell starts in the background ignores it
         os.dup2(writing, 1)
         os.dup2(writing, 2)
         for name, number in (("stdout", 1), ("stderr", 2)):
