@@ -17,7 +17,7 @@ def sentence(text: str) -> Any:
     Parameters
     ----------
     text : str
-        Markdown; an f-string over the values that the cell computed.
+        Markdown; an f-string over the values that the cell computed. A dollar sign in them begins no formula.
 
     Returns
     -------
@@ -32,7 +32,7 @@ def sentence(text: str) -> Any:
     """
     from IPython.display import Markdown
 
-    return Markdown(text)
+    return Markdown(text.replace("$", r"\$"))
 
 
 def comparison(first: str, second: str, difference: Interval, quantity: str, *, same_vectors: bool = False) -> str:

@@ -139,3 +139,7 @@ def test_choose_takes_the_first_threshold_that_is_reached():
 
 def test_a_sentence_is_markdown():
     assert say.sentence("**bold**").data == "**bold**"
+
+
+def test_dollars_in_names_are_no_formula():
+    assert say.sentence("**$a$** and **$b$**").data == r"**\$a\$** and **\$b\$**"
