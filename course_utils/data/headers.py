@@ -15,7 +15,7 @@ Row = tuple[int, list]  # where it stands in the file, from 1, and its cells
 SAMPLE = 1000  # rows in which a header is told from data
 _NAMES = tomllib.loads(Path(__file__).with_name("column_names.toml").read_text(encoding="utf-8"))
 _TEXTS, _OTHERS = (set(_NAMES[kind].split()) for kind in ("texts", "others"))
-#: Letters of scripts that put no blanks between words, four in a row.
+# letters of scripts that put no blanks between words: some in a row are a text, many are no name
 _WIDE_LETTER = "[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff]"
 WIDE, _LONG_WIDE = (re.compile(f"{_WIDE_LETTER}{{{least}}}") for least in (4, 7))
 _DATE = r"(?<=\d)[TZ](?=\d|$)|\b(mon|tue|wed|thu|fri|sat|sun|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\b"
@@ -93,19 +93,17 @@ def header_at(rows: list[Row], wanted: set[str]) -> int:
 
 def extra_headers(header: list[str], body: list[Row]) -> int:
     """How many rows below the header describe the columns once more, as tools for surveys write them."""
-    rows = [[fold(cell) if cell is not None else "" for cell in cells] for _, cells in body[:SAMPLE]]
+    rows = [[fold(cell) if cell is not None else "" for cell in cells] for _, cells in body[:3]]
     if not rows:
         return 0
     is_monkey = fold(header[0]).startswith("respondent") and not rows[0][0]  # SurveyMonkey
     if is_monkey and {"response", "open-ended response"} & set(rows[0]):
         return 1
-    for place, cells in reversed(list(enumerate(rows[:3], 1))):  # Qualtrics
+    for place, cells in reversed(list(enumerate(rows, 1))):  # Qualtrics
         if any(cells) and all(re.match(r'\{\s*"importid"', cell) for cell in cells if cell):
             return place
     names = list(zip(rows[0], map(fold, header), strict=False))
-    if sum(cell != name == re.sub(r"\s", "", cell) for cell, name in names) > 1:  # "Start Date" below StartDate
-        return 1
-    return 0
+    return int(sum(cell != name == re.sub(r"\s", "", cell) for cell, name in names) > 1)  # "Start Date" below StartDate
 
 
 def check_header(header: list[str], body: list[Row], name: str, wanted: set[str]) -> None:

@@ -228,6 +228,9 @@ def read_pairs(
     if len(table.columns) and (len(roles["query"]) != 1 or len(roles["pos"]) != 1):
         raise ValueError(_what_is_wanted(list(table.columns), roles, path.name))
     _check_judged(table, [name for name in table if all(name not in names for names in roles.values())], path.name)
+    if table.attrs.get("cells"):
+        for name in (*roles["pos"], *roles["neg"]):
+            table[name] = pd.Series(list(map(_as_list, table[name])), table.index, dtype=object)
     problems: list[str] = []
     left_out: list[str] = []
     rows = [_checked_row(str(place), row, roles, problems, left_out) for place, row in table.to_dict("index").items()]
@@ -319,7 +322,6 @@ def _checked_row(
     kept: dict[str, list[str]] = {role: [] for role in roles}
     for role, name in ((role, name) for role, names in roles.items() for name in names):
         where, value = f"{place}, column {name!r}", row[name]
-        value = _as_list(value) if role != "query" else value
         texts = [value] if role == "query" or not isinstance(value, list | None) else value or []
         if role == "pos" and not texts:
             problems.append(f"{where}: there is no right answer")

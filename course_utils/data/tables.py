@@ -362,4 +362,5 @@ def _named(
     for column in (column for column in table if column not in header):
         what = "a column without a name" if column in nameless else "the second column of that name"
         tell(f"{name}: {column!r} is {what}, and holds {table[column].count()} cells")
+    table.attrs["cells"] = True  # a list in one of them can only be written out
     return table

@@ -266,3 +266,11 @@ def test_few_groups_of_questions_are_dealt_out_so_that_no_part_is_empty():
         assert [len(part) for part in split_pairs(pairs, shares)] == [30, 15, 15]
     with pytest.raises(ValueError, match="60 pairs are too few, or share too many answers, for 5 parts"):
         split_pairs(pairs, (0.2,) * 5)
+
+
+def test_where_lists_are_lists_a_text_may_look_like_one(tmp_path):
+    code = ["['a', 'b']", "('a', 'b')", '{"a": 1}', '["a", 5]']
+    path = written(
+        tmp_path, "a.json", json.dumps([{"query": f"What is {i}?", "pos": text} for i, text in enumerate(code)])
+    )
+    assert read_pairs(path).positives == tuple((text,) for text in code)
