@@ -273,11 +273,10 @@ q3.check(effect)
 # %% [markdown] tags=["core", "workshop"]
 # ## 3. A model that was taught
 #
-# Now the model of the parameters cell. Unless you changed it, it is the course's own: MiniLM with a small
-# head that reads the instruction and shifts the text's vector. It was taught a few kinds of question on
+# Now the model of the parameters cell. Unless you changed it, it is the course's own: MiniLM with small adapters and
+# a head that reads the instruction and chooses among them. It was taught a few kinds of question on
 # texts that are not in this lesson; it is a stand-in for the large models, and its model card says what it
-# cannot do. The topic was **not** taught: plain vectors follow it already, so a topic instruction leaves them where
-# they are. Each row of the table asks for a factor, each column gives an instruction; *default* is none. Three
+# cannot do. Each row of the table asks for a factor, each column gives an instruction; *default* is none. Three
 # cells are *right*: the instruction names the factor. The others in those columns are *wrong* instructions. The last column
 # but one is an *irrelevant* instruction, and the last is what chance would give.
 
@@ -381,7 +380,7 @@ plots.plot_map_grid(alone, news["group"], columns=2, title="Independent maps: pl
 # %% [markdown] tags=["core"]
 # Each map was free to turn, mirror and place its islands as it liked, so a change of place need not mean
 # anything. **Aligned** maps start from the first one and are turned onto it. Large moves now have a reason,
-# though the amount still has no unit, and points move a little even where no vector has changed. Rest the mouse on a marker to read the post and its nearest neighbours *in the
+# though the amount still has no unit. Rest the mouse on a marker to read the post and its nearest neighbours *in the
 # vectors*; a click in the legend rules all four panels.
 
 # %% tags=["core", "external-text"]
@@ -394,8 +393,7 @@ four_maps
 
 # %% [markdown] tags=["core"]
 # Did alignment cost anything? The measures are those of lesson 1, for each map against its own vectors, and
-# the last column is how far points lie from their place on the first map, in units of that map's spread. An
-# instruction that leaves the vectors alone is a control: what moves on its map moves by itself.
+# the last column is how far points lie from their place on the first map, in units of that map's spread.
 
 # %% tags=["core"]
 rows = []

@@ -11,7 +11,7 @@ import logging
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -47,6 +47,9 @@ class EmbeddingOptions:
         Keep only the first so many dimensions, 1 to the model's own. None: all.
     max_length : int, optional
         Cut texts after so many tokens, start and end marks included, 3 to the model's own. None: the model's own limit.
+    strength : float, optional
+        How far an instruction or prompt bends the vectors, from 0, as without it, to 1, as far as the model can: a mix
+        of both unit vectors, before truncation. None: as the model itself does, which the card's ``strength`` says.
 
     Examples
     --------
@@ -61,6 +64,7 @@ class EmbeddingOptions:
     normalize_embeddings: bool = True
     truncate_dim: int | None = None
     max_length: int | None = None
+    strength: float | None = None
 
 
 class Embedder(ABC):
@@ -119,6 +123,7 @@ class Embedder(ABC):
         normalize_embeddings: bool = True,
         truncate_dim: int | None = None,
         max_length: int | None = None,
+        strength: float | None = None,
         options: EmbeddingOptions | None = None,
         batch_size: int = 32,
         show_progress_bar: bool | None = None,
@@ -130,10 +135,10 @@ class Embedder(ABC):
         sentences : str, or sequence of str
             A list (or column) of n strings, or one string. An empty string gives the vector that the model has for
             "no text"; texts beyond ``max_length`` tokens are cut there.
-        instruction, prompt, normalize_embeddings, truncate_dim, max_length : optional
+        instruction, prompt, normalize_embeddings, truncate_dim, max_length, strength : optional
             See :class:`EmbeddingOptions`.
         options : EmbeddingOptions, optional
-            The same as one value; then none of the five may be given.
+            The same as one value; then none of the six may be given.
         batch_size : int, default 32
             Texts a forward pass; affects speed and memory, not the result.
         show_progress_bar : bool, optional
@@ -151,7 +156,7 @@ class Embedder(ABC):
         ValueError
             If an option is out of range, or both ``instruction`` and ``prompt`` are given.
         """
-        given = EmbeddingOptions(instruction, prompt, normalize_embeddings, truncate_dim, max_length)
+        given = EmbeddingOptions(instruction, prompt, normalize_embeddings, truncate_dim, max_length, strength)
         return self._encode(sentences, self._checked(options, given, ""), batch_size, show_progress_bar)
 
     def encode_query(
@@ -163,12 +168,13 @@ class Embedder(ABC):
         normalize_embeddings: bool = True,
         truncate_dim: int | None = None,
         max_length: int | None = None,
+        strength: float | None = None,
         options: EmbeddingOptions | None = None,
         batch_size: int = 32,
         show_progress_bar: bool | None = None,
     ) -> np.ndarray:
         """Embed questions with the model's own query prompt, or with ``instruction=``; else as :meth:`encode`."""
-        given = EmbeddingOptions(instruction, prompt, normalize_embeddings, truncate_dim, max_length)
+        given = EmbeddingOptions(instruction, prompt, normalize_embeddings, truncate_dim, max_length, strength)
         options = self._checked(options, given, self.card.query_prompt)
         return self._encode(sentences, options, batch_size, show_progress_bar)
 
@@ -181,12 +187,13 @@ class Embedder(ABC):
         normalize_embeddings: bool = True,
         truncate_dim: int | None = None,
         max_length: int | None = None,
+        strength: float | None = None,
         options: EmbeddingOptions | None = None,
         batch_size: int = 32,
         show_progress_bar: bool | None = None,
     ) -> np.ndarray:
         """Embed the texts that are searched, with the model's own document prompt; else as :meth:`encode`."""
-        given = EmbeddingOptions(instruction, prompt, normalize_embeddings, truncate_dim, max_length)
+        given = EmbeddingOptions(instruction, prompt, normalize_embeddings, truncate_dim, max_length, strength)
         options = self._checked(options, given, self.card.document_prompt)
         return self._encode(sentences, options, batch_size, show_progress_bar)
 
@@ -210,6 +217,7 @@ class Embedder(ABC):
         options = options or EmbeddingOptions()
         prompt = self.card.prompt_for(options.instruction or "") if options.prompt is None else options.prompt
         _check_encodable(options.instruction or prompt, "instruction" if options.instruction else "prompt")
+        prompt = "" if self.card.prompt_apart else prompt
         max_length = options.max_length or self.max_length
         texts = list(sentences)
         self._receipts.add(hash((prompt, max_length, *texts)))
@@ -234,7 +242,11 @@ class Embedder(ABC):
             unread = self.receipt(texts, options)
             if unread:
                 logger.warning("%s.", unread)
-        vectors = self._compute(texts, options, batch_size, show)[:, : options.truncate_dim]
+        vectors = self._compute(texts, options, batch_size, show)
+        if options.strength is not None and options.prompt:
+            plain = self._compute(texts, replace(options, prompt=""), batch_size, show)
+            vectors = _bend(plain, vectors, self.card.strength, options.strength)
+        vectors = vectors[:, : options.truncate_dim]
         if options.normalize_embeddings:  # after truncation: a cut unit vector is no longer one
             norms = np.linalg.norm(vectors, axis=1, keepdims=True)
             vectors = vectors / np.maximum(norms, np.finfo(np.float32).tiny)
@@ -265,7 +277,11 @@ class Embedder(ABC):
         dim = self._checked_range("truncate_dim", options.truncate_dim, 1, self.embedding_dim)
         if dim < self.embedding_dim and not self.card.matryoshka_dims:
             logger.info("%s was not trained for fewer dimensions; its first %d are used.", self.card.name, dim)
-        return EmbeddingOptions(None, prompt, options.normalize_embeddings, dim, max_length)
+        strength = options.strength
+        known = strength is None or (isinstance(strength, (int, float, np.number)) and not isinstance(strength, bool))
+        if not known or not (strength is None or 0 <= strength <= 1):
+            raise ValueError(f"strength={strength!r} must be a number from 0 (no instruction) to 1, or None.")
+        return EmbeddingOptions(None, prompt, options.normalize_embeddings, dim, max_length, strength)
 
     def _checked_length(self, max_length: int | None) -> int:
         return self._checked_range("max_length", max_length, _SHORTEST, self.max_length)
@@ -315,6 +331,19 @@ class Embedder(ABC):
         # JSON has an end of its own, so the text cannot run into the prompt.
         shared = json.dumps([self.fingerprint, self.precision, options.max_length, options.prompt]).encode()
         return [hashlib.sha256(shared + text.encode()).digest() for text in texts]
+
+
+def _bend(plain: np.ndarray, prompted: np.ndarray, own: float, strength: float) -> np.ndarray:
+    """Unit vectors with the direction of (1 − strength) v + strength t, for unit vectors v without the prompt.
+
+    The model gives the direction m of (1 − own) v + own t, with ``own`` from 0.5; so t = c m − k v with
+    k = (1 − own) / own, and c is what makes it a unit vector: no text needs to be read again.
+    """
+    v, m = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True) for vectors in (plain, prompted))
+    k, cosines = (1 - own) / own, np.sum(v * m, axis=1, keepdims=True)
+    t = (k * cosines + np.sqrt(np.maximum(1 - k**2 * (1 - cosines**2), 0))) * m - k * v
+    bent = (1 - strength) * v + strength * t
+    return np.asarray(bent / np.maximum(np.linalg.norm(bent, axis=1, keepdims=True), 1e-9), dtype=np.float32)
 
 
 def _checked_texts(sentences: Sequence[str]) -> list[str]:

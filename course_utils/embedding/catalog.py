@@ -50,6 +50,10 @@ class ModelCard:
     instruction_prompt : str
         The exact characters before a text under an instruction, which replaces ``{instruction}`` in them; "" for a
         model that was not trained to follow instructions.
+    prompt_apart : bool
+        Whether a prompt is read on its own, and takes none of the text's room.
+    strength : float
+        How far the model bends a text's vector under an instruction, from 0.5 to 1, where 1 is as far as it can.
     pooling : str
         How token vectors become one vector: "mean", "cls" (the first) or "lasttoken".
     padding_side : str
@@ -90,6 +94,8 @@ class ModelCard:
     query_prompt: str = ""
     document_prompt: str = ""
     instruction_prompt: str = ""
+    prompt_apart: bool = False
+    strength: float = 1.0
     pooling: str = ""
     padding_side: str = ""
     backend: str = "sentence-transformers"

@@ -1,16 +1,20 @@
-"""The course's own instruction-aware model: frozen MiniLM and a small head that reads the instruction on its own.
+"""The course's own instruction-aware model: frozen MiniLM and a head that reads the instruction on its own.
 
-The instruction is not put in front of the text. MiniLM embeds it once, and a head of a few hundred thousand weights
-turns that vector into gates, each for a low-rank change of the text's vector. Without an instruction the head is
-left out, so these vectors are MiniLM's, byte for byte. It follows the kinds of instruction it was taught (see the
-model card beside its weights) and no others: a stand-in for learning with, not a rival of models trained to follow
-any instruction.
+The instruction is not put in front of the text. MiniLM embeds it once, and the head turns that vector into gates:
+which of the factors that it was taught is asked for, if any. For some factors an adapter of a few hundred thousand
+weights changes how MiniLM reads the text; for the others the text's vector is changed. (jina-embeddings-v3 chooses
+among adapters for tasks in the same way.) Without an instruction the head is left out, so these vectors are MiniLM's,
+byte for byte. It follows the kinds of instruction it was taught (see the model card beside its weights) and no
+others: a stand-in for learning with, not a rival of models trained to follow any instruction.
 
 The parts are sentence-transformers modules, and a saved copy is an ordinary sentence-transformers folder. Loading
 one needs ``trust_remote_code=True``, which sentence-transformers asks for as soon as a class is not its own,
 and holds the 90 MB of MiniLM again; the course does neither and puts the parts together here.
 """
 
+import copy
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -18,6 +22,7 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules import Module, Normalize, Transformer
 from sentence_transformers.sentence_transformer.modules import Pooling
 from torch import Tensor, nn
+from torch.func import functional_call
 from torch.nn.functional import dropout, gelu, normalize
 
 #: Folder with the head's weights and configuration and the model card.
@@ -38,28 +43,89 @@ class InstructionTransformer(Transformer):
         return features
 
     def forward(self, features: dict, **kwargs) -> dict:
-        """Add the token vectors of all layers and, under an instruction, ``instruction_embedding``."""
+        """Add the token vectors of all layers and, under an instruction, ``instruction_embedding`` and ``read_with``.
+
+        The latter is :meth:`read_with` for these texts.
+        """
         instruction = features.pop("instruction_ids", None)
+        inputs = dict(features)
         features = super().forward(features, **kwargs)
         if instruction is not None:
             tokens = self.model(input_ids=instruction).last_hidden_state.float()
             features["instruction_embedding"] = normalize(tokens.mean(dim=1), dim=-1)
+            features["read_with"] = partial(self.read_with, inputs)
         return features
 
+    def read_with(self, inputs: dict, change: dict[str, Tensor]) -> Tensor:
+        """Unit vectors of tokenized texts, (n, dim), where the weights are changed for the time of this call.
 
-class GatedHead(Module):
+        Parameters
+        ----------
+        inputs : dict
+            Token numbers and mask, as ``preprocess`` gives them.
+        change : dict of str to Tensor
+            What is added to the weight of that name.
+        """
+        own = dict(self.model.named_parameters())
+        changed = {name: own[name] + added.to(own[name].dtype) for name, added in change.items()}
+        known = {name: inputs[name] for name in ("input_ids", "attention_mask")}
+        tokens = functional_call(self.model, changed, (), known).last_hidden_state.float()
+        mask = known["attention_mask"].unsqueeze(-1).float()
+        return normalize((tokens * mask).sum(dim=1) / mask.sum(dim=1), dim=-1)
+
+
+class Adapter(nn.Module):
+    """A low-rank change of all weight matrices in a BERT's layers (LoRA, arXiv:2106.09685): W becomes W + U D.
+
+    Parameters
+    ----------
+    n_layers : int, default 6
+        Layers of the transformer.
+    dim : int, default 384
+        Dimensions of a token vector; the inner layer has four times as many.
+    rank : int, default 16
+        Rows of D, columns of U.
+
+    Examples
+    --------
+    >>> from course_utils.embedding.instruct import Adapter
+    >>> change = Adapter(n_layers=1, rank=2).change()
+    >>> list(change)[0], tuple(change["encoder.layer.0.output.dense.weight"].shape)
+    ('encoder.layer.0.attention.self.query.weight', (384, 1536))
+    """
+
+    def __init__(self, n_layers: int = 6, dim: int = 384, rank: int = 16):
+        super().__init__()
+        sizes = {f"attention.{name}": (dim, dim) for name in ("self.query", "self.key", "self.value", "output.dense")}
+        sizes |= {"intermediate.dense": (4 * dim, dim), "output.dense": (dim, 4 * dim)}
+        self.names = [f"encoder.layer.{layer}.{name}.weight" for layer in range(n_layers) for name in sizes]
+        shapes = list(sizes.values()) * n_layers
+        # U begins at 0, so the change does too
+        self.down = nn.ParameterList(torch.randn(rank, width) / width**0.5 for _, width in shapes)
+        self.up = nn.ParameterList(torch.zeros(height, rank) for height, _ in shapes)
+
+    def change(self) -> dict[str, Tensor]:
+        """What is added to each weight, by its name."""
+        return {name: up @ down for name, up, down in zip(self.names, self.up, self.down, strict=True)}
+
+
+class InstructionHead(Module):
     """Moves a text's vector towards what the instruction asks for; without an instruction it does nothing.
 
     It has a gate for each factor that it was taught. With e the instruction's unit vector, softmax(G gelu(H e))
     says how likely it asks for each factor, or for none of them; stretched so that it reaches 0 and 1, this is the
-    gate g_f. With x the mean token vectors of some layers (standardised) and v the text's own unit vector, a
-    factor's low-rank change is t_f = unit(unit(B_f tanh(A_f x)) + c_f v), and the result has the direction of (1 −
-    Σ g_f) v + Σ g_f t_f.
+    gate g_f. A factor moves the text to a unit vector t_f in one of two ways. Some have an :class:`Adapter`: t_f is
+    the vector of the transformer with the adapter's change. For the others, with x the mean token vectors of some
+    layers (standardised) and v the text's own unit vector, a low-rank change of the vector does,
+    t_f = unit(unit(B_f tanh(A_f x)) + c_f v). With t = unit((1 − Σ g_f) v + Σ g_f t_f), the result has the direction
+    of (1 − s) v + s t: the strength s says how much of what the text is about is given up for what is asked.
 
     Parameters
     ----------
+    adapted : list of str
+        Names of the factors with an adapter.
     factors : list of str
-        Names of the factors.
+        Names of the factors whose change reads the layers.
     layers : list of int
         Hidden layers that are read; 0 is the token embeddings.
     dim : int, default 384
@@ -68,36 +134,59 @@ class GatedHead(Module):
         Features that are read from a text for each factor (rows of A_f, columns of B_f).
     hidden : int, default 64
         Rows of H.
+    adapter_rank : int, default 16
+        Rank of the adapters.
+    strength : float, default 1.0
+        s, from 0 to 1.
 
     Examples
     --------
     >>> import torch
-    >>> from course_utils.embedding.instruct import GatedHead
-    >>> head = GatedHead(["sentiment", "tone"], layers=[3, 4])
-    >>> tuple(head.gates(torch.zeros(1, 384)).shape)  # one instruction, two factors
-    (1, 2)
+    >>> from course_utils.embedding.instruct import InstructionHead
+    >>> head = InstructionHead(["sentiment"], ["tense", "urgency"], layers=[3, 4])
+    >>> tuple(head.gates(torch.zeros(1, 384)).shape)  # one instruction, three factors
+    (1, 3)
     """
 
-    config_keys = ["factors", "layers", "dim", "rank", "hidden"]
+    config_keys = ["adapted", "factors", "layers", "dim", "rank", "hidden", "adapter_rank", "strength"]
 
-    def __init__(self, factors: list[str], layers: list[int], dim: int = 384, rank: int = 24, hidden: int = 64):
+    def __init__(
+        self,
+        adapted: list[str],
+        factors: list[str],
+        layers: list[int],
+        dim: int = 384,
+        rank: int = 24,
+        hidden: int = 64,
+        adapter_rank: int = 16,
+        strength: float = 1.0,
+    ):
         super().__init__()
-        self.factors, self.layers, self.dim, self.rank, self.hidden = list(factors), list(layers), dim, rank, hidden
+        self.adapted, self.factors, self.layers = list(adapted), list(factors), list(layers)
+        self.dim, self.rank, self.hidden, self.adapter_rank = dim, rank, hidden, adapter_rank
+        self.strength = strength
         width = dim * len(layers)
         self.register_buffer("mean", torch.zeros(width))
         self.register_buffer("scale", torch.ones(width))
         self.instruction = nn.Linear(dim, hidden)
-        self.gate = nn.Linear(hidden, len(factors) + 1)  # the last one: none of them
+        self.gate = nn.Linear(hidden, len(self.taught) + 1)  # the last one: none of them
+        self.adapters = nn.ModuleDict({name: Adapter(dim=dim, rank=adapter_rank) for name in adapted})
         self.read = nn.Linear(width, len(factors) * rank)
         self.write = nn.Parameter(torch.randn(len(factors), rank, dim) / rank**0.5)
         self.keep = nn.Parameter(torch.full((len(factors),), -1.5))  # c, before its sigmoid
 
+    @property
+    def taught(self) -> list[str]:
+        """All factors, in the order of the gates."""
+        return self.adapted + self.factors
+
     def forward(self, features: dict, **kwargs) -> dict:
-        """Replace ``sentence_embedding`` where there is an ``instruction_embedding``."""
-        instruction = features.get("instruction_embedding")
-        if instruction is not None:
+        """Replace ``sentence_embedding`` where an instruction asks for a factor; else leave it to the byte."""
+        instruction, read_with = features.get("instruction_embedding"), features.pop("read_with", None)
+        if instruction is not None and self.gates(instruction).any():
             own = features["sentence_embedding"]
-            moved = self.steer(self.layer_means(features), normalize(own.float(), dim=-1), instruction)
+            means, unit = self.layer_means(features), normalize(own.float(), dim=-1)
+            moved = self.steer(means, unit, instruction, lambda name: read_with(self.adapters[name].change()))
             features["sentence_embedding"] = moved.to(own.dtype)
         return features
 
@@ -108,16 +197,16 @@ class GatedHead(Module):
         return torch.cat([(hidden[i].float() * mask).sum(dim=1) / mask.sum(dim=1) for i in self.layers], dim=-1)
 
     def logits(self, instruction: Tensor) -> Tensor:
-        """For unit vectors of instructions, (n, dim): a logit for each factor and one for none, (n, factors + 1)."""
+        """For unit vectors of instructions, (n, dim): a logit for each factor and one for none, (n, taught + 1)."""
         return self.gate(gelu(self.instruction(instruction)))
 
     def gates(self, instruction: Tensor) -> Tensor:
-        """How far each factor is followed under an instruction, from 0 to 1: shape (n, factors)."""
+        """How far each factor is followed under an instruction, from 0 to 1: shape (n, taught)."""
         # stretched, so that it reaches 0: what is not to be followed leaves the vectors exactly where they are
         return (1.2 * torch.softmax(self.logits(instruction), dim=-1)[:, :-1] - 0.1).clamp(0, 1)
 
     def targets(self, means: Tensor, own: Tensor, noise: float = 0.0) -> Tensor:
-        """Where each factor would move the texts: unit vectors, shape (n, factors, dim).
+        """Where each of ``factors`` would move the texts: unit vectors, shape (n, factors, dim).
 
         Parameters
         ----------
@@ -133,19 +222,43 @@ class GatedHead(Module):
         change = normalize(torch.einsum("nfr,frd->nfd", read, self.write), dim=-1)
         return normalize(change + torch.sigmoid(self.keep)[:, None] * own[:, None], dim=-1)
 
-    def steer(self, means: Tensor, own: Tensor, instruction: Tensor) -> Tensor:
-        """Compute the vectors, (n, dim), under an instruction, (1, dim); the rest as in :meth:`targets`."""
-        gates = self.gates(instruction)
-        moved = torch.einsum("nf,nfd->nd", gates.expand(len(means), -1), self.targets(means, own))
-        return normalize((1 - gates.sum(dim=-1, keepdim=True)).clamp(min=0) * own + moved, dim=-1)
+    def steer(
+        self,
+        means: Tensor,
+        own: Tensor,
+        instruction: Tensor,
+        adapted: Callable[[str], Tensor],
+        strength: float | None = None,
+    ) -> Tensor:
+        """Compute the vectors, (n, dim), under an instruction.
+
+        Parameters
+        ----------
+        means, own : Tensor
+            As in :meth:`targets`.
+        instruction : Tensor of shape (1, dim)
+            The instruction's unit vector.
+        adapted : callable
+            From the name of a factor to the texts' unit vectors under its adapter, (n, dim).
+        strength : float, optional
+            None for the head's own.
+        """
+        strength = self.strength if strength is None else strength
+        gates = self.gates(instruction)[0]
+        moved = torch.einsum("f,nfd->nd", gates[len(self.adapted) :], self.targets(means, own))
+        for name, gate in zip(self.adapted, gates, strict=False):
+            if gate > 0:
+                moved = moved + gate * adapted(name)
+        full = normalize((1 - gates.sum()).clamp(min=0) * own + moved, dim=-1)
+        return normalize((1 - strength) * own + strength * full, dim=-1)
 
     def save(self, output_path: str, *args, safe_serialization: bool = True, **kwargs) -> None:
-        """Write ``config.json`` and ``model.safetensors``."""
+        """Write ``config.json`` and, in half precision, ``model.safetensors``."""
         self.save_config(output_path)
-        self.save_torch_weights(output_path, safe_serialization=safe_serialization)
+        copy.deepcopy(self).half().save_torch_weights(output_path, safe_serialization=safe_serialization)
 
     @classmethod
-    def load(cls, model_name_or_path: str, **kwargs) -> "GatedHead":
+    def load(cls, model_name_or_path: str, **kwargs) -> "InstructionHead":
         """Read a saved head."""
         names = ("subfolder", "token", "cache_folder", "revision", "local_files_only")
         where = {name: kwargs[name] for name in names if name in kwargs}
@@ -153,7 +266,7 @@ class GatedHead(Module):
         return cls.load_torch_weights(model_name_or_path, model=head, **where)
 
 
-def load_instruct_model(base: Path, dtype: str = "float32", head: GatedHead | None = None) -> SentenceTransformer:
+def load_instruct_model(base: Path, dtype: str = "float32", head: InstructionHead | None = None) -> SentenceTransformer:
     """Put the head behind MiniLM: a SentenceTransformer whose ``prompt`` is the instruction.
 
     Its ``save_pretrained`` writes an ordinary sentence-transformers folder; see the module's first lines on loading it.
@@ -164,7 +277,7 @@ def load_instruct_model(base: Path, dtype: str = "float32", head: GatedHead | No
         MiniLM's folder.
     dtype : {"float32", "bfloat16"}
         Precision of MiniLM; the head computes in float32.
-    head : GatedHead, optional
+    head : InstructionHead, optional
         None for the one that comes with the course.
 
     Returns
@@ -180,7 +293,7 @@ def load_instruct_model(base: Path, dtype: str = "float32", head: GatedHead | No
     >>> model.encode("What a lovely teacher!", prompt="Classify the sentiment").shape
     (384,)
     """
-    head = GatedHead.load(str(HEAD), local_files_only=True) if head is None else head
+    head = InstructionHead.load(str(HEAD), local_files_only=True) if head is None else head
     encoder = InstructionTransformer.load(
         str(base), local_files_only=True, model_kwargs={"dtype": dtype}, config_kwargs={"output_hidden_states": True}
     )

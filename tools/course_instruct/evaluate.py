@@ -1,15 +1,15 @@
 """Measures course-instruct on sources, wordings and factors it never saw, and writes its model card.
 
-    python tools/course_instruct/evaluate.py my_work/course-instruct
+    python tools/course_instruct/evaluate.py my_work/course-instruct --control my_work/course-instruct-control
 
-takes the heads that tools/course_instruct/train.py left there, one folder a seed, and writes ``evaluation.json`` and,
-from it, ``README.md`` beside the weights in course_utils/embedding/models/course-instruct. Like training, it needs
-the teacher.
+takes the heads that tools/course_instruct/train.py left there, one folder a seed, and one that was trained without the
+posts that were written for training, and writes ``evaluation.json`` and, from it, ``README.md`` beside the weights in
+course_utils/embedding/models/course-instruct. Like training, it needs the teacher.
 """
 
 import argparse
 import json
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +22,7 @@ from sklearn.metrics import silhouette_samples
 from sklearn.model_selection import LeaveOneGroupOut, StratifiedKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from texts import (
+    ADAPTED,
     HELD_OUT_FACTORS,
     TAUGHT,
     fetch_files,
@@ -33,16 +34,17 @@ from texts import (
     split_sentences,
     urgency_templates,
 )
-from train import read_layers, wordings
+from train import read_adapted, read_layers, wordings
 
 from course_utils.data import load_corpus
 from course_utils.embedding import DEFAULT_MODEL, find_model, load_embedder
-from course_utils.embedding.instruct import HEAD, GatedHead, load_instruct_model
+from course_utils.embedding.instruct import HEAD, InstructionHead, load_instruct_model
 from course_utils.embedding.weights import packaged_weights
 from course_utils.measuring import knn_accuracy, knn_overlap, mean_interval, nearest_neighbors
 from course_utils.measuring.metrics import cosine_spearman, gain, shift
 
 K = 10
+STRENGTHS = (0.25, 0.5, 0.75, 1.0)
 A_LABEL = 300  # texts a label at most: the same number of each, so that chance is 1 / labels
 
 
@@ -126,6 +128,14 @@ def mean_over(results: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
     return {name: np.mean([result[name] for result in results], axis=0) for name in MEASURES}
 
 
+def means_of(result: dict[str, np.ndarray]) -> dict[str, float]:
+    return {name: values.mean() for name, values in result.items()}
+
+
+def of_label(result: dict[str, np.ndarray], rows: np.ndarray) -> dict[str, np.ndarray]:
+    return {name: values[rows] for name, values in result.items()}
+
+
 def summary(without: dict[str, np.ndarray], result: dict[str, np.ndarray]) -> dict:
     """Means of the measures, and the gain over no instruction with its paired 95 % interval."""
     about = {}
@@ -154,46 +164,70 @@ def words_alone(posts: pd.DataFrame) -> dict:
     return found
 
 
-def evaluate_set(factor: str, texts: pd.DataFrame, heads: list[GatedHead], model, instructions: dict) -> dict:
-    """All conditions on one set, for each head; the first head is the one that ships."""
-    labels = texts["label"].to_numpy()
-    means, own = read_layers(texts["text"].tolist(), model)
+def evaluate_set(factor: str, texts: pd.DataFrame, heads: list, control, model, instructions: dict) -> dict:
+    """All conditions on one set, for each head; the first head is the one that ships, ``control`` one without posts."""
+    labels, texts = texts["label"].to_numpy(), texts["text"].tolist()
+    means, own = read_layers(texts, model)
 
-    def steered(head: GatedHead, vector: torch.Tensor) -> np.ndarray:
+    @cache
+    def adapted(head: InstructionHead, name: str) -> torch.Tensor:
+        return read_adapted(texts, model, head.adapters[name])
+
+    def steered(head: InstructionHead, vector: torch.Tensor, strength: float | None = None) -> np.ndarray:
         with torch.inference_mode():
-            return head.steer(means, own, vector[None]).numpy()
+            if not head.gates(vector[None]).any():
+                return own.numpy()
+            return head.steer(means, own, vector[None], partial(adapted, head), strength).numpy()
+
+    def mean_under(head: InstructionHead, vectors: torch.Tensor) -> dict[str, np.ndarray]:
+        return mean_over([measure(steered(head, vector), labels) for vector in vectors])
 
     without = measure(own.numpy(), labels)
-    words = wordings(factor, "lesson")[0]
-    in_front = load_embedder().encode(texts["text"], instruction=words, show_progress_bar=False)
+    in_front = load_embedder().encode(texts, instruction=wordings(factor, "lesson")[0], show_progress_bar=False)
     right = [[measure(steered(head, vector), labels) for vector in instructions[factor, "held_out"]] for head in heads]
     ships = heads[0]
     lesson = steered(ships, instructions[factor, "lesson"][0])
-    wrong = {
-        other: mean_over([measure(steered(ships, vector), labels) for vector in instructions[other, "held_out"][:2]])
-        for other in TAUGHT
-        if other != factor
-    }
+    others = [other for other in TAUGHT if other != factor]
+    wrong = {other: mean_under(ships, instructions[other, "held_out"][:2]) for other in others}
     aside = [steered(ships, vector) for vector in instructions["irrelevant", "held_out"]]
     spaces = {"lesson": [lesson], "irrelevant": aside, "words_in_front": [in_front]}
-    return {
+    of_right, of_wrong = mean_over(right[0]), mean_over(list(wrong.values()))
+    found = {
         "texts": len(texts),
         "labels": len(set(labels)),
         "probe": probe_accuracy(own.numpy(), labels),
-        "none": {name: values.mean() for name, values in without.items()},
+        "none": means_of(without),
         "seeds": [summary(without, mean_over(results)) for results in right],
         "lesson": summary(without, measure(lesson, labels)),
-        "wrong": summary(without, mean_over(list(wrong.values()))),
+        "wrong": summary(without, of_wrong),
+        "right_against_wrong": summary(of_wrong, of_right),
         "wrong_one_by_one": {other: summary(without, result) for other, result in wrong.items()},
         "irrelevant": summary(without, mean_over([measure(space, labels) for space in aside])),
+        "scrambled": summary(without, mean_under(ships, instructions[factor, "scrambled"])),
         "words_in_front": summary(without, measure(in_front, labels)),
         "spread": {name: np.ptp([np.mean(result[name]) for result in right[0]]) for name in MEASURES},
+        "classes": {
+            str(label): summary(*(of_label(values, labels == label) for values in (without, of_right)))
+            for label in sorted(set(labels))
+        },
         "shift": {kind: np.mean([shift(own.numpy(), space) for space in some]) for kind, some in spaces.items()},
         "overlap": {
             kind: np.mean([knn_overlap(own.numpy(), space, K, metric="cosine") for space in some])
             for kind, some in spaces.items()
         },
     }
+    if factor in ADAPTED:
+        found["strengths"] = {
+            asked: {
+                str(strength): means_of(measure(steered(ships, instructions[asked, "lesson"][0], strength), labels))
+                for strength in STRENGTHS
+            }
+            for asked in ADAPTED
+        }
+    if control is not None and factor in ADAPTED:
+        without_posts = mean_under(control, instructions[factor, "held_out"])
+        found["control"] = summary(without, without_posts) | {"posts_add": summary(without_posts, of_right)}
+    return found
 
 
 def similarity() -> dict:
@@ -218,24 +252,33 @@ def rounded(value):
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("heads", type=Path, help="the folder that training wrote")
+    parser.add_argument("--control", type=Path, help="the folder of a training without the posts")
     arguments = parser.parse_args()
     # the one that ships comes first: its intervals are the ones that are quoted
     ships = (HEAD / "model.safetensors").read_bytes()
     folders = sorted(arguments.heads.glob("seed-*"))
     folders.sort(key=lambda folder: (folder / "model.safetensors").read_bytes() != ships)
-    heads = [GatedHead.load(str(folder), local_files_only=True).eval() for folder in folders]
+    heads = [InstructionHead.load(str(folder), local_files_only=True).eval() for folder in folders]
+    control = None
+    if arguments.control:
+        control = InstructionHead.load(str(next(arguments.control.glob("seed-*"))), local_files_only=True).eval()
     model = load_instruct_model(packaged_weights(find_model(DEFAULT_MODEL)), head=heads[0])
-    asked = (*TAUGHT, "topic", *HELD_OUT_FACTORS)
+    asked = (*TAUGHT, *HELD_OUT_FACTORS)
     instructions = {
         (name, part): read_layers(wordings(name, part), model)[1] for name in asked for part in ("held_out", "lesson")
     }
+    random = np.random.default_rng(0)
+    for name in asked:
+        shuffled = [" ".join(random.permutation(wordings(name, "lesson")[0].split())) for _ in range(3)]
+        instructions[name, "scrambled"] = read_layers(shuffled, model)[1]
     instructions["irrelevant", "held_out"] = read_layers(wordings("irrelevant", "held_out"), model)[1]
     results = {}
     for name, texts in test_sets().items():
-        results[name] = evaluate_set(name.split("/")[0], texts, heads, model, instructions)
+        results[name] = evaluate_set(name.split("/")[0], texts, heads, control, model, instructions)
         print(name, len(texts))
     found = {
         "training": json.loads((folders[0] / "training.json").read_text(encoding="utf-8")),
+        "adapted": list(ADAPTED),
         "parameters": sum(parameter.numel() for parameter in heads[0].parameters()),
         "seeds": [int(folder.name.removeprefix("seed-")) for folder in folders],
         "wordings": {f"{name}/{part}": len(vectors) for (name, part), vectors in instructions.items()},
@@ -246,7 +289,8 @@ def main() -> None:
     }
     found = rounded(found)
     (HEAD / "evaluation.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    (HEAD / "README.md").write_text(model_card(found), encoding="utf-8")
+    published = json.loads((HEAD / "published.json").read_text(encoding="utf-8"))
+    (HEAD / "README.md").write_text(model_card(found, published), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,11 @@
 """The texts that course-instruct is trained on, and some that it is measured on; nothing of them is stored.
 
-A label comes from people's scores (sentiment; toxicity of the prompts), from a teacher (toxicity elsewhere), from a
-rule on the words (question, tense, person, numbers), from the kind of source (formality, subjectivity, topic) or from
-templates (urgency, for which no archive has real texts). Held-out sources are never trained on, and neither is a text
-that shares a run of eight words with one of them. The teacher is alt-profanity-check, a training dependency only.
+A label comes from people's scores (sentiment; toxicity of the prompts), from the writers of posts that were written for
+this (``posts.csv``: sentiment and tone are independent there, which no archive offers), from a teacher (toxicity
+elsewhere), from a rule on the words (question, tense, person, numbers), from the kind of source (formality,
+subjectivity, topic) or from templates (urgency, for which no archive has real texts). Held-out sources are never
+trained on, and neither is a text that shares a run of eight words with one of them. The teacher is
+alt-profanity-check, a training dependency only.
 """
 
 import hashlib
@@ -18,8 +20,10 @@ import pandas as pd
 from course_utils.data import NEWSGROUPS, fetch, load_corpus
 
 TOOLS = Path(__file__).parent
-#: What the head is taught. The topic needs no teaching: its instructions are tied to MiniLM's own vectors.
-TAUGHT = ("sentiment", "toxicity", "formality", "question", "subjectivity", "tense", "urgency")
+#: The factors with an adapter inside MiniLM.
+ADAPTED = ("sentiment", "toxicity", "topic")
+#: What the model is taught.
+TAUGHT = (*ADAPTED, "formality", "question", "subjectivity", "tense", "urgency")
 #: Whole factors that no training instruction asks for.
 HELD_OUT_FACTORS = ("person", "numbers")
 _RUN = 8
@@ -141,6 +145,7 @@ def training_texts(seed: int = 0) -> pd.DataFrame:
     notes = pd.read_csv(files["MTSDialog/validation.csv"], encoding="utf-8")
     turns = [re.sub(r"^\w+:\s*", "", turn) for dialogue in notes["dialogue"] for turn in dialogue.splitlines()]
     studies = jsonl("PubMedQA/pqal/test.jsonl", "passage").str.replace(r"Context \(\d+\):", "", regex=True)
+    written = pd.read_csv(TOOLS / "posts.csv", encoding="utf-8")
     posts = newsgroup_posts(of_lessons=False)
     # the toxic posts are few: all of those, and a fifth of the others
     posts = posts[(toxicity_of_teacher(posts["text"]) > 0.8) | (np.random.default_rng(seed).random(len(posts)) < 0.2)]
@@ -164,7 +169,7 @@ def training_texts(seed: int = 0) -> pd.DataFrame:
             reviews["text"],
             {"sentiment": np.where(reviews["label"] == 1, "positive", "negative"), "subjectivity": "subjective"},
         ),
-        "newsgroups_other": (posts["text"], {}),
+        "newsgroups_other": (posts["text"], {"topic": posts["topic"]}),
         "toxicity_prompts": (prompts["text"], {"toxicity": np.where(prompts["toxicity"] >= 0.8, "toxic", "unsure")}),
         "tatoeba": (everyday, {"formality": np.where(pd.Series(everyday).str.contains(_CONTRACTED), "informal", None)}),
         "wikipedia": (jsonl("wikiDataset/test.jsonl", "text"), factual | {"sentiment": "neutral"}),
@@ -176,6 +181,14 @@ def training_texts(seed: int = 0) -> pd.DataFrame:
         "privacy_questions": (some(jsonl("Privacy-Policy/test.jsonl", "question"), 300), {}),
         "searches": (some(jsonl("NQ-open/test.jsonl", "question"), 600), {"question": "question"}),
         "stories": (some(split_sentences(jsonl("SIQA/test.jsonl", "passage"), 5), 600), {}),
+        "posts": (
+            written["text"],
+            {
+                "sentiment": written["sentiment"],
+                "toxicity": written["tone"].map({"rude": "toxic", "civil": "clean"}),
+                "topic": written["topic"],
+            },
+        ),
         "without_marks": ([text for text, _ in bare], {"question": [label for _, label in bare]}),
     }
     frames = [pd.DataFrame({"text": list(texts), "source": name, **labels}) for name, (texts, labels) in parts.items()]
