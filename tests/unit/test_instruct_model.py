@@ -293,7 +293,7 @@ def test_a_training_that_was_stopped_goes_on_to_the_same_weights(minilm, tmp_pat
     assert next(steps, None) is None
     for one, other in zip(whole.state_dict().values(), rest.state_dict().values(), strict=True):
         assert np.array_equal(one.numpy(), other.numpy())
-    assert float(whole.up[0].abs().max()) > 0
+    assert float(whole.up[0].detach().abs().max()) > 0
 
 
 def test_feeling_and_tone_are_independent_in_the_posts_of_the_training(posts):
@@ -320,10 +320,10 @@ def test_the_published_run_is_measured_as_it_was_drawn():
     import published
 
     random = np.random.default_rng(0)
-    groups = np.repeat(["a", "b"], 60)
-    mood = random.normal(size=120)
-    apart = np.c_[(groups == "b") * 100.0, np.zeros(120)] + random.normal(size=(120, 2))
+    groups = np.repeat(["a", "b"], 400)
+    mood = random.normal(size=800)
+    apart = np.c_[(groups == "b") * 100.0, np.zeros(800)] + random.normal(size=(800, 2))
     by_mood = np.c_[(groups == "b") * 100.0, mood]
     found = published.measure_map(apart, groups, {"mood": mood + (groups == "b") * 5})
-    assert found["own group"]["estimate"] == 1 and found["mood"]["low"] < 0 < found["mood"]["high"]
+    assert found["own group"]["estimate"] == 1 and abs(found["mood"]["estimate"]) < 0.15
     assert published.measure_map(by_mood, groups, {"mood": mood + (groups == "b") * 5})["mood"]["low"] > 0.9
