@@ -217,7 +217,6 @@ class Embedder(ABC):
         options = options or EmbeddingOptions()
         prompt = self.card.prompt_for(options.instruction or "") if options.prompt is None else options.prompt
         _check_encodable(options.instruction or prompt, "instruction" if options.instruction else "prompt")
-        prompt = "" if self.card.prompt_apart else prompt
         max_length = options.max_length or self.max_length
         texts = list(sentences)
         self._receipts.add(hash((prompt, max_length, *texts)))
@@ -225,7 +224,7 @@ class Embedder(ABC):
             tokenizer = self.tokenizer
         except ModelUnavailableError:
             tokenizer = None  # it is elsewhere
-        return receipt(texts, tokenizer, prompt, max_length, self.card.languages)
+        return receipt(texts, tokenizer, "" if self.card.prompt_apart else prompt, max_length, self.card.languages)
 
     def _encode(
         self, sentences: str | Sequence[str], options: EmbeddingOptions, batch_size: int, show: bool | None
@@ -278,8 +277,8 @@ class Embedder(ABC):
         if dim < self.embedding_dim and not self.card.matryoshka_dims:
             logger.info("%s was not trained for fewer dimensions; its first %d are used.", self.card.name, dim)
         strength = options.strength
-        known = strength is None or (isinstance(strength, (int, float, np.number)) and not isinstance(strength, bool))
-        if not known or not (strength is None or 0 <= strength <= 1):
+        is_number = isinstance(strength, (int, float, np.number)) and not isinstance(strength, bool)
+        if strength is not None and not (is_number and 0 <= strength <= 1):
             raise ValueError(f"strength={strength!r} must be a number from 0 (no instruction) to 1, or None.")
         return EmbeddingOptions(None, prompt, options.normalize_embeddings, dim, max_length, strength)
 

@@ -131,6 +131,14 @@ def test_the_instruction_takes_none_of_a_texts_room(instruct, minilm):
     assert "1 of 1 texts" in minilm.receipt([text], EmbeddingOptions(prompt=SENTIMENT))
 
 
+def test_what_is_not_read_is_said_once_under_an_instruction(instruct, caplog):
+    for _ in range(2):
+        instruct.encode(["word " * 300], instruction=SENTIMENT)
+    assert [record.message for record in caplog.records if "not read" in record.message] == [
+        "1 of 1 texts are longer than 256 tokens: 15 % of their words are not read."
+    ]
+
+
 def test_bfloat16(instruct):
     half = load_embedder("course-instruct", dtype="bfloat16", cache=False).encode(TEXTS, instruction=SENTIMENT)
     assert (np.sum(half * instruct.encode(TEXTS, instruction=SENTIMENT), axis=1) > 0.95).all()

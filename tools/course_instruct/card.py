@@ -81,7 +81,8 @@ much is gained on them. No pinned archive holds more comments whose tone people 
 were learned from kinds of sources and are confounded with what these are about. Urgency was learned from templates
 and is measured on templates by the same hand, which is friendly. Tense, person, numbers and the marks of questions are
 labelled by rules on words. Movie sentences (trained on) and movie snippets (measured on) are different texts by
-the same kind of writer. Settings, layers and strength were chosen on training sources only."""
+the same kind of writer. Settings and layers were chosen on training sources only; how the strength was chosen stands
+above. The topic adapter's settings had one trial, and the combination that ships none on held-out training sources."""
 
 
 _PUBLISHED = """
@@ -97,7 +98,10 @@ lists, which labelled no training text.
 """
 
 _CHOSEN = """
-The strength that ships, {strength}, was chosen by the same maps of ten other newsgroups, a source of the training:
+The strength that ships, {strength}, was chosen by the same maps of ten other newsgroups, a source of the training (the
+topic adapter was trained on some of these very posts). The first choice, by neighbours and silhouettes in the training
+sources, was 0.65; the maps of the published posts were seen beside these when it was lowered, so what is kept of the
+published posts' groups is no test of that choice.
 """
 
 
@@ -153,7 +157,7 @@ def targets(found: dict, published: dict) -> list[tuple[str, bool, str]]:
         checks.append(
             (f"{name}: kNN above a wrong instruction's, clear of zero", against["low"] > 0, with_gain(against))
         )
-        checks.append((f"{name}: nothing gained by an irrelevant one", aside["gain"] < 0.001, with_gain(aside)))
+        checks.append((f"{name}: an irrelevant one changes nothing", abs(aside["gain"]) < 0.001, with_gain(aside)))
     for name in of("person", "numbers"):
         kept = right(name)["gain"] >= -0.03
         checks.append((f"{name}, a factor never taught: at most 0.03 of kNN lost", kept, with_gain(right(name))))
@@ -182,11 +186,10 @@ def _published(published: dict, strength: float) -> list[str]:
     """The section on the published run."""
     measures = list(published[_REAL]["default"])
     header = ["model", "instruction", *measures]
-    parts = {_REAL: _REAL, "course-instruct": "course-instruct"}
     rows = [
         [name, task, *(_with_interval(about[measure]) for measure in measures)]
-        for key, name in parts.items()
-        for task, about in published[key].items()
+        for name in (_REAL, "course-instruct")
+        for task, about in published[name].items()
     ]
     chosen = [
         [task, *(_with_interval(about[measure]) for measure in measures)]

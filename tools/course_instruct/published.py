@@ -22,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from evaluate import rounded
+from evaluate import STRENGTHS, rounded
 from texts import newsgroup_posts, toxicity_of_teacher
 from train import read_adapted, read_layers
 
@@ -35,7 +35,6 @@ from course_utils.measuring import mean_interval, nearest_neighbors, spearman_in
 SHA256 = "30d03b546ab50bdb38ccde960234ed192bd6f9762d6feafbcad924f535d8bb9f"
 SOURCE = "https://github.com/jackliddle/newsgroups-qwen-embed, docs/data.json (MIT licence, copyright 2025 Jack Liddle)"
 TASKS = ("default", "sentiment", "topic", "toxicity")
-STRENGTHS = (0.25, 0.5, 0.75, 1.0)
 K = 10
 MAX_LENGTH = 128
 
@@ -104,7 +103,7 @@ def main() -> None:
     model.max_seq_length = MAX_LENGTH
     texts, groups = posts["text"].tolist(), posts["category"].to_numpy()
     scores = scores_of(texts)
-    # the strength was chosen by these: a source of the training, and other groups than the published run's
+    # the strength was chosen by these, a source of the training
     others = newsgroup_posts(of_lessons=False).groupby("topic").sample(80, random_state=1)
     other_texts = others["text"].tolist()
     found = {

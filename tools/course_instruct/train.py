@@ -33,9 +33,9 @@ from course_utils.embedding.weights import packaged_weights
 #: All settings, chosen on parts of the training sources. Those of the head: trained without the movie sentences,
 #: Tatoeba and the studies, tested on those; then the same without tweets, IMDb, news and doctors' talk. Those of the
 #: adapters: trained without movie sentences, tweets or IMDb (sentiment), without the prompts, the newsgroups or tweets
-#: (toxicity), without four of the newsgroups (topic), each time without a third of the posts' topics too. Layers (last
-#: 2, 3, 4, all), ranks 4 to 32, 60 to 1,400 steps, rates, temperatures, pulls, dropout, a layer behind the adapter and
-#: `stay`, a pull to the plain vector, were tried. The strength: by maps of the ten newsgroups that no lesson uses.
+#: (toxicity), each time without a third of the posts' topics too. Layers (last 2, 3, 4, all), ranks 4 to 32, 60 to
+#: 1,400 steps, rates, temperatures, pulls, dropout, a layer behind the adapter and `stay`, a pull to the plain vector,
+#: were tried. Those of the topic had one trial, without four of the newsgroups. The card has the choice of strength.
 SETTINGS = {
     "layers": [3, 4, 5, 6],
     "rank": 32,
