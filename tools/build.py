@@ -40,13 +40,11 @@ def header(lessons: list[dict], number: int) -> str:
     lines = [
         f"# Lesson {int(lesson['name'][:2])}: {lesson['title']}",
         "",
-        f"**{lesson['question']}**",
-        "",
-        f"The core takes about {core} minutes, with *Going further* {core + deep}, exercises included.",
-        "",
-        "At the end you can",
+        f"**{lesson['question']}** About {core} minutes, with *Going further* {core + deep}. At the end you can",
         "",
         *(f"- {goal}" for goal in lesson["goals"]),
+        "",
+        "<details><summary>What you need, and what is where</summary>",
         "",
         f"**What you need.** {lesson['needs']}{extras}",
         "",
@@ -61,7 +59,8 @@ def header(lessons: list[dict], number: int) -> str:
     for part in lesson["section"]:
         path = "core" if "core" in part["tags"] else "going further"
         lines.append(f"| {part['title']} | {path} | {part['minutes']} | {part.get('exercise_minutes', '')} |")
-    return "\n".join([*lines, *(["", " · ".join(links)] if links else [])])
+    folded = "Cells that only draw or word a result are folded; a click on the bar to the left of one opens it."
+    return "\n".join([*lines, "", folded, "", "</details>", *(["", " · ".join(links)] if links else [])])
 
 
 def make_notebook(first: str, cells: list[NotebookNode], transform: Callable[[str], str]) -> NotebookNode:
@@ -75,7 +74,10 @@ def make_notebook(first: str, cells: list[NotebookNode], transform: Callable[[st
         seen[key] += 1
         new = nbformat.v4.new_code_cell if cell.cell_type == "code" else nbformat.v4.new_markdown_cell
         cell_id = hashlib.sha256(f"{key}\n{seen[key]}".encode()).hexdigest()[:12]
-        made.append(new(source, id=cell_id, metadata={"tags": tags(cell)} if tags(cell) else {}))
+        metadata = {"tags": tags(cell)} if tags(cell) else {}
+        if "folded" in tags(cell):
+            metadata["jupyter"] = {"source_hidden": True}
+        made.append(new(source, id=cell_id, metadata=metadata))
     return nbformat.v4.new_notebook(cells=made, metadata=METADATA)
 
 

@@ -17,11 +17,14 @@ from nbformat import NotebookNode
 
 CORE_MINUTES = 60
 MAX_CODE_LINES = 15
-# The manifest's minutes are held against an estimate: an unhurried reader of technical prose, and three quarters of a
-# minute to read, run and look at a code cell. Exercises have minutes of their own (`exercise_minutes`) and
-# are left out.
-WORDS_A_MINUTE = 180
-MINUTES_A_CODE_CELL = 0.75
+# The manifest's minutes are held against an estimate: an unhurried reader of technical prose, who runs each code cell,
+# looks at what it shows, and reads the lines of those that stand open. Exercises have minutes of their own
+# (`exercise_minutes`) and are left out.
+WORDS_A_MINUTE = 150
+MINUTES_A_CODE_CELL = 0.25
+MINUTES_A_LINE = 0.1
+# What the core of a lesson whose manifest says `short_core` may hold at most: words, open code cells and their lines.
+CORE_MOST = {"words": 1600, "code cells": 25, "lines of code": 120}
 
 _COUNT = r"(?:\d+|eight|five|four|nine|seven|six|ten|three|two)"
 _RUN_DEPENDENT = re.compile(
@@ -97,25 +100,48 @@ def source_problems(lesson: dict, cells: list[NotebookNode]) -> list[str]:
         # a factor of two, and a minute for short sections, where the estimate is rougher still
         if estimate > 2 * stated + 1 or stated > 2 * estimate + 1:
             problems.append(f"section {title!r}: {stated} minutes in the manifest, {estimate:.1f} by its text")
+    if lesson.get("short_core"):
+        core = [
+            cell
+            for (_, members), part in zip(written, planned, strict=True)
+            for cell in members
+            if "core" in part["tags"]
+        ]
+        found = size(core)
+        problems += [
+            f"its core has {found[what]} {what}, more than {most}"
+            for what, most in CORE_MOST.items()
+            if found[what] > most
+        ]
     if minutes(lesson, "core") > CORE_MINUTES:
         problems.append(f"the core takes {minutes(lesson, 'core')} minutes, more than {CORE_MINUTES}")
     return problems
 
 
+def code_lines(cell: NotebookNode) -> int:
+    """Lines of a code cell, blank ones and comments left out."""
+    return sum(1 for line in cell.source.splitlines() if line.strip() and not line.strip().startswith("#"))
+
+
+def size(cells: list[NotebookNode]) -> dict[str, int]:
+    """Words of these cells, and the code cells and lines that stand open; exercises left out."""
+    open_code = [cell for cell in code_cells(cells) if not question(cell) and "folded" not in tags(cell)]
+    words = sum(len(cell.source.split()) for cell in cells if cell.cell_type == "markdown")
+    return {"words": words, "code cells": len(open_code), "lines of code": sum(map(code_lines, open_code))}
+
+
 def estimate_minutes(cells: list[NotebookNode]) -> float:
     """Minutes to read and run these cells, exercises left out."""
-    words = sum(len(cell.source.split()) for cell in cells if cell.cell_type == "markdown")
-    ran = sum(1 for cell in code_cells(cells) if not question(cell))
-    return words / WORDS_A_MINUTE + ran * MINUTES_A_CODE_CELL
+    found, ran = size(cells), sum(1 for cell in code_cells(cells) if not question(cell))
+    return found["words"] / WORDS_A_MINUTE + ran * MINUTES_A_CODE_CELL + found["lines of code"] * MINUTES_A_LINE
 
 
 def long_cells(cells: list[NotebookNode]) -> list[str]:
     """Notes on code cells that are longer than a reader takes in at once; worth a look, not an error."""
     notes = []
     for cell in code_cells(cells):
-        lines = [line for line in cell.source.splitlines() if line.strip() and not line.strip().startswith("#")]
-        if len(lines) > MAX_CODE_LINES:
-            notes.append(f"{len(lines)} lines of code in the cell {first_line(cell)}")
+        if code_lines(cell) > MAX_CODE_LINES and "folded" not in tags(cell):
+            notes.append(f"{code_lines(cell)} lines of code in the cell {first_line(cell)}")
     return notes
 
 

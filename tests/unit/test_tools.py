@@ -28,7 +28,7 @@ needs = "Nothing."
 extras = []
 budget = { warm_s = 60, cold_s = 120, memory_mib = 1024 }
 section = [
-    { title = "First", tags = ["core"], minutes = 2, exercise_minutes = 5 },
+    { title = "First", tags = ["core"], minutes = 1, exercise_minutes = 5 },
     { title = "More", tags = ["deep"], minutes = 1 },
 ]
 """
@@ -110,7 +110,7 @@ def test_the_student_gets_a_stub_and_the_solution_is_whole(course):
 def test_the_header_comes_from_the_manifest(course):
     first = notebook(course).cells[0].source
     assert first.startswith("# Lesson 1: Sample")
-    for expected in ("What is a sample?", "about 7 minutes", "- know one", "| First | core | 2 | 5 |"):
+    for expected in ("What is a sample?", "About 6 minutes", "- know one", "| First | core | 1 | 5 |"):
         assert expected in first
 
 
@@ -165,7 +165,7 @@ def test_check_notices_what_is_stale_or_not_executed(course, capsys):
         (', "exercise", "q1"]', "]", "go together"),
         ('tags=["deep"]\nmath', 'tags=["external-text", "nbval-check-output"]\nmath', "cannot be compared"),
         ('[markdown] tags=["deep"]', "[markdown]", "lacks the tag 'deep'"),
-        ("Twice is enough.", "word " * 3000, "2 minutes in the manifest, 17"),
+        ("Twice is enough.", "word " * 3000, "1 minutes in the manifest, 20"),
         ("Twice is enough.", "UMAP is better than PCA.", "depends on the run"),
         ("math.sqrt(16)", 'say.sentence(f"The best is {table.idxmax()}.")', "use say.leader or say.top"),
         ("math.sqrt(16)", 'go.Figure(layout={"x": 1}).update_layout(title="Kept 93%")', "the figure title"),
@@ -177,8 +177,25 @@ def test_the_build_names_what_is_wrong_in_a_source(course, capsys, old, new, mes
     assert message in capsys.readouterr().out
 
 
+def test_a_folded_cell_is_closed_and_counts_no_lines(course):
+    edit(course, 'tags=["deep"]\nmath', 'tags=["deep", "folded"]\nmath')
+    build.main([], course)
+    hidden = [cell.metadata.get("jupyter") for cell in build.code_cells(notebook(course).cells)]
+    assert hidden == [None, None, None, {"source_hidden": True}]
+    cells = build.code_cells(notebook(course).cells)
+    assert lint.size(cells) == lint.size(cells[:-1]) != lint.size(cells[:-2])
+
+
+def test_a_short_core_is_held_to_its_words(course, capsys):
+    edit(course, "extras = []", "extras = []\nshort_core = true", "lessons/course.toml")
+    assert build.main([], course) == 0
+    edit(course, "Twice is enough.", "word " * 1600)
+    assert build.main([], course) == 1
+    assert "words, more than 1600" in capsys.readouterr().out
+
+
 def test_a_core_over_an_hour_fails(course, capsys):
-    edit(course, "exercise_minutes = 5", "exercise_minutes = 59", "lessons/course.toml")
+    edit(course, "exercise_minutes = 5", "exercise_minutes = 60", "lessons/course.toml")
     assert build.main([], course) == 1
     assert "the core takes 61 minutes" in capsys.readouterr().out
 
