@@ -1,4 +1,4 @@
-"""What a comparison holds models against: random vectors, weighted words, and a model that another package runs.
+"""What a comparison holds models against: random vectors, two ways to weigh words, a model that another package runs.
 
 Each turns texts into vectors with no :class:`~course_utils.embedding.Embedder`. How they are called in a comparison
 says :class:`~course_utils.measuring.Contender`.
@@ -13,6 +13,8 @@ from course_utils.embedding import ModelUnavailableError
 from course_utils.measuring.metrics import normalize
 
 FOUR_BITS = "multilingual-e5-small-4bit"
+
+_WORD = r"\w+"  # one letter is a word too, and a number more so
 
 
 def random_vectors(texts: Sequence[str], side: str = "") -> np.ndarray:
@@ -63,13 +65,68 @@ def word_weights() -> tuple[Callable[..., np.ndarray], Callable[..., object]]:
     """
     from sklearn.feature_extraction.text import TfidfVectorizer
 
-    # one letter is a word too, and a number more so
-    vectorizer = TfidfVectorizer(token_pattern=r"\w+", sublinear_tf=True)
+    vectorizer = TfidfVectorizer(token_pattern=_WORD, sublinear_tf=True)
 
     def encode(texts: Sequence[str], side: str = "") -> np.ndarray:
         return normalize(vectorizer.transform(texts).toarray())
 
     return encode, vectorizer.fit
+
+
+def bm25_weights() -> tuple[Callable[..., np.ndarray], Callable[..., object]]:
+    """BM25 as vectors: the dot product of a query and a document is the score that the package bm25s gives.
+
+    A query counts its words, a document holds a weight for each of its own, and a score is the sum over the query's
+    words. Words are those of :func:`word_weights` (no list of stop words, no stems), so the two differ in the weights
+    alone. Settings are bm25s's own (Lucene's variant, k1 = 1.5, b = 0.75).
+
+    Returns
+    -------
+    encode : callable
+        Takes n texts and a side; returns an array of shape (n, words). ``"query"`` gives counts, ``"document"`` weights
+        as they are, ``""`` weights scaled to length 1 (BM25 knows no similarity of two equals; this is the cosine of
+        two documents). Words that fitting did not see are left out, of the length of a text too.
+    fit : callable
+        Takes texts and learns how rare each word and how long a text is; call it first.
+
+    References
+    ----------
+    Robertson and Zaragoza, The probabilistic relevance framework: BM25 and beyond (2009); Lù, BM25S: orders of
+    magnitude faster lexical search via eager sparse scoring (2024).
+
+    Examples
+    --------
+    >>> from course_utils.measuring.baselines import bm25_weights
+    >>> encode, fit = bm25_weights()
+    >>> fit(["red apple", "green pear"])
+    >>> (encode(["an apple"], "query") @ encode(["red apple", "green pear"], "document").T).round(2)
+    array([[0.28, 0.  ]])
+    """
+    import bm25s
+    from scipy.sparse import csr_array
+    from sklearn.feature_extraction.text import CountVectorizer
+
+    vectorizer, settings = CountVectorizer(token_pattern=_WORD, dtype=np.float64), bm25s.BM25()
+    idf, mean_length = np.empty(0), 0.0
+
+    def fit(texts: Sequence[str]) -> None:
+        nonlocal idf, mean_length
+        counts = vectorizer.fit_transform(texts)
+        rarity = bm25s.scoring._select_idf_scorer(settings.idf_method)
+        idf = np.array([rarity(int(n), N=len(texts)) for n in (counts > 0).sum(axis=0).flat])
+        mean_length = counts.sum() / len(texts)
+
+    def encode(texts: Sequence[str], side: str = "") -> np.ndarray:
+        counts = csr_array(vectorizer.transform(texts))
+        if side == "query":
+            return counts.toarray()
+        lengths = np.repeat(counts.sum(axis=1), np.diff(counts.indptr))
+        saturation = bm25s.scoring._select_tfc_scorer(settings.method)
+        weights = saturation(counts.data, lengths, mean_length, settings.k1, settings.b) * idf[counts.indices]
+        vectors = csr_array((weights, counts.indices, counts.indptr), shape=counts.shape).toarray()
+        return vectors if side == "document" else normalize(vectors)
+
+    return encode, fit
 
 
 def four_bit_encoder() -> Callable[..., np.ndarray]:

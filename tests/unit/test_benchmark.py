@@ -43,7 +43,7 @@ def fake(monkeypatch):
 
 
 def test_baselines_need_no_model_and_give_unit_vectors():
-    for model in ("random", "tf-idf"):
+    for model in ("random", "tf-idf", "bm25"):
         encoder = Contender(model, model).load()
         encoder.fit(WORDS)
         vectors = encoder.encode(WORDS)
@@ -56,6 +56,44 @@ def test_baselines_need_no_model_and_give_unit_vectors():
         [True, False],
         [True, True],
     ]
+
+
+@pytest.fixture
+def bm25():
+    return Contender("BM25", "bm25").load()
+
+
+def test_bm25_gives_the_scores_of_bm25s(bm25):
+    """Over the course's questions: words that come twice in a question, unknown ones, texts of different lengths."""
+    import bm25s
+
+    questions = [*load_corpus("trace_questions")["question"], "Refund refund REFUND, xyzzy: a refund?"]
+    traces = load_corpus("traces")
+    documents = [*(traces["pattern"] + " " + traces["approach"]), "one", "refund " * 9]
+    theirs = bm25s.BM25(dtype="float64")
+    split = {"token_pattern": r"\w+", "stopwords": None, "show_progress": False}
+    theirs.index(bm25s.tokenize(documents, **split), show_progress=False)
+    asked = bm25s.tokenize(questions, return_ids=False, **split)
+    expected = np.array([theirs.get_scores(words) for words in asked])
+    bm25.fit(documents)
+    found = bm25.encode(questions, "query") @ bm25.encode(documents, "document").T
+    assert found == pytest.approx(expected, abs=1e-9) and found[-1].argmax() == len(documents) - 1
+    best, scores = theirs.retrieve(asked, k=1, show_progress=False)
+    assert found[np.arange(len(questions)), best.ravel()] == pytest.approx(scores.ravel(), abs=1e-9)
+    assert found.max(axis=1) == pytest.approx(scores.ravel(), abs=1e-9)
+    # a document by itself, out of order or in other company is the same document
+    alone = np.concatenate([bm25.encode([text], "document") for text in documents[::-1]])
+    assert np.array_equal(alone[::-1], bm25.encode(documents, "document"))
+    away = bm25.encode(["a refund that nobody has written about"], "document")
+    assert away.any() and away.shape == alone[:1].shape
+
+
+def test_bm25_by_hand(bm25):
+    """Two documents of 1 and 3 words, 2 on average. "cat" is in both: idf = ln(1 + 0.5 / 2.5)."""
+    bm25.fit(["cat", "cat cat dog"])
+    (score,) = bm25.encode(["cat"], "query") @ bm25.encode(["cat", "cat cat dog"], "document").T
+    idf = np.log(1.2)
+    assert score == pytest.approx([idf * 1 / (1 + 1.5 * (0.25 + 0.75 / 2)), idf * 2 / (2 + 1.5 * (0.25 + 0.75 * 1.5))])
 
 
 def test_random_vectors_know_nothing_but_equality():
