@@ -136,10 +136,8 @@ def mean_interval(
     by_seed, members = _checked(values, confidence), _members(groups, np.shape(values)[-1])
     n_units = int(members.max()) + 1
     if len(by_seed) == 1 and n_units == len(members) and np.isin(by_seed, (0, 1)).all():
-        from scipy.stats import binomtest
-
-        exact = binomtest(int(by_seed.sum()), n_units).proportion_ci(confidence, "exact")
-        return Interval(float(by_seed.mean()), float(exact.low), float(exact.high), confidence, n_units)
+        low, high = _of_share(by_seed.sum(), n_units, confidence)
+        return Interval(float(by_seed.mean()), float(low), float(high), confidence, n_units)
     ends = _ends(by_seed)
     return _interval([_of_units(by_seed.mean(axis=0), members, ends), *_of_seeds(by_seed)], ends, n_units, confidence)
 
@@ -380,6 +378,64 @@ def group_difference(values: np.ndarray, groups: Sequence | np.ndarray, first: C
     )
 
 
+def questions_needed(
+    margin: float, share: float = 0.5, *, disagree: float | None = None, confidence: float = 0.95, power: float = 0.8
+) -> int:
+    """How many independent questions to ask, worked out before any is.
+
+    Parameters
+    ----------
+    margin : float
+        Of one share: how far each end of its interval may lie from it. Of two models: the difference of their shares
+        that is to be found. Above 0 and below 1.
+    share : float, default 0.5
+        The share expected, 0 to 1; in the middle it takes most. Does not matter for two models.
+    disagree : float, optional
+        Of two models on the same questions: the share of questions that only one of them gets right, ``margin`` to 1.
+    confidence : float, default 0.95
+        Of the interval. For the best of k contenders 1 − 0.05 / (k (k − 1) / 2).
+    power : float, default 0.8
+        How often the difference of two models is to be found where it is that large.
+
+    Returns
+    -------
+    int
+        At least :data:`MIN_UNITS`. If questions are in groups, so many groups.
+
+    Raises
+    ------
+    ValueError
+        If a number is out of range.
+
+    References
+    ----------
+    One share: Clopper and Pearson (1934). Two: Connor, Sample size for testing differences in proportions for the
+    paired-sample design (1987).
+
+    Examples
+    --------
+    >>> from course_utils.measuring import intervals
+    >>> intervals.questions_needed(0.05, share=0.8), intervals.questions_needed(0.1, disagree=0.3)
+    (314, 234)
+    """
+    from scipy.stats import norm
+
+    shares = {"share": share, "disagree": 1 if disagree is None else disagree}
+    inner = {"margin": margin, "confidence": confidence, "power": power}
+    if not all(0 <= each <= 1 for each in shares.values()) or not all(0 < each < 1 for each in inner.values()):
+        raise ValueError(f"{inner | shares}: all of them are shares, and the first three lie between 0 and 1.")
+    if margin > shares["disagree"]:
+        raise ValueError(f"margin={margin} cannot exceed disagree={disagree}, by which alone two models can differ.")
+    for_error, for_power = norm.ppf(0.5 + confidence / 2), norm.ppf(power)
+    if disagree is not None:
+        root = for_error * math.sqrt(disagree) + for_power * math.sqrt(disagree - margin**2)
+        return max(math.ceil((root / margin) ** 2), MIN_UNITS)
+    n = np.arange(MIN_UNITS, 2 * (for_error / 2 / margin) ** 2 + 9 / margin + MIN_UNITS)
+    low, high = _of_share(np.round(share * n), n, confidence)
+    is_wide = np.maximum(share - low, high - share) > margin
+    return MIN_UNITS + int(np.flatnonzero(is_wide).max(initial=-1)) + 1
+
+
 def simultaneous(
     function: Callable[..., Interval], comparisons: Mapping[str, tuple], *, confidence: float = 0.95, **options: Any
 ) -> dict[str, Interval]:
@@ -491,6 +547,15 @@ def leader(
     }
     gaps = {name: replace(gap, confidence=confidence, among=n_pairs) for name, gap in gaps.items()}
     return Leader(first, float(columns[first].mean()), gaps)
+
+
+def _of_share(right: Any, n: Any, confidence: float) -> tuple[np.ndarray, np.ndarray]:
+    """Ends of the exact interval of Clopper and Pearson, of counts of right ones among n."""
+    from scipy.stats import beta
+
+    tail = (1 - confidence) / 2
+    low, high = beta.ppf(tail, right, n - right + 1), beta.ppf(1 - tail, right + 1, n - right)
+    return np.nan_to_num(low, nan=0.0), np.nan_to_num(high, nan=1.0)  # of none, and of all
 
 
 def _checked(values: np.ndarray, confidence: float) -> np.ndarray:

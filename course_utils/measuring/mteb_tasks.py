@@ -32,8 +32,8 @@ def evaluate_with_mteb(contenders: Iterable[Contender], tasks: Iterable[Task]) -
     Returns
     -------
     DataFrame
-        With the columns ``model``, ``task``, ``metric`` and ``mteb``. Its values are ours, rounded, unless documents are
-        equally similar to a query: mteb takes them in the order of their ids, and here they count against the model.
+        With the columns ``model``, ``task``, ``metric`` and ``mteb``. Its values are ours, rounded, unless documents
+        are equally similar to a query: mteb takes them in the order of their ids, here they count against the model.
 
     Raises
     ------

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from course_utils.embedding import CATALOG, ModelCard
-from course_utils.measuring.intervals import MIN_UNITS, Interval
+from course_utils.measuring.intervals import Interval, questions_needed
 
 
 def published_scores() -> pd.DataFrame:
@@ -49,12 +49,8 @@ def stay_or_upgrade(recall_at_1: Interval) -> str:
     str
         ``"stay"`` if the whole interval reaches the threshold, ``"upgrade or fine-tune"`` if none of it does, else
         ``"undecided"`` or, from a handful of questions, ``"too few to say"``: then more questions are needed, not
-        another model, and it says how many would decide if the share stayed as it is.
-
-    References
-    ----------
-    How many is by the exact interval of Clopper and Pearson (Biometrika 26, 1934), as if each were right or wrong on
-    its own.
+        another model, and it says how many would decide if the share stayed as it is (see
+        :func:`~course_utils.measuring.intervals.questions_needed`).
 
     Examples
     --------
@@ -70,13 +66,9 @@ def stay_or_upgrade(recall_at_1: Interval) -> str:
         return "upgrade or fine-tune"
     if recall_at_1.n is None:
         return "undecided"
-    from scipy.stats import beta
-
-    fewest = max(recall_at_1.n + 1, MIN_UNITS)
-    n = np.unique(np.geomspace(fewest, 100 * fewest, 300).astype(int))
-    right, tail = np.round(recall_at_1.estimate * n), (1 - recall_at_1.confidence) / 2
-    decides = (beta.ppf(tail, right, n - right + 1) >= 0.8) | (beta.ppf(1 - tail, right + 1, n - right) < 0.8)
-    needed = f"about {n[decides][0]:,}" if decides.any() else f"more than {n[-1]:,}"
+    gap, share = abs(recall_at_1.estimate - 0.8), recall_at_1.estimate
+    enough = questions_needed(max(gap, 0.01), share, confidence=recall_at_1.confidence)
+    needed = f"{'about' if gap >= 0.01 else 'more than'} {max(enough, recall_at_1.n + 1):,}"
     outcome = "too few to say" if recall_at_1.too_few else "undecided"
     questions = f"{recall_at_1.n} independent questions, {needed} would decide"
     return f"{outcome}: {questions} if the share stayed at {recall_at_1.estimate:.2f}"

@@ -342,6 +342,40 @@ def test_a_real_gain_is_found(n, win, lose, power, n_samples):
     assert found >= power * n_samples
 
 
+@pytest.mark.parametrize(("gap", "disagree"), [(0.05, 0.1), (0.1, 0.3), (0.2, 0.2), (0.3, 0.5), (0.1, 1), (0.5, 0.5)])
+def test_as_many_questions_as_planned_find_a_difference(gap, disagree, n_samples):
+    """Two models that disagree on a share of the questions, of which one wins more: found in four of five samples."""
+    n, generator = intervals.questions_needed(gap, disagree=disagree), np.random.default_rng(0)
+
+    def found(n, win, lose):
+        outcomes = generator.choice(3, p=(win, lose, max(1 - win - lose, 0)), size=(n_samples, n))
+        return np.mean([difference_interval(each == 0, each == 1).sign == 1 for each in outcomes])
+
+    chances, slack = ((disagree + gap) / 2, (disagree - gap) / 2), 2 * math.sqrt(0.16 / n_samples)
+    assert 0.78 - slack <= found(n, *chances) <= 0.85 + slack
+    assert n < 30 or found(n // 2, *chances) < 0.7, "half as many would not do"
+
+
+@pytest.mark.parametrize("share", [0, 0.5, 0.8, 0.95, 1])
+@pytest.mark.parametrize("margin", [0.03, 0.1, 0.3])
+def test_as_many_questions_as_planned_give_the_margin(margin, share):
+    n = intervals.questions_needed(margin, share)
+    widths = {}
+    for each in (n, n + 1, n + 7, 2 * n, n - 1):
+        found = mean_interval(np.arange(each) < round(share * each))
+        widths[each] = max(found.high - share, share - found.low)
+    assert n == MIN_UNITS or widths.pop(n - 1) > margin, "one less would not do"
+    assert max(list(widths.values())[:4]) <= margin
+
+
+@pytest.mark.parametrize(
+    ("margin", "options"), [(0, {}), (1, {}), (0.1, {"share": 1.1}), (0.1, {"power": 1}), (0.1, {"disagree": 0.05})]
+)
+def test_what_cannot_be_planned(margin, options):
+    with pytest.raises(ValueError, match="margin"):
+        intervals.questions_needed(margin, **options)
+
+
 def test_intervals_are_hardly_wider_than_those_of_a_normal_sample():
     generator = np.random.default_rng(0)
     for n, most in ((12, 1.4), (30, 1.2), (200, 1.05)):

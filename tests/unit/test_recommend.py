@@ -30,7 +30,7 @@ CARDS = {"small": SMALL, "large": LARGE, "bare": BARE}
             "too few to say: 5 independent questions, about 17 would decide if the share stayed",
         ),
         (Interval(0.0, 0.0, 0.7, n=4), "too few to say: 4 independent questions, about 12 would"),
-        (Interval(0.8, 0.7, 0.9, n=90), "undecided: 90 independent questions, more than 9,100 would decide"),
+        (Interval(0.8, 0.7, 0.9, n=90), "undecided: 90 independent questions, more than 6,494 would decide"),
     ],
 )
 def test_the_rule_needs_the_whole_interval_and_more_than_a_handful(interval, outcome):
