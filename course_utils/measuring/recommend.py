@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from course_utils.embedding import CATALOG, ModelCard
+from course_utils.embedding import CATALOG, ModelCard, UnknownModelError, find_model
 from course_utils.measuring.intervals import Interval, questions_needed
 
 
@@ -21,19 +21,26 @@ def published_scores() -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Indexed by model, with ``mean_task``, ``retrieval`` and ``sts``, from 0 to 100. ``.attrs["benchmark"]`` names
-        the benchmark with its version, ``.attrs["source"]`` where the numbers were read.
+        Indexed by model, with ``mean_task``, ``retrieval`` and ``sts``, from 0 to 100, and ``family`` (models that were
+        made in the same way, at several sizes), ``n_parameters`` and ``embed_dim`` of their cards.
+        ``.attrs["benchmark"]`` names the benchmark with its version, ``.attrs["source"]`` where the numbers were read.
 
     Examples
     --------
     >>> from course_utils.measuring import recommend
     >>> float(recommend.published_scores().loc["sentence-transformers/all-MiniLM-L6-v2", "retrieval"])
     42.92
+    >>> published = recommend.published_scores()
+    >>> bge = published[published["family"] == "bge-en-v1.5"].sort_values("n_parameters")["retrieval"]  # other size
+    >>> peers = published[published["embed_dim"] == 384]["retrieval"]  # same size, other family
+    >>> print(f"{bge.iloc[-1] / bge.iloc[0] - 1:+.1%} and {peers.max() / peers.min() - 1:+.1%}")
+    +2.9% and +25.5%
     """
     published = tomllib.loads(Path(__file__).with_name("published.toml").read_text(encoding="utf-8"))
-    table = pd.DataFrame(published.pop("score")).set_index("model")
+    sizes = {name: {"n_parameters": card.n_parameters, "embed_dim": card.embed_dim} for name, card in CATALOG.items()}
+    table = pd.DataFrame([sizes.get(each["model"], {}) | each for each in published.pop("score")]).set_index("model")
     table.attrs = published
-    return table
+    return table[["family", "n_parameters", "embed_dim", "mean_task", "retrieval", "sts"]]
 
 
 def stay_or_upgrade(recall_at_1: Interval) -> str:
@@ -82,22 +89,27 @@ def recommend(
     Parameters
     ----------
     constraints : mapping
-        Any of these; what is left out does not matter. ``languages`` (list of ISO 639-3 codes that the texts are in),
-        ``memory_mib`` (at most), ``ms_per_text`` (at most), ``max_tokens`` (texts are that long), ``licenses`` (list
-        of those allowed, as the hub writes them), ``instructions`` (True: must follow an instruction in words).
+        Any of these; what is left out does not matter. ``quality`` (at least), ``languages`` (list of ISO 639-3 codes
+        that the texts are in), ``memory_mib`` (at most), ``ms_per_text`` (at most), ``max_tokens`` (texts are that
+        long), ``licenses`` (list of those allowed, as the hub writes them), ``instructions`` (True: must follow an
+        instruction in words).
     measured : DataFrame, optional
-        Index: names of models; any of the columns ``quality`` (larger is better), ``memory_mib`` and ``ms_per_text``,
-        all from this machine and these texts.
+        Index: names of contenders; any of the columns ``quality`` (larger is better), ``low`` and ``high`` (its
+        interval), ``memory_mib`` and ``ms_per_text``, all from this machine and these texts.
     cards : mapping of str to ModelCard, optional
-        What to choose from, by name. Default: the catalogue.
+        What to choose from, by name, besides what was measured. Default: the catalogue. A measured name without a card
+        here has that of the catalogue (the last part of a hub name will do), or none: then what only a card says is
+        not known, but for ``BM25``, ``TF-IDF`` and ``random``, which are no models.
 
     Returns
     -------
     DataFrame
         Indexed by model, best first, with ``verdict`` ("fits" or "may fit"), ``quality`` (measured), ``published``
         (retrieval, see :func:`published_scores`), ``reasons`` and ``unknown``. Models that fit come before those that
-        may, then measured ones by their quality before others, which come by their published score. What does not fit
-        is in ``.attrs["rejected"]``: model to reason.
+        may, then measured ones by their quality before others, which come by their published score. A quality whose
+        interval holds the limit is not known to reach it. What does not fit is in ``.attrs["rejected"]``: model to
+        reason. ``.attrs["outcome"]`` says how many fit and may. To show a table whole, see
+        :func:`course_utils.teaching.say.table`.
 
     Raises
     ------
@@ -107,18 +119,28 @@ def recommend(
 
     Examples
     --------
+    >>> import pandas as pd
     >>> from course_utils.measuring import recommend
     >>> shortlist = recommend.recommend({"max_tokens": 8000, "licenses": ["mit", "apache-2.0"], "instructions": True})
     >>> shortlist.index[0], shortlist["reasons"].iloc[0]
     ('Qwen/Qwen3-Embedding-8B', 'reads 32,768 tokens; licence apache-2.0; follows instructions')
+    >>> measured = pd.DataFrame({"quality": [0.72], "low": [0.59], "high": [0.84]}, index=["BM25"])
+    >>> found = recommend.recommend({"quality": 0.8}, measured=measured, cards={})
+    >>> found.attrs["outcome"], found["unknown"].iloc[0]
+    ('nothing is known to fit; 1 may', 'whether quality 0.72 (0.59 to 0.84) reaches 0.8')
     """
     for name, wanted in constraints.items():
         _check(name, wanted)
-    cards = CATALOG if cards is None else cards
+    cards = dict(CATALOG if cards is None else cards)
     measured_here = {} if measured is None else measured.to_dict("index")
     published = published_scores()["retrieval"]
+    candidates: dict[str, ModelCard | None] = dict(cards)
+    for name in measured_here.keys() - cards.keys():
+        candidates[name] = card = _card_of(name)
+        if card is not None and card.name != name:
+            candidates.pop(card.name, None)  # the same model under its full name
     rows, rejected = [], {}
-    for name, card in cards.items():
+    for name, card in candidates.items():
         values = measured_here.get(name, {})
         said: dict[bool | None, list[str]] = {True: [], False: [], None: []}
         for constraint, wanted in constraints.items():
@@ -129,8 +151,8 @@ def recommend(
             continue
         quality = values.get("quality", np.nan)
         verdict = "may fit" if said[None] else "fits"
-        unknown = said[None] + (["quality on your texts"] if np.isnan(quality) else [])
-        score = published.get(card.name, np.nan)
+        unknown = dict.fromkeys(said[None] + (["quality on your texts"] if np.isnan(quality) else []))
+        score = published.get(card.name, np.nan) if card else np.nan
         rows.append((name, verdict, quality, score, "; ".join(said[True]), "; ".join(unknown)))
     if not rows:
         reasons = "".join(f"\n- {name}: {reason}" for name, reason in rejected.items())
@@ -138,12 +160,30 @@ def recommend(
     table = pd.DataFrame(rows, columns=["model", "verdict", "quality", "published", "reasons", "unknown"])
     table = table.set_index("model")
     table = table.sort_values(["verdict", "quality", "published"], ascending=[True, False, False], kind="stable")
-    table.attrs["rejected"] = rejected
+    n_fit, n_may = (int((table["verdict"] == verdict).sum()) for verdict in ("fits", "may fit"))
+    outcome = f"{n_fit} known to fit" if n_fit else "nothing is known to fit"
+    table.attrs = {"rejected": rejected, "outcome": f"{outcome}; {n_may} may"}
     return table
 
 
-_LIMITS = {"memory_mib": "MiB", "ms_per_text": "ms a text", "max_tokens": "tokens"}
+_LIMITS = {
+    "quality": "units of what was measured",
+    "memory_mib": "MiB",
+    "ms_per_text": "ms a text",
+    "max_tokens": "tokens",
+}
 _LISTS = ("languages", "licenses")
+_NO_MODEL = {"languages": "language", "licenses": "licence", "max_tokens": "length", "instructions": "instruction"}
+
+
+def _card_of(name: str) -> ModelCard | None:
+    """The catalogue's card, one without parameters for what is no model, or None."""
+    if name.lower() in ("random", "tf-idf", "bm25"):
+        return ModelCard(name, n_parameters=0, embed_dim=0, max_tokens=0)
+    try:
+        return find_model(name)
+    except UnknownModelError:
+        return None
 
 
 def _check(name: str, wanted) -> None:
@@ -162,8 +202,31 @@ def _check(name: str, wanted) -> None:
         raise ValueError(f"instructions={wanted!r} must be True. If they are not needed, leave it out.")
 
 
-def _judge(name: str, wanted, card: ModelCard, measured: Mapping[str, float]) -> tuple[bool | None, str]:
-    """Say whether a model meets one constraint (None: not known), and why."""
+def _judge(name: str, wanted, card: ModelCard | None, measured: Mapping[str, float]) -> tuple[bool | None, str]:
+    """Say whether a contender meets one constraint (None: not known), and why."""
+    value = measured.get(name, np.nan)
+    if name == "quality":
+        low, high = (measured.get(end, value) for end in ("low", "high"))
+        if np.isnan(value):
+            return None, "quality on your texts"
+        words = f"quality {value:.2f}" + (f" ({low:.2f} to {high:.2f})" if low < high else "")
+        if not (low >= wanted or high < wanted):
+            return None, f"whether {words} reaches {wanted:g}"
+        return bool(low >= wanted), f"{words} measured"
+    if not np.isnan(value):
+        return bool(value <= wanted), f"{value:,.3g} {_LIMITS[name]} measured"
+    # the weights alone have to fit, whatever else comes on top; 1 MiB is 1.05 MB
+    weights = card.download_mb * 1e6 / 2**20 if card else 0
+    if name == "memory_mib" and weights > wanted:
+        return False, f"its weights alone are {weights:,.0f} MiB"
+    if name in _NO_MODEL and card:
+        return _judge_card(name, wanted, card)
+    return None, _NO_MODEL.get(name, f"{name} on this machine")
+
+
+def _judge_card(name: str, wanted, card: ModelCard) -> tuple[bool | None, str]:
+    if not card.n_parameters:
+        return name != "instructions", f"no model, so {'no' if name == 'instructions' else 'any'} {_NO_MODEL[name]}"
     if name == "languages":
         missing = ", ".join(sorted(set(wanted) - set(card.languages)))
         if not card.languages:
@@ -177,14 +240,5 @@ def _judge(name: str, wanted, card: ModelCard, measured: Mapping[str, float]) ->
         return (card.license in wanted, f"licence {card.license}") if card.license else (None, "licence")
     if name == "max_tokens":
         return card.max_tokens >= wanted, f"reads {card.max_tokens:,.0f} tokens"
-    if name == "instructions":
-        is_taught = bool(card.instruction_prompt)
-        return is_taught, "follows instructions" if is_taught else "was not trained to follow instructions"
-    value = measured.get(name, np.nan)
-    if not np.isnan(value):
-        return bool(value <= wanted), f"{value:,.3g} {_LIMITS[name]} measured"
-    # the weights alone have to fit, whatever else comes on top; 1 MiB is 1.05 MB
-    weights = card.download_mb * 1e6 / 2**20
-    if name == "memory_mib" and weights > wanted:
-        return False, f"its weights alone are {weights:,.0f} MiB"
-    return None, f"{name} on this machine"
+    is_taught = bool(card.instruction_prompt)
+    return is_taught, "follows instructions" if is_taught else "was not trained to follow instructions"

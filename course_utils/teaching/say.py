@@ -35,6 +35,36 @@ def sentence(text: str) -> Any:
     return Markdown(text.replace("$", r"\$"))
 
 
+def table(frame: pd.DataFrame, precision: int = 2) -> Any:
+    """Show a table whole: pandas cuts words after 50 characters, and this wraps them.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Of any columns; stays as it is. Words of other people stay words, and no HTML.
+    precision : int, default 2
+        Digits after the point.
+
+    Returns
+    -------
+    pandas.io.formats.style.Styler
+        What a notebook shows as a table.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from course_utils.teaching import say
+    >>> words = "a reason of many words, which goes on beyond the fiftieth character"
+    >>> words in say.table(pd.DataFrame({"why": [words]})).to_html()
+    True
+    """
+    from pandas.io.formats.style import Styler
+
+    # a fixed uuid, as the same run has to give the same notebook
+    styler = Styler(frame, uuid="whole", cell_ids=False, precision=precision, na_rep="–", escape="html")
+    return styler.set_properties(**{"text-align": "left", "white-space": "normal", "vertical-align": "top"})
+
+
 def comparison(first: str, second: str, difference: Interval, quantity: str, *, same_vectors: bool = False) -> str:
     """Say whether the first has more of a quantity than the second, as one sentence.
 

@@ -8,6 +8,7 @@ from scipy.stats import binom
 from course_utils.embedding import CATALOG, ModelCard, find_model
 from course_utils.measuring import Interval, mean_interval
 from course_utils.measuring.recommend import published_scores, recommend, stay_or_upgrade
+from course_utils.teaching import say
 
 SMALL = ModelCard("a/small", 1, 8, 256, license="mit", languages=("eng",), download_mb=100)
 LARGE = ModelCard(
@@ -70,8 +71,11 @@ def test_published_scores_have_a_version_and_a_source():
     table = published_scores()
     assert table.index.is_unique and len(table) >= 10
     assert "MTEB(eng, v2)" in table.attrs["benchmark"] and "mteb 2.26.24" in table.attrs["source"]
-    assert ((table > 20) & (table < 100) | table.isna()).all(axis=None)
-    assert table.loc["sentence-transformers/all-MiniLM-L6-v2"].tolist() == [59.03, 42.92, 78.95]
+    scores = table[["mean_task", "retrieval", "sts"]]
+    assert ((scores > 20) & (scores < 100) | scores.isna()).all(axis=None)
+    assert scores.loc["sentence-transformers/all-MiniLM-L6-v2"].tolist() == [59.03, 42.92, 78.95]
+    assert table[["family", "n_parameters", "embed_dim"]].notna().all(axis=None)
+    assert table["family"].value_counts().head(2).to_dict() == {"qwen3-embedding": 3, "bge-en-v1.5": 3}
     assert np.isnan(table.loc["sentence-transformers/all-mpnet-base-v2", "mean_task"])  # it lacks tasks
     unknown = set(table.index) - set(CATALOG)
     assert unknown == {"intfloat/multilingual-e5-large-instruct", "minishlab/potion-base-8M"}
@@ -122,6 +126,65 @@ def test_a_measured_value_beats_what_a_download_suggests():
     assert "ms_per_text on this machine" in table.loc["large", "unknown"]
 
 
+@pytest.mark.parametrize(
+    ("row", "verdict", "words"),
+    [
+        ((0.59, 0.45, 0.72), None, "small: quality 0.59 (0.45 to 0.72) measured"),
+        ((0.72, 0.59, 0.84), "may fit", "whether quality 0.72 (0.59 to 0.84) reaches 0.8"),
+        ((0.9, 0.79, 0.95), "may fit", "whether quality 0.90 (0.79 to 0.95) reaches 0.8"),
+        ((0.9, 0.8, 0.95), "fits", ""),
+        ((0.7, 0.5, 0.8), "may fit", "whether quality 0.70 (0.50 to 0.80) reaches 0.8"),
+        ((0.9, np.nan, np.nan), "may fit", "whether quality 0.90 reaches 0.8"),
+        ((np.nan, np.nan, np.nan), "may fit", "quality on your texts"),
+    ],
+)
+def test_a_minimum_of_quality_is_judged_by_the_whole_interval(row, verdict, words):
+    measured = pd.DataFrame([row], columns=["quality", "low", "high"], index=["small"])
+    table = recommend({"quality": 0.8}, cards={"small": SMALL, "bare": BARE}, measured=measured)
+    assert table["verdict"].get("small") == verdict
+    assert (table["unknown"]["small"] if verdict else "small: " + table.attrs["rejected"]["small"]) == words
+    assert table.loc["bare", ["verdict", "unknown"]].tolist() == ["may fit", "quality on your texts"]
+    assert table.attrs["outcome"] == (
+        "1 known to fit; 1 may" if verdict == "fits" else f"nothing is known to fit; {1 + bool(verdict)} may"
+    )
+
+
+def test_a_model_that_the_rule_tells_to_upgrade_never_tops_the_list():
+    measured = pd.DataFrame({"quality": [0.59], "low": [0.48], "high": [0.69]}, index=["all-MiniLM-L6-v2"])
+    table = recommend({"quality": 0.8, "languages": ["eng"]}, measured=measured)
+    assert "all-MiniLM-L6-v2" not in table.index and "all-MiniLM-L6-v2" in table.attrs["rejected"]
+    assert table.attrs["outcome"].startswith("nothing is known to fit")
+    # one row for one model, under whichever of its names it was measured
+    assert not {"all-MiniLM-L6-v2", "sentence-transformers/all-MiniLM-L6-v2"} < {*table.index, *table.attrs["rejected"]}
+
+
+def test_what_was_measured_takes_part_without_a_card():
+    measured = pd.DataFrame({"quality": [0.7, 0.6, 0.5], "ms_per_text": 1.0}, index=["BM25", "static", "small"])
+    brief = {"languages": ["eng"], "licenses": ["mit"], "max_tokens": 200, "ms_per_text": 5}
+    table = recommend(brief, cards=CARDS, measured=measured)
+    assert table["verdict"].to_dict() == {"BM25": "fits", "small": "fits", "static": "may fit", "bare": "may fit"}
+    assert table.loc["BM25", "reasons"].startswith("no model, so any language; no model, so any licence")
+    assert table.loc["static", "unknown"] == "language; licence; length"
+    with pytest.raises(ValueError, match="BM25: no model, so no instruction"):
+        recommend({"instructions": True}, cards={}, measured=measured[:1])
+
+
+def test_languages_that_no_card_names():
+    table = recommend({"languages": ["swh", "eng"]}, cards=CARDS)
+    assert table.attrs["rejected"] == {"small": "made for eng, not swh"}
+    assert table.loc["large", "unknown"].startswith("whether eng, swh is among its many languages")
+
+
+def test_reasons_are_shown_whole():
+    shortlist = recommend({"max_tokens": 8000, "licenses": ["mit", "apache-2.0"], "instructions": True, "quality": 0.8})
+    longest = max(shortlist["reasons"], key=len)
+    assert len(longest) > 50 and longest not in shortlist._repr_html_()  # this is what pandas cuts
+    shown = say.table(shortlist).to_html()
+    assert all(words in shown for words in [*shortlist["reasons"], *shortlist["unknown"]])
+    assert shown == say.table(shortlist).to_html()
+    assert "<b>" not in say.table(pd.DataFrame({"x": ["<b>bold</b>"]})).to_html()
+
+
 def test_constraints_that_nothing_can_meet_name_where_each_model_fails():
     with pytest.raises(ValueError, match="No model meets all constraints") as caught:
         recommend({"memory_mib": 50, "instructions": True}, cards=CARDS)
@@ -133,8 +196,12 @@ def test_constraints_that_nothing_can_meet_name_where_each_model_fails():
 @pytest.mark.parametrize(
     ("constraints", "words"),
     [
-        ({"speed": 3}, "no constraint 'speed'. There are languages, licenses, memory_mib, ms_per_text, max_tokens"),
+        (
+            {"speed": 3},
+            "no constraint 'speed'. There are languages, licenses, quality, memory_mib, ms_per_text, max_tokens",
+        ),
         ({"memory_mib": 0}, "memory_mib=0 must be a number above 0, in MiB"),
+        ({"quality": "high"}, "quality='high' must be a number above 0"),
         ({"memory_mib": "2 GB"}, "memory_mib='2 GB' must be a number above 0"),
         ({"ms_per_text": float("nan")}, "ms_per_text=nan must be"),
         ({"max_tokens": True}, "max_tokens=True must be"),
