@@ -6,8 +6,9 @@ between two models is more than chance (:func:`summarize`, :func:`difference`). 
 measured by :mod:`~course_utils.measuring.timing`.
 """
 
+import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,7 +18,7 @@ import pandas as pd
 from course_utils.embedding import DEFAULT_MODEL, ModelUnavailableError, UnknownModelError, load_embedder, variants
 from course_utils.measuring import metrics
 from course_utils.measuring.baselines import FOUR_BITS, bm25_weights, four_bit_encoder, random_vectors, word_weights
-from course_utils.measuring.intervals import Interval, difference_interval, mean_interval, spearman_interval
+from course_utils.measuring.intervals import Interval, Leader, difference_interval, mean_interval, spearman_interval
 
 
 class Encoder(NamedTuple):
@@ -358,7 +359,54 @@ def summarize(cases: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([pd.DataFrame(rows, columns=columns), missing], ignore_index=True)
 
 
-def difference(cases: pd.DataFrame, first: str, second: str, task: str, metric: str) -> Interval:
+def leaders(cases: pd.DataFrame, *, confidence: float = 0.95) -> dict[tuple[str, str], Leader]:
+    """Who is best at each task and measure, and who cannot be told apart from that one.
+
+    All pairs of contenders in all tasks count as comparisons (Bonferroni), because whoever leads was chosen by the
+    result, and because one reads the whole table to see whether winners change.
+
+    Parameters
+    ----------
+    cases : DataFrame
+        The table of :func:`evaluate`, or the part of it that is shown: what is left out does not count.
+    confidence : float, default 0.95
+        How often nothing in the whole table is told apart that is equal.
+
+    Returns
+    -------
+    dict of (str, str) to Leader
+        By task and measure. ``mean`` is the estimate, of a rank correlation too; ``gaps`` are paired, highest first.
+
+    Raises
+    ------
+    ValueError
+        If contenders were not asked the same cases.
+
+    Examples
+    --------
+    >>> from course_utils.measuring import Contender, Retrieval, benchmark
+    >>> task = Retrieval("fruit", ["pear", "apple"] * 10, ["green pear", "red apple", "sky"], [[0], [1]] * 10)
+    >>> cases = benchmark.evaluate([Contender("words", "tf-idf"), Contender("floor", "random")], [task])
+    >>> found = benchmark.leaders(cases)["fruit", "recall_at_1"]
+    >>> found.name, found.mean, found.ties
+    ('words', 1.0, ())
+    """
+    summary = summarize(cases).dropna(subset="estimate")
+    tables = dict(list(summary.groupby(["task", "metric"], sort=False)))
+    n_pairs = sum(math.comb(len(table), 2) for table in tables.values())
+    level, found = 1 - (1 - confidence) / max(n_pairs, 1), {}
+    for key, table in tables.items():
+        estimates = table.set_index("model")["estimate"].sort_values(ascending=False, kind="stable")
+        first, *others = estimates.index
+        gaps = {other: difference(cases, first, other, *key, confidence=level) for other in others}
+        gaps = {other: replace(gap, confidence=confidence, among=n_pairs) for other, gap in gaps.items()}
+        found[key] = Leader(first, float(estimates[first]), gaps)
+    return found
+
+
+def difference(
+    cases: pd.DataFrame, first: str, second: str, task: str, metric: str, *, confidence: float = 0.95
+) -> Interval:
     """Interval of (``first`` − ``second``) in one measure, paired by the cases both were asked.
 
     Parameters
@@ -369,6 +417,8 @@ def difference(cases: pd.DataFrame, first: str, second: str, task: str, metric: 
         Names of two contenders.
     task, metric : str
         As they stand in the table.
+    confidence : float, default 0.95
+        Above 0 and below 1.
 
     Returns
     -------
@@ -399,14 +449,14 @@ def difference(cases: pd.DataFrame, first: str, second: str, task: str, metric: 
     minus = tables[second].reindex(tables[first].index)
     if len(minus) != len(tables[second]) or not np.array_equal(tables[first]["unit"], minus["unit"]):
         raise ValueError(f"{first} and {second} were not asked the same cases of {task}; evaluate() them together.")
-    return _interval(metric, tables[first], minus["value"])
+    return _interval(metric, tables[first], minus["value"], confidence)
 
 
-def _interval(metric: str, rows: pd.DataFrame, minus: pd.Series | None = None) -> Interval:
+def _interval(metric: str, rows: pd.DataFrame, minus: pd.Series | None = None, confidence: float = 0.95) -> Interval:
     """Interval of a measure of one model, or of how far it is above another on the same cases."""
     if metric == "cosine_spearman":
-        return spearman_interval(rows["target"], rows["value"], minus)
+        return spearman_interval(rows["target"], rows["value"], minus, confidence=confidence)
     units = pd.factorize(rows["unit"])[0]
     if minus is None:
-        return mean_interval(rows["value"], groups=units)
-    return difference_interval(rows["value"], minus, groups=units)
+        return mean_interval(rows["value"], groups=units, confidence=confidence)
+    return difference_interval(rows["value"], minus, groups=units, confidence=confidence)

@@ -4,18 +4,22 @@ Timings hold for one machine and for texts of one length and batch size. How goo
 :mod:`~course_utils.measuring.benchmark`.
 """
 
+import importlib
 import json
+import math
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict
+from contextlib import suppress
+from dataclasses import asdict, replace
 from itertools import islice, product
 
 import numpy as np
 import pandas as pd
 
 from course_utils.measuring.benchmark import Contender, Encoder, with_different_names
+from course_utils.measuring.intervals import Interval, difference_interval
 from course_utils.progress import progress_bar
 
 
@@ -116,8 +120,9 @@ def measure_speed(
     """Time contenders at several lengths and batch sizes, with every cache bypassed.
 
     All models are loaded anew. For each length and batch size comes a round to warm up, then ``n_repeats`` rounds. In
-    each round every model gets the same ``n_texts`` texts, which it has not seen before: models take turns, so that
-    whatever else the machine does in between disturbs all of them alike.
+    each round every model gets the same ``n_texts`` texts, which it has not seen before: models take turns, every other
+    round from last to first, so that whatever else the machine does in between disturbs all of them alike, and one that
+    gets warm or slow favours none. How much faster one is than another, see :func:`speed_ratio`.
 
     Parameters
     ----------
@@ -132,14 +137,15 @@ def measure_speed(
     n_texts : int
         Texts a round.
     n_repeats : int
-        Rounds that count.
+        Rounds that count; 12 or more for :func:`speed_ratio`.
 
     Returns
     -------
     DataFrame
         One row a model, length and batch size: ``model``, ``words``, ``batch_size``, ``ms_per_text`` (median of the
-        repeats), ``q1`` and ``q3`` (their quartiles), ``load_s``, ``first_ms`` (the first call after loading, with one
-        text of the first length) and ``why`` (of a model that cannot be had: its only value).
+        repeats), ``q1`` and ``q3`` (their quartiles), ``first_ms`` (the first call after loading, with one text of the
+        first length), ``rounds`` (ms per text of each repeat: an array) and ``why`` (of a model that cannot be had: its
+        only value).
 
     Raises
     ------
@@ -166,37 +172,98 @@ def measure_speed(
     encoders = {facts["model"]: encoder.encode for encoder, facts in started if encoder is not None}
     settings, timed = list(product(words, batch_sizes)), []
     for length, size in progress_bar(iterable=settings, total=len(settings), desc="Timing", unit="setting"):
-        seconds = []
-        for _ in range(n_rounds):
+        rounds = np.empty((n_rounds, len(encoders)))
+        for i in range(n_rounds):
             sample = list(islice(pieces[length], n_texts))
-            seconds.append(
-                [time_calls(encode, sample, batch_size=size, n_repeats=1)[0] for encode in encoders.values()]
-            )
-        quartiles = np.quantile(seconds[1:], [0.25, 0.5, 0.75], axis=0) / n_texts * 1000
+            for j, encode in list(enumerate(encoders.values()))[:: (-1) ** i]:
+                rounds[i, j] = time_calls(encode, sample, batch_size=size, n_repeats=1)[0] * 1000 / n_texts
+        quartiles = np.quantile(rounds[1:], [0.25, 0.5, 0.75], axis=0)
         table = pd.DataFrame(quartiles.T, columns=["q1", "ms_per_text", "q3"])
-        timed.append(table.assign(model=list(encoders), words=length, batch_size=size))
+        timed.append(table.assign(model=list(encoders), words=length, batch_size=size, rounds=list(rounds[1:].T)))
     table = pd.DataFrame([facts for _, facts in started]).merge(pd.concat(timed), on="model", how="left")
-    return table[["model", "words", "batch_size", "ms_per_text", "q1", "q3", "load_s", "first_ms", "why"]]
+    return table[["model", "words", "batch_size", "ms_per_text", "q1", "q3", "first_ms", "rounds", "why"]]
+
+
+def speed_ratio(
+    speed: pd.DataFrame,
+    slower: str,
+    faster: str,
+    *,
+    words: int | None = None,
+    batch_size: int | None = None,
+    confidence: float = 0.95,
+) -> Interval:
+    """How many times as long one model takes as another, paired by rounds: 1 where they take the same time.
+
+    The mean of the logarithms of each round's ratio has the interval of
+    :func:`~course_utils.measuring.difference_interval`. What disturbs whole rounds drops out, what strikes one model
+    widens the interval. It holds for this machine, as busy as it was: a model that uses several cores loses more on a
+    busy one than a model that uses one. Where rounds of one take dozens of times as long, disturbances shorter than
+    they are strike it more often; time on a quiet machine then.
+
+    Parameters
+    ----------
+    speed : DataFrame
+        The table of :func:`measure_speed`.
+    slower, faster : str
+        Names of two contenders, in either order.
+    words, batch_size : int, optional
+        Which of the settings, where there are several.
+    confidence : float, default 0.95
+        Above 0 and below 1.
+
+    Returns
+    -------
+    Interval
+        Of the ratio, above 0. A sign has no meaning here: ask whether it holds 1. With fewer than 12 rounds it is
+        endless, and says that they are too few.
+
+    Raises
+    ------
+    ValueError
+        If one of the two was not timed in this setting, or the setting is not clear.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from course_utils.measuring import timing
+    >>> rounds = [[3.1, 2.9] * 6, [1.0] * 12]
+    >>> speed = pd.DataFrame({"model": ["A", "B"], "words": 8, "batch_size": 1, "rounds": rounds})
+    >>> print(timing.speed_ratio(speed, "A", "B"))
+    3.00 (95% interval 2.87 to 3.13)
+    """
+    rows = speed.dropna(subset="rounds")
+    rows = rows[
+        (rows["words"] == (words or rows["words"])) & (rows["batch_size"] == (batch_size or rows["batch_size"]))
+    ]
+    found = [rows.loc[rows["model"] == model, "rounds"] for model in (slower, faster)]
+    if [len(each) for each in found] != [1, 1]:
+        there = ", ".join(
+            f"{row.model} (words={row.words:.0f}, batch_size={row.batch_size:.0f})" for row in rows.itertuples()
+        )
+        raise ValueError(f"{slower} and {faster} need one setting of words= and batch_size= each. There is: {there}.")
+    first, second = (np.log(each.iloc[0]) for each in found)
+    gap = difference_interval(first, second, confidence=confidence)
+    return replace(gap, estimate=math.exp(gap.estimate), low=math.exp(gap.low), high=math.exp(gap.high))
 
 
 def _start(contender: Contender, texts: list[str], first_text: str) -> tuple[Encoder | None, dict]:
-    """Load a contender anew, and let it encode one text: with how long both took."""
-    start = time.perf_counter()
+    """Load a contender anew, and let it encode one text: with how long that took."""
     encoder, why = contender.try_load(cache=False)
-    facts = {"model": contender.name, "load_s": np.nan, "first_ms": np.nan, "why": why}
+    facts = {"model": contender.name, "first_ms": np.nan, "why": why}
     if encoder is not None:
         encoder.fit(texts)
-        facts["load_s"] = time.perf_counter() - start
         facts["first_ms"] = time_calls(encoder.encode, [first_text], batch_size=1, n_repeats=1)[0] * 1000
     return encoder, facts
 
 
 def measure_memory(contenders: Iterable[Contender], texts: Iterable[str]) -> pd.DataFrame:
-    """Measure what each contender adds to the memory of a process, each in a fresh one.
+    """Measure what each contender adds to the memory of a process, and how long it takes to load, in fresh processes.
 
     A new Python that has loaded NumPy and pandas notes its resident memory, loads the contender with every library it
     needs, embeds ``texts``, and notes it again. So the libraries count (they are most of a small model); memory that
-    two processes could share counts as well.
+    two processes could share counts as well. A second one, which has imported the same libraries before, tells what the
+    contender adds where they are in use anyway.
 
     Parameters
     ----------
@@ -208,7 +275,8 @@ def measure_memory(contenders: Iterable[Contender], texts: Iterable[str]) -> pd.
     Returns
     -------
     DataFrame
-        One row a model: ``model``, ``memory_mib`` (2^20 bytes) and ``why`` (of a model that cannot be had).
+        One row a model: ``model``, ``memory_mib`` (2^20 bytes, libraries included), ``model_mib`` (without),
+        ``load_s`` (until it can embed, libraries included) and ``why`` (of a model that cannot be had).
 
     Raises
     ------
@@ -220,29 +288,46 @@ def measure_memory(contenders: Iterable[Contender], texts: Iterable[str]) -> pd.
     >>> from course_utils.measuring import Contender, timing
     >>> memory = timing.measure_memory([Contender("floor", "random")], ["a cat"])
     >>> list(memory.columns), bool(memory["memory_mib"][0] < 30)
-    (['model', 'memory_mib', 'why'], True)
+    (['model', 'memory_mib', 'model_mib', 'load_s', 'why'], True)
     """
     contenders, texts, rows = list(contenders), list(texts), []
-    # not multiprocessing: it imports the notebook's own namespace, which a student may have wiped
-    command = [sys.executable, "-c", "from course_utils.measuring import timing; timing._report_own_growth()"]
     for contender in progress_bar(iterable=contenders, total=len(contenders), desc="Measuring memory", unit="model"):
-        given = json.dumps([asdict(contender), texts], default=str)
-        done = subprocess.run(command, input=given, capture_output=True, encoding="utf-8", errors="replace")
-        if done.returncode:
-            raise RuntimeError(f"The process that loads {contender.name} ended badly: {done.stderr[-2000:]}")
-        added, why = json.loads(done.stdout.splitlines()[-1])
-        rows.append({"model": contender.name, "memory_mib": np.nan if why else added / 2**20, "why": why})
+        row = {"model": contender.name, "memory_mib": np.nan, "model_mib": np.nan, "load_s": np.nan}
+        added, seconds, row["why"], modules = _in_fresh_process(contender, texts, [])
+        if not row["why"]:
+            row |= {"memory_mib": added / 2**20, "load_s": seconds}
+            row["model_mib"] = _in_fresh_process(contender, texts, modules)[0] / 2**20
+        rows.append(row)
     return pd.DataFrame(rows)
 
 
+def _in_fresh_process(contender: Contender, texts: list[str], modules: list[str]) -> tuple:
+    # not multiprocessing: it imports the notebook's own namespace, which a student may have wiped
+    command = [sys.executable, "-c", "from course_utils.measuring import timing; timing._report_own_growth()"]
+    given = json.dumps([asdict(contender), texts, modules], default=str)
+    done = subprocess.run(command, input=given, capture_output=True, encoding="utf-8", errors="replace")
+    if done.returncode:
+        raise RuntimeError(f"The process that loads {contender.name} ended badly: {done.stderr[-2000:]}")
+    return tuple(json.loads(done.stdout.splitlines()[-1]))
+
+
 def _report_own_growth() -> None:
-    """The work of a child process: read a contender and texts, print by how many bytes they made it grow."""
+    """The work of a child process: read a contender, texts and what to import first; print what the contender added.
+
+    Bytes, seconds to load, why it cannot be had, and which modules it brought.
+    """
     import psutil
 
-    contender, texts = json.load(sys.stdin)
-    before = psutil.Process().memory_info().rss
+    contender, texts, modules = json.load(sys.stdin)
+    for module in modules:
+        with suppress(Exception):  # some are made by others, and cannot be imported by name
+            importlib.import_module(module)
+    known, start, before = set(sys.modules), time.perf_counter(), psutil.Process().memory_info().rss
     encoder, why = Contender(**contender).try_load(cache=False)
     if encoder is not None:
         encoder.fit(texts)
+    seconds = time.perf_counter() - start
+    if encoder is not None:
         encoder.encode(texts)
-    print(json.dumps([psutil.Process().memory_info().rss - before, why]))
+    added = psutil.Process().memory_info().rss - before
+    print(json.dumps([added, seconds, why, sorted(sys.modules.keys() - known)]))
