@@ -4,8 +4,13 @@ Public corpora are fetched once (:mod:`course_utils.data.fetching`); after that 
 ``datasets/README.md`` describes every set and its flaws.
 """
 
+import ast
 import csv
+import inspect
 import json
+import pkgutil
+import platform
+import textwrap
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
@@ -13,7 +18,7 @@ from pathlib import Path
 import pandas as pd
 
 from course_utils.data.columns import read_texts
-from course_utils.data.fetching import fetch
+from course_utils.data.fetching import CorpusUnavailableError, fetch
 from course_utils.data.tables import SUFFIXES
 from course_utils.paths import ROOT, shown
 
@@ -35,9 +40,14 @@ SCORED_SENTENCES = {
     "editorials": "nytEditorialSnippets",
 }
 
-#: Languages of :func:`emoji_names`, the columns of its table, as ISO 639-1 codes.
-EMOJI_LANGUAGES = ("en", "ar", "de", "es", "fa", "fr", "id", "it", "ja", "ko", "pt", "ru", "tr", "zh")
-_SKIN_COLOURS = set(map(chr, range(0x1F3FB, 0x1F400)))
+#: Languages of :func:`emoji_names`: the columns of its table, as ISO 639-1 codes, and what each is called in English.
+EMOJI_LANGUAGES = {
+    **{"en": "English", "ar": "Arabic", "de": "German", "es": "Spanish", "fa": "Persian", "fr": "French"},
+    **{"id": "Indonesian", "it": "Italian", "ja": "Japanese", "ko": "Korean", "pt": "Portuguese", "ru": "Russian"},
+    **{"tr": "Turkish", "zh": "Chinese"},
+}
+# in signs of flags: letters of countries, and what ends those of England, Scotland and Wales
+_SKINS_AND_FLAGS = set(map(chr, (*range(0x1F3FB, 0x1F400), *range(0x1F1E6, 0x1F200), 0xE007F)))
 
 
 def load_corpus(name: str | Path, **options) -> pd.DataFrame:
@@ -47,9 +57,9 @@ def load_corpus(name: str | Path, **options) -> pd.DataFrame:
     ----------
     name : str or Path
         A public corpus, which has a function of its name in this module (``"newsgroups"``, ``"sts_b"``, ``"boolq"``,
-        ``"fiqa"``, ``"movie_snippets"``, ``"emoji_names"``) or is one of :data:`SCORED_SENTENCES`; one of the course's
-        own sets (:data:`OWN_CORPORA`); or the path of a file: CSV, TSV, JSON, JSONL, Excel, Parquet, in gzip
-        or not, or a folder of the package datasets.
+        ``"fiqa"``, ``"movie_snippets"``, ``"emoji_names"``, ``"code"``) or is one of :data:`SCORED_SENTENCES`; one of
+        the course's own sets (:data:`OWN_CORPORA`); or the path of a file: CSV, TSV, JSON, JSONL, Excel, Parquet, in
+        gzip or not, or a folder of the package datasets.
     **options
         Those of the function; for a file see :func:`~course_utils.data.read_texts`. The course's own sets have
         none.
@@ -74,7 +84,7 @@ def load_corpus(name: str | Path, **options) -> pd.DataFrame:
     >>> load_corpus("sts_b", n=3, seed=0).columns.tolist()
     ['sentence1', 'sentence2', 'score']
     """
-    functions = (newsgroups, sts_b, boolq, fiqa, movie_snippets, emoji_names)
+    functions = (newsgroups, sts_b, boolq, fiqa, movie_snippets, emoji_names, code)
     public: dict[str, Callable[..., pd.DataFrame]] = {function.__name__: function for function in functions}
     public |= {scored: partial(scored_sentences, scored) for scored in SCORED_SENTENCES}
     if str(name) in public:
@@ -315,20 +325,21 @@ def emoji_names() -> pd.DataFrame:
     -------
     DataFrame
         Strings, one row an emoji, one column a language of :data:`EMOJI_LANGUAGES`. Variants that differ only in the
-        colour of the skin are left out, and so are names that are the same in English as in an earlier row.
+        colour of the skin are left out, and so are names that are the same in English as in an earlier row, and
+        flags, whose English names are those of countries alone.
 
     Examples
     --------
     >>> from course_utils.data.corpora import emoji_names
     >>> emoji_names().shape
-    (1923, 14)
+    (1661, 14)
     """
     files = fetch("emoji_names")
     english = json.loads(files["emoji.json"].read_text(encoding="utf-8"))
     # status 2 is the fully qualified spelling of an emoji; the others repeat it
-    chosen = [sign for sign, about in english.items() if about["status"] == 2 and not set(sign) & _SKIN_COLOURS]
+    chosen = [sign for sign, about in english.items() if about["status"] == 2 and not set(sign) & _SKINS_AND_FLAGS]
     frame = pd.DataFrame({"en": [english[sign]["en"] for sign in chosen]})
-    for code in EMOJI_LANGUAGES[1:]:
+    for code in list(EMOJI_LANGUAGES)[1:]:
         names = json.loads(files[f"emoji_{code}.json"].read_text(encoding="utf-8"))
         frame[code] = [names.get(sign) for sign in chosen]
     frame = frame.dropna().apply(lambda column: column.str.strip(":").str.replace("_", " "))
@@ -338,6 +349,44 @@ def emoji_names() -> pd.DataFrame:
         0,
         "names of emoji from Unicode CLDR, as packaged in emoji 2.16.0",
     )
+
+
+def code() -> pd.DataFrame:
+    """Functions of Python's standard library and of the course, as they are written on this computer.
+
+    What they do is asked by ``load_corpus("code_questions")``. Texts differ a little between versions of Python.
+
+    Returns
+    -------
+    DataFrame
+        ``function``, its full name; ``text``, how it is called and its documentation; ``source``, the first 2,000
+        characters of its definition, which begin with the documentation.
+
+    Raises
+    ------
+    CorpusUnavailableError
+        If this Python came without the source of its library.
+
+    Examples
+    --------
+    >>> from course_utils.data.corpora import code
+    >>> print(code().set_index("function").at["copy.copy", "text"].splitlines()[0])
+    copy.copy(x)
+    """
+    names = pd.read_csv(ROOT / "datasets" / "code_functions.csv", encoding="utf-8")["function"]
+    rows = []
+    for name in names:
+        try:
+            source = textwrap.dedent(inspect.getsource(pkgutil.resolve_name(name)))
+        except OSError:
+            raise CorpusUnavailableError(
+                f"This Python came without the source of {name}. The corpus 'code' needs one from python.org or conda."
+            ) from None
+        definition: ast.FunctionDef = ast.parse(source).body[0]  # type: ignore[assignment]
+        call = f"{name}({ast.unparse(definition.args)})"
+        rows.append((name, f"{call}\n{ast.get_docstring(definition)}", source[:2000]))
+    frame = pd.DataFrame(rows, columns=["function", "text", "source"])
+    return _sample(frame, None, 0, f"functions of Python {platform.python_version()} and of this course")
 
 
 def _read_tabs(path: Path, names: Iterable, skiprows: int = 0) -> pd.DataFrame:

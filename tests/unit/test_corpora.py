@@ -13,9 +13,11 @@ import pandas as pd
 import pytest
 
 from course_utils.data import (
+    EMOJI_LANGUAGES,
     NEWSGROUPS,
     OWN_CORPORA,
     CorpusUnavailableError,
+    corpora,
     fetch,
     fetching,
     load_corpus,
@@ -164,6 +166,49 @@ def test_memories_and_their_questions():
     assert all(row.relevant in ids[row.store] for row in questions.itertuples())
 
 
+# words that no question can do without
+_SMALL_WORDS = set(
+    re.findall(
+        r"\w+",
+        "about again all although and any are back before but can come could does each every find for from get give "
+        "has have how into its let made make may must need nothing off one only other out over same see should show "
+        "since so still than that the them then there they this through too two what when where which who whom with",
+    )
+)
+
+
+def words_of_the_name(question, function):
+    """Words of a question that its function's name gives away, in any form of them."""
+    name = function.removeprefix("course_utils.").replace("_", "").lower()
+    words = set(re.findall(r"[a-z]{3,}", question.lower())) - _SMALL_WORDS
+    stems = {word: re.sub(r"(ing|ed|es|s|e|er|y|ies)$", "", word) if len(word) > 4 else word for word in words}
+    return sorted(word for word, stem in stems.items() if len(stem) > 2 and stem in name)
+
+
+def test_questions_about_code_name_no_function():
+    functions, questions = load_corpus("code"), load_corpus("code_questions")
+    assert list(functions.columns) == ["function", "text", "source"] and len(functions) == 229
+    assert functions["function"].is_unique and functions["text"].is_unique
+    # the documentation is there, and the definition, which begins with the function or its decorators
+    assert functions["text"].str.contains("\n(?!None$)", regex=True).all()
+    assert functions["source"].str.match(r"(async )?def |@").all() and functions["source"].str.len().max() == 2000
+    assert list(questions.columns) == ["id", "question", "function"] and len(questions) == 98
+    assert questions["id"].is_unique and questions["question"].is_unique and questions["function"].is_unique
+    assert set(questions["function"]) <= set(functions["function"])
+    given_away = [words_of_the_name(row.question, row.function) for row in questions.itertuples()]
+    assert not any(given_away), given_away
+    assert words_of_the_name("Copying a folder", "shutil.copytree") == ["copying"]
+
+
+def test_a_python_without_the_source_of_its_library(monkeypatch):
+    def no_source(thing):
+        raise OSError("could not get source code")
+
+    monkeypatch.setattr(corpora.inspect, "getsource", no_source)
+    with pytest.raises(CorpusUnavailableError, match="came without the source of ast.get_docstring"):
+        load_corpus("code")
+
+
 def test_the_factors_of_the_posts_are_independent():
     posts = load_corpus("posts")
     assert list(posts.columns) == ["id", "topic", "sentiment", "tone", "text"] and len(posts) == 480
@@ -193,7 +238,7 @@ def test_length_does_not_tell_the_factors_of_the_posts():
 
 
 def test_every_own_set_is_known():
-    assert {"meanings", "noticeboard", "posts", "saturdays", "traces"} < set(OWN_CORPORA) and len(OWN_CORPORA) == 11
+    assert {"meanings", "noticeboard", "posts", "saturdays", "traces"} < set(OWN_CORPORA) and len(OWN_CORPORA) == 13
 
 
 @pytest.mark.parametrize(
@@ -232,7 +277,10 @@ def test_movie_snippets():
 
 def test_emoji_names_say_the_same_in_every_language():
     names = load_corpus("emoji_names")
-    assert names.shape == (1923, 14) and names["en"].is_unique and names.notna().all(axis=None)
+    assert names.shape == (1661, 14) and names["en"].is_unique and names.notna().all(axis=None)
+    assert list(EMOJI_LANGUAGES) == list(names.columns) and EMOJI_LANGUAGES["de"] == "German"
+    assert not names["de"].str.contains("flagge ").any() and "Wales" not in set(names["en"])
+    assert not names.apply(lambda column: column.str.casefold().duplicated()).any(axis=None)
     thinking = names[names["en"] == "thinking face"].iloc[0]
     assert (thinking["de"], thinking["fr"]) == ("nachdenkendes gesicht", "visage en pleine réflexion")
 
