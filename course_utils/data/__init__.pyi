@@ -6,5 +6,6 @@ from .fetching import missing_files as missing_files, sources as sources
 from .groups import joined_groups as joined_groups
 from .instructions import Task as Task, load_tasks as load_tasks
 from .pairs import Pairs as Pairs, read_pairs as read_pairs, split_pairs as split_pairs
+from .questions import Questions as Questions, read_questions as read_questions
 from .tensor_file import TensorFileError as TensorFileError, read_tensors as read_tensors
 from .tensor_file import write_tensors as write_tensors

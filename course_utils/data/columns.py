@@ -74,7 +74,7 @@ def read_texts(
         labels = {"label": found[0]} if len(found) == 1 else {}
     else:
         labels = {name: find_column(table, column, "label_column", file) for name, column in wanted.items()}
-    kept = _with_text(table, text_column, file)
+    kept = with_text(table, text_column, file)
     frame = pd.DataFrame({"text": kept["text"]} | {name: _label(kept[column]) for name, column in labels.items()})
     frame.attrs["source"] = file
     return frame.reset_index(drop=True)
@@ -124,7 +124,7 @@ def read_scored(
     table, file = read_table(path, expected=[text_column, score_column, group_column], **reading), Path(path).name
     column = find_column(table, score_column, "score_column", file)
     group = [find_column(table, group_column, "group_column", file)] if group_column else []
-    kept = _with_text(table, text_column, file)
+    kept = with_text(table, text_column, file)
     columns = [kept["text"], _scores(kept[column], file), *(kept[name] for name in group)]
     return pd.DataFrame(dict(zip(["text", "score", "group"], columns, strict=False))).reset_index(drop=True)
 
@@ -142,7 +142,7 @@ def _called(name: str, table: pd.DataFrame) -> list[str]:
     return [column for column in table if column.strip().casefold() == name.strip().casefold()]
 
 
-def _with_text(table: pd.DataFrame, text_column: str | None, file: str) -> pd.DataFrame:
+def with_text(table: pd.DataFrame, text_column: str | None, file: str) -> pd.DataFrame:
     """The rows that have a text, with the texts as strings in the column ``text``."""
     if not len(table.columns):
         raise ValueError(f"{file} is empty.")

@@ -35,3 +35,9 @@ def joined_groups(*groupings: Iterable) -> np.ndarray:
     ends = np.tile(np.arange(n), k), (numbers + n + 2 * n * np.arange(k)[:, None]).ravel()
     graph = coo_array((np.ones(k * n), ends), shape=(n + 2 * n * k,) * 2)
     return connected_components(graph, directed=False)[1][:n]
+
+
+def shared_groups(lists: Iterable[Iterable]) -> np.ndarray:
+    """Number the groups of rows whose lists share a value, directly or through others; see :func:`joined_groups`."""
+    values = pd.Series(list(map(list, lists))).explode()
+    return joined_groups(values.index, values)[~values.index.duplicated()]

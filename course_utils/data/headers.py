@@ -124,7 +124,7 @@ def _is_data(header: list[str], body: list[Row]) -> bool:
         if (
             n_below > n_names
             and (n_below > 1 or is_text)
-            or all(re.fullmatch(r"\s*:?-{3,}:?\s*", str(c)) for c in cells if c)
+            or (any(cells) and all(re.fullmatch(r"\s*:?-{3,}:?\s*", str(c)) for c in cells if c))
         ):
             return True
     columns = [[cell for cell in column if cell] for column in zip_longest(*(row for _, row in body[:SAMPLE]))]

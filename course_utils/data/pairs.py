@@ -20,7 +20,7 @@ import pandas as pd
 
 from course_utils.data.columns import find_column
 from course_utils.data.console import tell
-from course_utils.data.groups import joined_groups
+from course_utils.data.groups import shared_groups
 from course_utils.data.headers import names_something_else
 from course_utils.data.tables import read_table
 
@@ -119,8 +119,7 @@ class Pairs:
 
         Questions of one group are not independent: a model that misplaces the answer fails them all.
         """
-        links = pd.Series(self.positives).explode()
-        return joined_groups(links.index, links)[~links.index.duplicated()]
+        return shared_groups(self.positives)
 
     def relevant(self, candidates: Sequence[str]) -> list[list[int]]:
         """Positions of each question's right answers among the candidates."""
@@ -227,7 +226,7 @@ def read_pairs(
     }
     if len(table.columns) and (len(roles["query"]) != 1 or len(roles["pos"]) != 1):
         raise ValueError(_what_is_wanted(list(table.columns), roles, path.name))
-    _check_judged(table, [name for name in table if all(name not in names for names in roles.values())], path.name)
+    check_judged(table, [name for name in table if all(name not in names for names in roles.values())], path.name)
     if table.attrs.get("cells"):
         for name in (*roles["pos"], *roles["neg"]):
             table[name] = pd.Series(list(map(_as_list, table[name])), table.index, dtype=object)
@@ -244,7 +243,7 @@ def read_pairs(
     return Pairs(queries, positives, negatives, corpus)
 
 
-def _check_judged(table: pd.DataFrame, others: list[str], file: str) -> None:
+def check_judged(table: pd.DataFrame, others: list[str], file: str) -> None:
     """Refuse rows that another column marks as wrong; say where one might, since every row is taken for right."""
     for name in others:
         values = table[name].dropna().map(lambda cell: str(cell).strip().casefold())
