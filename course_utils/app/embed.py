@@ -15,6 +15,7 @@ import numpy as np
 
 from course_utils.data import is_file_name, load_corpus, write_tensors
 from course_utils.embedding import (
+    BACKENDS,
     CATALOG,
     VECTORS_FORMAT,
     Embedder,
@@ -171,6 +172,8 @@ def announce(name: str, texts: list[str], n_prompts: int, max_length: int | None
     try:
         card = find_model(Path(name).name)
     except UnknownModelError:
+        return
+    if card.backend in BACKENDS:  # their pace is not that of torch, and most of their weights are only looked up
         return
     cost = cost_here(card, texts * n_prompts, max_length=max_length)
     print(f"Without a graphics card this takes {cost}.")

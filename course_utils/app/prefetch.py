@@ -22,7 +22,7 @@ def fetch_model(name: str) -> None:
     size = f"{card.download_mb:,} MB" if card is not None and card.download_mb else "of a size not known here"
     print(f"model  {name} ({size}, fetched once) …", flush=True)
     hub_name, revision = (card.name, card.revision) if card is not None else (name, None)
-    on_the_hub = not Path(name).expanduser().is_dir() and not (card is not None and card.package)
+    on_the_hub = not Path(name).expanduser().is_dir() and (card is None or card.on_hub)
     reached = on_the_hub and hub_answers()
     if reached:
         _fetch_weights(hub_name, revision)

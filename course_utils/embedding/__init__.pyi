@@ -7,6 +7,7 @@ from .endpoint import ENDPOINTS as ENDPOINTS, EndpointError as EndpointError, Re
 from .endpoint import PUBLISHED_SIMILARITIES as PUBLISHED_SIMILARITIES
 from .loading import load_embedder as load_embedder
 from .local import LocalEmbedder as LocalEmbedder
+from .packaged import BACKENDS as BACKENDS, PackagedEmbedder as PackagedEmbedder
 from .stored import StoredVectors as StoredVectors, StoredVectorsError as StoredVectorsError
 from .stored import VECTORS_FORMAT as VECTORS_FORMAT, text_digest as text_digest
 from .variants import keep_layers as keep_layers, quantize as quantize

@@ -1,8 +1,8 @@
 """Text in, float32 matrix out: what all embedders have in common, wherever their vectors come from.
 
 An :class:`Embedder` checks texts and options, puts the exact prompt before each text that the model's makers trained
-it with, and finishes the vectors (fewer dimensions, length 1). How full vectors come about is for its three children:
-models of this machine, models behind an endpoint, and files of vectors.
+it with, and finishes the vectors (fewer dimensions, length 1). How full vectors come about is for its four children:
+models of sentence-transformers, models that other packages run, models behind an endpoint, and files of vectors.
 """
 
 import hashlib
@@ -77,7 +77,7 @@ class Embedder(ABC):
     fingerprint : str
         What decides the vectors, besides options and text: weights, modules, tokenizer; or an endpoint.
     max_length : int
-        Longest text in tokens; what comes after is not read.
+        Longest text in tokens; what comes after is not read. ``inf``: all is.
     precision : str
         The precision of the computation as torch names it ("torch.float32"); "" where it happens elsewhere.
     cache : EmbeddingCache or None
@@ -96,10 +96,14 @@ class Embedder(ABC):
 
     precision = ""
 
-    def __init__(self, card: ModelCard, fingerprint: str, max_length: int, dim: int, cache: EmbeddingCache | bool):
-        self.card, self.fingerprint, self.max_length, self._dim = card, fingerprint, max_length, dim
+    def __init__(self, card: ModelCard, fingerprint: str, max_length: float, dim: int, cache: EmbeddingCache | bool):
+        self.card, self.fingerprint, self._dim = card, fingerprint, dim
+        self.max_length: Any = max_length
         self.cache = (EmbeddingCache() if cache else None) if isinstance(cache, bool) else cache
         self._receipts: set[int] = set()  # for which texts it was said what is not read of them
+
+    def __repr__(self) -> str:
+        return f"Embedder({self.card.name!r}, {self.embedding_dim} dimensions, {self.max_length} tokens)"
 
     @property
     def embedding_dim(self) -> int:
@@ -110,7 +114,7 @@ class Embedder(ABC):
     def tokenizer(self) -> Any:
         """The model's tokenizer, a transformers object; :class:`ModelUnavailableError` where there is none here."""
         raise ModelUnavailableError(
-            f"{self!r} has no tokenizer on this machine. To look inside a model, use one that runs here, such as "
+            f"{self!r} has no tokenizer of transformers here. To look inside a model, use one that has, such as "
             f"{DEFAULT_MODEL}."
         )
 
@@ -285,7 +289,7 @@ class Embedder(ABC):
     def _checked_length(self, max_length: int | None) -> int:
         return self._checked_range("max_length", max_length, _SHORTEST, self.max_length)
 
-    def _checked_range(self, name: str, value: int | None, smallest: int, largest: int) -> int:
+    def _checked_range(self, name: str, value: int | None, smallest: int, largest: Any) -> int:
         if value is None:
             return largest
         if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not smallest <= value <= largest:

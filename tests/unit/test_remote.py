@@ -581,7 +581,7 @@ def test_a_lesson_names_it_in_its_parameters(name, served, cache):
     assert isinstance(embedder, RemoteEmbedder) and embedder.served_model == served and embedder.cache is cache
     assert embedder.card is find_model("Qwen3-Embedding-0.6B") and embedder.embedding_dim == 1024
     assert name.partition(":")[0] in embedder.endpoint.base_url + "ollama"
-    with pytest.raises(ModelUnavailableError, match="has no tokenizer on this machine"):
+    with pytest.raises(ModelUnavailableError, match="has no tokenizer of transformers here"):
         embedder.tokenizer  # noqa: B018
     with pytest.raises(ValueError, match="dtype='bfloat16' is for models that run here"):
         load_embedder(name, dtype="bfloat16")
