@@ -20,6 +20,7 @@ from course_utils.embedding import (
     VECTORS_FORMAT,
     Embedder,
     EmbeddingOptions,
+    LocalEmbedder,
     ModelCard,
     StoredVectors,
     StoredVectorsError,
@@ -77,7 +78,10 @@ def embed_texts(encoding: Encoding, texts: list[str], instructions: list[str], q
     for prompt in prompts:
         start = time.perf_counter()
         options = EmbeddingOptions(prompt=prompt, max_length=encoding.max_length, normalize_embeddings=False)
-        print(f"  {embedder.receipt(texts, options) or 'all texts are read whole'}")
+        # of lengths only a tokenizer of transformers can tell
+        cut = encoding.max_length and not isinstance(embedder, LocalEmbedder)
+        read = f"texts are cut after {encoding.max_length} tokens" if cut else "all texts are read whole"
+        print(f"  {embedder.receipt(texts, options) or read}")
         vectors[prompt] = embedder.encode(texts, options=options, batch_size=encoding.batch_size)
         _report(vectors[prompt], prompt, time.perf_counter() - start)
     if out is not None:

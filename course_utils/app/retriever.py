@@ -162,7 +162,7 @@ def export_model(embedder: Embedder, head: ProjectionHead, folder: Path) -> None
 
     head.check_encoder(embedder)
     if not isinstance(embedder, LocalEmbedder):
-        raise ValueError(f"{embedder!r} does not run on this machine, so there is nothing to export with the head.")
+        raise ValueError(f"{embedder!r} has no modules of sentence-transformers here to export with the head.")
     if folder.is_dir() and any(folder.iterdir()):
         raise ValueError(f"The folder {folder.name!r} is not empty. Choose another.")
     modules = list(embedder.model)
