@@ -29,7 +29,7 @@ def fake(monkeypatch):
     """Contenders called "fake" get a stand-in; the list tells how each was loaded."""
     loaded = []
 
-    def load_embedder(name, *, dtype, cache):
+    def load_embedder(name, *, dtype, cache, download):
         if name != "fake":
             raise ModelUnavailableError(f"The weights of {name!r} are not here.")
         loaded.append((fake_embedder(), dtype, cache))
