@@ -22,9 +22,13 @@ from course_utils.data.pairs import check_judged, read_pairs
 from course_utils.data.tables import read_table
 
 # what columns are called, the likeliest first
-_ID = r"_?id", r"(.*[\W_])?(id|nr|no|number|nummer|key|code)\.?"
-_QUERY = "quer(y|ies)", "questions?|q|anchor|search|frage|fragen|pregunta|domanda"
-_RELEVANT = "relevant", r"relevan.*|gold|target|expected|pos|positives?|(.*[\W_])?(ids?|answers?|documents?|docs?)"
+_ID = "_?id", r"(.*[\W_])?(doc|document)?(id|nr|no|number|nummer|key|code)\.?"
+_QUERY = "quer(y|ies)|questions?", "q|anchor|search|frage|fragen|pregunta|domanda"
+_RELEVANT = (
+    "relevant",
+    r"relevan.*|gold|target|expected|pos|positives?|(?!q).*[\W_]ids?|docids?|answers?|documents?",
+    "ids?",
+)
 
 
 class Questions(NamedTuple):
@@ -113,7 +117,10 @@ def read_questions(
     """
     reading = {"sep": sep, "encoding": encoding}
     if questions is None:
-        pairs = read_pairs(documents, query_column=query_column, pos_column=relevant_column, **reading)
+        try:
+            pairs = read_pairs(documents, query_column=query_column, pos_column=relevant_column, **reading)
+        except ValueError as error:
+            raise ValueError(str(error).replace("pos_column", "relevant_column")) from None
         numbers = [str(number) for number in range(1, len(pairs.candidates) + 1)]
         relevant = pairs.relevant(pairs.candidates)
         return Questions(list(pairs.candidates), numbers, list(pairs.queries), relevant, pairs.groups)
@@ -129,10 +136,8 @@ def read_questions(
     query_column = _column(table, query_column, _QUERY, "query_column", name, needed=True)
     relevant_column = _column(table, relevant_column, _RELEVANT, "relevant_column", name, needed=True)
     check_judged(table, [column for column in table if column not in (query_column, relevant_column)], name)
-    no_ids = f"{file} has no column called id, so texts are wanted: positions may count from 0 or from 1. Name its ids"
-    way_out = (
-        f"If other columns are meant, name relevant_column= or {'' if id_column else no_ids + ' with '}id_column=."
-    )
+    no_ids = f"{file} has no column called id, and positions may count from 0 or from 1. Name its ids with id_column=."
+    way_out = "If other columns are meant, name relevant_column= or id_column=." if id_column else no_ids
     right = _right(table[query_column], table[relevant_column], at, name, way_out)
     tell(f"{name}: {len(right)} questions from column {query_column!r}, documents from column {relevant_column!r}")
     first = {i: key for key, i in reversed(ids.items())}
@@ -150,8 +155,8 @@ def _column(
     found = next(filter(None, called), [])
     if len(found) > 1 or (needed and not found):
         raise ValueError(
-            f"{file} has the columns {list(table.columns)}, and which one is meant is not clear. Name it with "
-            f"{parameter}=, for example {parameter}={(found or list(table.columns) or ['id'])[-1]!r}."
+            f"{file} has the columns {list(table.columns)}; name the right one with {parameter}=. If its first line is "
+            "data, put one with names above it."
         )
     return found[0] if found else None
 
@@ -210,13 +215,14 @@ def _right(
     where = f"{file}, column {cells.name!r}"
     if unknown:
         shown = [
-            f"{row}: {key!r}" + "".join(f" (nearest: {near!r})" for near in difflib.get_close_matches(key, at, n=1))
+            f"{row}: {key!r}"
+            + "".join(f" (nearest: {near!r})" for near in difflib.get_close_matches(key, at, n=1, cutoff=0.5))
             for row, key in unknown[:3]
         ]
-        problem = f"{where}: {len(unknown)} of its values are the id or text of no document that has a text"
-        raise ValueError("\n".join([f"{problem}:", *shown, f"Correct them, or leave those rows out. {way_out}"]))
+        problem = f"{where}: {len(unknown)} values stand for no document that has a text, neither as id nor as text"
+        raise ValueError("\n".join([f"{problem}:", *shown, f"Correct them, or leave such rows out. {way_out}"]))
     without = [repr(query) for query, positions in right.items() if not positions]
     if without or not right:
-        problem = f"{where}: {len(without)} of {len(right)} questions have no document. Name one for each, or leave out"
+        problem = f"{where}: {len(without)} of {len(right)} questions have no document. Name one, or leave them out:"
         raise ValueError("\n".join([problem, *without[:3]]))
     return right
