@@ -5,12 +5,15 @@ no reading rests on colour alone. The pictures of a retriever are in :mod:`cours
 """
 
 import html
+import itertools
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
+
+from course_utils.measuring.intervals import Leader
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -285,7 +288,36 @@ def plot_similarity_heatmap(
     return figure
 
 
-def plot_scores(summary: pd.DataFrame, *, title: str) -> Any:
+def styles_of(names: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Give each contender a colour and a marker, to be handed to every figure, so that none changes its own.
+
+    Parameters
+    ----------
+    names : iterable of str
+        All contenders, in the order in which figures list them.
+
+    Returns
+    -------
+    dict of str to dict
+        ``color`` and ``marker`` by name, as matplotlib takes them.
+
+    Examples
+    --------
+    >>> from course_utils.drawing import plots
+    >>> plots.styles_of(["BM25", "MiniLM"])["MiniLM"]
+    {'color': '#ffa90e', 'marker': 'D'}
+    """
+    return {name: {"color": color, "marker": _MARKERS[shape]} for name, _, color, shape in _by_label(list(names))}
+
+
+def plot_scores(
+    summary: pd.DataFrame,
+    *,
+    title: str,
+    leaders: Mapping[tuple[str, str], Leader] | None = None,
+    styles: Mapping[str, Mapping[str, str]] | None = None,
+    columns: int = 3,
+) -> Any:
     """Draw what models scored, one panel a task and measure, with intervals.
 
     Parameters
@@ -294,6 +326,13 @@ def plot_scores(summary: pd.DataFrame, *, title: str) -> Any:
         Table of :func:`course_utils.measuring.benchmark.summarize`. Models without a value are left out.
     title : str
         Stands above the panels.
+    leaders : mapping, optional
+        Of :func:`course_utils.measuring.benchmark.leaders`: then the leader is ringed, and who can be told apart from
+        it is hollow.
+    styles : mapping of str to mapping, optional
+        Of :func:`styles_of`, in the order of the rows. Default: by the order of the table.
+    columns : int, default 3
+        Panels in a row.
 
     Returns
     -------
@@ -310,17 +349,131 @@ def plot_scores(summary: pd.DataFrame, *, title: str) -> Any:
     import matplotlib.pyplot as plt
 
     summary = summary.dropna(subset="estimate")
-    models = list(dict.fromkeys(summary["model"]))[::-1]  # the first at the top
+    styles = styles_of(summary["model"]) if styles is None else styles
+    models = [name for name in styles if name in set(summary["model"])][::-1]  # the first at the top
     panels = list(summary.groupby(["task", "metric"], sort=False))
-    size = (1.8 + 2.5 * len(panels), 1.3 + 0.36 * len(models))
-    figure, axes = plt.subplots(1, len(panels), figsize=size, sharey=True, squeeze=False, layout="constrained")
-    for i, (axis, ((task, metric), rows)) in enumerate(zip(axes.flat, panels, strict=True)):
-        rows = rows.set_index("model").reindex(models)
-        errors = [rows["estimate"] - rows["low"], rows["high"] - rows["estimate"]]
-        axis.errorbar(rows["estimate"], range(len(models)), xerr=errors, fmt=_MARKERS[i], capsize=3, color=PALETTE[i])
-        axis.set(title=plain(task), xlabel=f"{plain(metric)}\n(95 % interval)")
+    columns = min(columns, len(panels))
+    n_rows = -(-len(panels) // columns)
+    size = (1.8 + 2.5 * columns, 0.5 + n_rows * (0.8 + 0.36 * len(models)))
+    figure, axes = plt.subplots(n_rows, columns, figsize=size, sharey=True, squeeze=False, layout="constrained")
+    for axis, ((task, metric), rows) in zip(axes.flat, panels, strict=False):
+        first = leaders[task, metric] if leaders else None
+        for row in rows.itertuples():
+            ends = [[row.estimate - row.low], [row.high - row.estimate]]
+            looks: dict[str, Any] = dict(styles[row.model])
+            if first and row.model not in (first.name, *first.ties):
+                looks["mfc"] = "white"
+            if first and row.model == first.name:
+                looks |= {"mec": "black", "mew": 1.5, "ms": 9}
+            axis.errorbar(row.estimate, models.index(row.model), xerr=ends, ls="", capsize=3, **looks)
+        axis.set(title=plain(task), xlabel=f"{plain(metric)}\n(95 % interval)", ylim=(-0.5, len(models) - 0.5))
         axis.set_yticks(range(len(models)), list(map(plain, models)))
+        axis.locator_params(axis="x", nbins=4)
         axis.grid(axis="x", alpha=0.4)
+    for axis in axes.flat[len(panels) :]:
+        axis.set_axis_off()
     figure.suptitle(plain(title))
+    if leaders:
+        figure.supxlabel("ringed: highest; filled: cannot be told apart from it; hollow: surely behind", fontsize=9)
     plt.close(figure)  # returned, so that the notebook shows it once
     return figure
+
+
+def plot_frontier(
+    table: pd.DataFrame,
+    *,
+    title: str,
+    quality: str,
+    threshold: float | None = None,
+    styles: Mapping[str, Mapping[str, str]] | None = None,
+) -> Any:
+    """Draw quality against time, with the frontier: those than which no other is at once faster and better.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Index: names of up to about eight contenders. Columns ``quality``, ``low`` and ``high`` (its interval),
+        ``ms_per_text``, and ``memory_mib`` if it is to stand with the names. Rows without quality or time are left out.
+    title : str
+        Stands above the figure.
+    quality : str
+        What quality is: names its axis.
+    threshold : float, optional
+        Quality that a rule asks for.
+    styles : mapping of str to mapping, optional
+        Of :func:`styles_of`. Default: by the order of the table.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from course_utils.drawing import plots
+    >>> columns = {"quality": [0.5, 0.7, 0.6], "low": 0.4, "high": 0.8, "ms_per_text": [0.1, 9, 20]}
+    >>> table = pd.DataFrame(columns, index=["words", "small", "slow"])
+    >>> figure = plots.plot_frontier(table, title="What quality costs", quality="recall@1", threshold=0.8)
+    >>> figure.axes[0].lines[0].get_ydata().tolist()
+    [0.5, 0.7]
+    """
+    import matplotlib.pyplot as plt
+
+    table = table.dropna(subset=["quality", "ms_per_text"])
+    styles = styles_of(table.index) if styles is None else styles
+    figure, axis = plt.subplots(figsize=(8.5, 5), layout="constrained")
+    by_time = table.sort_values(["ms_per_text", "quality"], ascending=[True, False])
+    best = by_time[by_time["quality"] > by_time["quality"].cummax().shift(fill_value=-np.inf)]
+    axis.step(best["ms_per_text"], best["quality"], where="post", color="grey", lw=1, label="frontier")
+    if threshold is not None:
+        axis.axhline(threshold, color="black", linestyle="--", lw=1, label=f"wanted: {threshold:g}")
+    names = {}
+    for row in table.itertuples():
+        ends = [[row.quality - row.low], [row.high - row.quality]]
+        axis.errorbar(row.ms_per_text, row.quality, yerr=ends, ls="", capsize=4, ms=8, **styles[row.Index])
+        memory = getattr(row, "memory_mib", np.nan)
+        words = plain(row.Index) + ("" if np.isnan(memory) else f"\n{memory:,.0f} MiB")
+        names[row.Index] = (words, row.ms_per_text, row.quality, row.low, row.high)
+    wide = table["ms_per_text"].max() > 1000 * table["ms_per_text"].min()
+    axis.set(
+        xscale="log", title=plain(title), xlabel="ms per text (log scale)", ylabel=f"{plain(quality)} (95 % interval)"
+    )
+    axis.xaxis.set_major_locator(plt.LogLocator(subs=(1,) if wide else (1, 2, 5)))
+    axis.xaxis.set_major_formatter("{x:g}")
+    axis.xaxis.set_minor_formatter("")
+    axis.margins(x=0.15, y=0.1)
+    axis.grid(alpha=0.3)
+    figure.legend(loc="outside lower right", ncols=2, frameon=False, fontsize=9)
+    _name_points(figure, axis, list(names.values()))
+    plt.close(figure)
+    return figure
+
+
+def _name_points(figure: Any, axis: Any, points: list[tuple[str, float, float, float, float]]) -> None:
+    """Write a name beside each point, where no marker, no bar and no other name is: the nearest free place."""
+    from matplotlib.text import Text
+    from matplotlib.transforms import Bbox
+
+    figure.draw_without_rendering()  # only now it is known where things are
+    taken = []
+    for _, x, y, low, high in points:
+        (left, bottom), (right, top) = axis.transData.transform([(x, min(low, y)), (x, max(high, y))])
+        taken.append(Bbox.from_extents(left - 8, bottom - 8, right + 8, top + 8))
+    ways = np.round([(np.cos(angle), np.sin(angle)) for angle in np.arange(16) * np.pi / 8], 3)
+    looks = {
+        "ha": "center",
+        "va": "center",
+        "fontsize": 9,
+        "bbox": {"fc": "white", "ec": "none", "alpha": 0.8, "pad": 1},
+    }
+    line = {"arrowstyle": "-", "color": "grey", "lw": 0.6}
+    for words, x, y, *_ in points:
+        note = axis.annotate(words, (x, y), (0, 0), textcoords="offset points", arrowprops=line, **looks)
+        size, middle = np.array(Text.get_window_extent(note).size), axis.transData.transform((x, y))
+        for radius, way in itertools.product(range(14, 400, 12), ways):
+            centre = middle + way * radius + np.sign(way) * size / 2
+            box = Bbox([centre - size / 2, centre + size / 2])
+            if axis.bbox.contains(*box.min) and axis.bbox.contains(*box.max) and not box.count_overlaps(taken):
+                break
+        note.set_position((centre - middle) * 72 / figure.dpi)
+        taken.append(box)

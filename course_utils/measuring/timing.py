@@ -230,7 +230,7 @@ def speed_ratio(
     >>> rounds = [[3.1, 2.9] * 6, [1.0] * 12]
     >>> speed = pd.DataFrame({"model": ["A", "B"], "words": 8, "batch_size": 1, "rounds": rounds})
     >>> print(timing.speed_ratio(speed, "A", "B"))
-    3.00 (95% interval 2.87 to 3.13)
+    3.00 (95% interval 2.94 to 3.06)
     """
     rows = speed.dropna(subset="rounds")
     rows = rows[

@@ -1,14 +1,26 @@
 """The figures: what they show, once, and that texts in them stay texts."""
 
+import itertools
 import re
 
 import numpy as np
 import pandas as pd
 import pytest
 from helpers import FORMULAS, shown_in
+from matplotlib.text import Text
 
 from course_utils.drawing import PALETTE, preview
-from course_utils.drawing.plots import plot_map, plot_map_grid, plot_scores, plot_similarity_heatmap, plot_task_maps
+from course_utils.drawing.plots import (
+    plot_frontier,
+    plot_map,
+    plot_map_grid,
+    plot_scores,
+    plot_similarity_heatmap,
+    plot_task_maps,
+    styles_of,
+)
+from course_utils.measuring import Interval
+from course_utils.measuring.intervals import Leader
 
 POINTS = np.random.default_rng(0).normal(size=(24, 2)).astype(np.float32)
 
@@ -166,11 +178,88 @@ def test_scores_have_one_panel_a_task_with_the_first_model_on_top():
     figure = plot_scores(SUMMARY, title="Scores")
     assert [axis.get_title() for axis in figure.axes] == ["t1", "t2"]
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["b", "a"]  # from below
-    points, _, (bars,) = figure.axes[0].containers[0]
-    assert points.get_xdata().tolist() == [0.6, 0.5]
-    ends = sorted(round(x, 6) for segment in bars.get_segments() for x in segment[:, 0])
-    assert ends == [0.4, 0.5, 0.6, 0.9]
+    drawn = [container[0].get_xydata().tolist() for container in figure.axes[0].containers]
+    assert drawn == [[[0.5, 1]], [[0.6, 0]]]
+    bars = [segment for container in figure.axes[0].containers for segment in container[2][0].get_segments()]
+    assert sorted(round(x, 6) for segment in bars for x in segment[:, 0]) == [0.4, 0.5, 0.6, 0.9]
     assert "accuracy" in figure.axes[0].get_xlabel() and "95 % interval" in figure.axes[0].get_xlabel()
+
+
+def looks(figure, panel):
+    """Colour, marker, whether it is filled and whether it is ringed, by the height of each marker in a panel."""
+    points = [container[0] for container in figure.axes[panel].containers]
+    return {
+        int(point.get_ydata()[0]): (
+            point.get_color(),
+            point.get_marker(),
+            point.get_markerfacecolor() != "white",
+            point.get_markeredgecolor() == "black",
+        )
+        for point in points
+    }
+
+
+def test_a_contender_has_one_colour_in_every_figure_and_ties_are_drawn_as_ties():
+    styles = styles_of(["gone", "b", "a", "c"])
+    assert len({(each["color"], each["marker"]) for each in styles.values()}) == 4
+    gaps = [{"a": Interval(0.1, -0.1, 0.3)}, {"b": Interval(0.5, 0.4, 0.6)}]
+    leaders = {("t1", "accuracy"): Leader("b", 0.6, gaps[0]), ("t2", "accuracy"): Leader("a", 0.7, gaps[1])}
+    figure = plot_scores(SUMMARY, title="Scores", leaders=leaders, styles=styles)
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["a", "b"]  # the order of the styles
+    a, b = (tuple(styles[name].values()) for name in "ab")
+    assert looks(figure, 0) == {0: (*a, True, False), 1: (*b, True, True)}
+    assert looks(figure, 1) == {0: (*a, True, True), 1: (*b, False, False)}
+    assert "cannot be told apart" in figure.get_supxlabel()
+    alone = plot_scores(SUMMARY[SUMMARY["model"] == "a"], title="One", styles=styles)
+    assert looks(alone, 0) == {0: (*a, True, False)} and alone.get_supxlabel() == ""
+    table = pd.DataFrame({"quality": [0.5], "low": 0.4, "high": 0.6, "ms_per_text": 2}, index=["a"])
+    (drawn,) = plot_frontier(table, title="t", quality="q", styles=styles).axes[0].containers
+    assert (drawn[0].get_color(), drawn[0].get_marker()) == a
+
+
+def test_panels_stand_in_rows_and_their_ticks_apart():
+    parts = [SUMMARY.dropna().assign(task=f"task {i}", low=0.0001 * i, high=0.9999) for i in range(5)]
+    figure = plot_scores(pd.concat(parts), title="Scores", columns=3)
+    assert len(figure.axes) == 6 and not figure.axes[5].axison
+    figure.draw_without_rendering()
+    for axis in figure.axes[:5]:
+        boxes = [label.get_window_extent() for label in axis.get_xticklabels() if label.get_text()]
+        assert len(boxes) > 2 and all(left.x1 < right.x0 for left, right in itertools.pairwise(boxes))
+
+
+def crowd(seed, spread):
+    """Eight contenders with long names that stand as close as ``spread`` lets them."""
+    chance = np.random.default_rng(seed)
+    quality = 0.6 + 0.2 * spread * chance.normal(size=8)
+    columns = {"quality": quality, "low": quality - 0.05, "high": quality + 0.05, "memory_mib": 100.0}
+    names = [f"the model of number {i}" for i in range(8)]
+    return pd.DataFrame(columns | {"ms_per_text": np.exp(3 * spread * chance.normal(size=8))}, index=names)
+
+
+@pytest.mark.parametrize("spread", [0.02, 0.1, 1])
+@pytest.mark.parametrize("seed", range(3))
+def test_names_in_the_frontier_do_not_collide(seed, spread):
+    table = crowd(seed, spread)
+    figure = plot_frontier(table, title="What quality costs", quality="recall@1", threshold=0.8)
+    figure.draw_without_rendering()
+    (axis,) = figure.axes
+    boxes = {note.get_text(): Text.get_window_extent(note) for note in axis.texts}
+    assert list(boxes) == [f"{name}\n100 MiB" for name in table.index]
+    assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes.values(), 2))
+    markers = axis.transData.transform(table[["ms_per_text", "quality"]])
+    assert not any(box.contains(*marker) for box in boxes.values() for marker in markers)
+    assert all(axis.bbox.contains(box.x0, box.y0) and axis.bbox.contains(box.x1, box.y1) for box in boxes.values())
+
+
+def test_the_frontier_holds_what_nothing_beats_at_once_in_both():
+    columns = {"quality": [0.6, 0.4, 0.9, 0.85, 0.4, np.nan], "ms_per_text": [2, 1, 50, 60, 1.5, 3]}
+    table = pd.DataFrame(columns, index=list("abcdef")).assign(low=0.3, high=0.95)
+    axis = plot_frontier(table, title="t", quality="recall@1", threshold=0.8).axes[0]
+    frontier, rule = axis.lines[:2]
+    assert frontier.get_xydata().tolist() == [[1, 0.4], [2, 0.6], [50, 0.9]]
+    assert list(rule.get_ydata()) == [0.8, 0.8] and axis.get_xscale() == "log"
+    assert [note.get_text() for note in axis.texts] == list("abcde")
+    assert axis.get_ylabel() == "recall@1 (95 % interval)"
 
 
 def test_task_maps_share_one_legend_and_read_out_neighbours():
@@ -208,6 +297,7 @@ def test_no_words_of_users_are_formulas_in_a_picture(words):
         (plot_map_grid({words: POINTS}, labels, title=words), 3),
         (plot_similarity_heatmap(np.eye(3), [words] * 3, columns=[words] * 2 + ["x"], title=words), 6),
         (plot_scores(table, title=words), 4),
+        (plot_frontier(crowd(0, 1)[:1].rename(index=lambda _: words), title=words, quality=words), 3),
     ):
         assert shown_in(figure).count(words) == times
 
