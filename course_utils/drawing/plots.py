@@ -16,6 +16,8 @@ import pandas as pd
 from course_utils.measuring.intervals import Leader
 
 Arrays = Mapping[str, np.ndarray]
+Leaders = Mapping[tuple[str, str], Leader]
+Styles = Mapping[str, Mapping[str, str]]
 
 #: Ten colours from Petroff, Accessible Color Sequences for Data Visualization (2021), arXiv 2107.02270.
 PALETTE = ("#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd")
@@ -311,14 +313,9 @@ def styles_of(names: Iterable[str]) -> dict[str, dict[str, str]]:
 
 
 def plot_scores(
-    summary: pd.DataFrame,
-    *,
-    title: str,
-    leaders: Mapping[tuple[str, str], Leader] | None = None,
-    styles: Mapping[str, Mapping[str, str]] | None = None,
-    columns: int = 3,
+    summary: pd.DataFrame, *, title: str, leaders: Leaders | None = None, styles: Styles | None = None
 ) -> Any:
-    """Draw what models scored, one panel a task and measure, with intervals.
+    """Draw what models scored, one panel a task and measure, three in a row, with intervals.
 
     Parameters
     ----------
@@ -331,8 +328,6 @@ def plot_scores(
         it is hollow.
     styles : mapping of str to mapping, optional
         Of :func:`styles_of`, in the order of the rows. Default: by the order of the table.
-    columns : int, default 3
-        Panels in a row.
 
     Returns
     -------
@@ -352,7 +347,7 @@ def plot_scores(
     styles = styles_of(summary["model"]) if styles is None else styles
     models = [name for name in styles if name in set(summary["model"])][::-1]  # the first at the top
     panels = list(summary.groupby(["task", "metric"], sort=False))
-    columns = min(columns, len(panels))
+    columns = 2 if len(panels) == 4 else min(3, len(panels))
     n_rows = -(-len(panels) // columns)
     size = (1.8 + 2.5 * columns, 0.5 + n_rows * (0.8 + 0.36 * len(models)))
     figure, axes = plt.subplots(n_rows, columns, figsize=size, sharey=True, squeeze=False, layout="constrained")
@@ -380,12 +375,7 @@ def plot_scores(
 
 
 def plot_frontier(
-    table: pd.DataFrame,
-    *,
-    title: str,
-    quality: str,
-    threshold: float | None = None,
-    styles: Mapping[str, Mapping[str, str]] | None = None,
+    table: pd.DataFrame, *, title: str, quality: str, threshold: float | None = None, styles: Styles | None = None
 ) -> Any:
     """Draw quality against time, with the frontier: those than which no other is at once faster and better.
 

@@ -16,9 +16,9 @@ import numpy as np
 import pandas as pd
 
 from course_utils.embedding import DEFAULT_MODEL, ModelUnavailableError, UnknownModelError, load_embedder, variants
-from course_utils.measuring import metrics
+from course_utils.measuring import intervals, metrics
 from course_utils.measuring.baselines import bm25_weights, random_vectors, word_weights
-from course_utils.measuring.intervals import Interval, Leader, difference_interval, mean_interval, spearman_interval
+from course_utils.measuring.intervals import Interval, difference_interval, mean_interval, spearman_interval
 
 
 class Encoder(NamedTuple):
@@ -359,7 +359,7 @@ def summarize(cases: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([pd.DataFrame(rows, columns=columns), missing], ignore_index=True)
 
 
-def leaders(cases: pd.DataFrame, *, confidence: float = 0.95) -> dict[tuple[str, str], Leader]:
+def leaders(cases: pd.DataFrame, *, confidence: float = 0.95) -> dict[tuple[str, str], intervals.Leader]:
     """Who is best at each task and measure, and who cannot be told apart from that one.
 
     All pairs of contenders in all tasks count as comparisons (Bonferroni), because whoever leads was chosen by the
@@ -400,7 +400,7 @@ def leaders(cases: pd.DataFrame, *, confidence: float = 0.95) -> dict[tuple[str,
         first, *others = estimates.index
         gaps = {other: difference(cases, first, other, *key, confidence=level) for other in others}
         gaps = {other: replace(gap, confidence=confidence, among=n_pairs) for other, gap in gaps.items()}
-        found[key] = Leader(first, float(estimates[first]), gaps)
+        found[key] = intervals.Leader(first, float(estimates[first]), gaps)
     return found
 
 

@@ -185,13 +185,7 @@ def measure_speed(
 
 
 def speed_ratio(
-    speed: pd.DataFrame,
-    slower: str,
-    faster: str,
-    *,
-    words: int | None = None,
-    batch_size: int | None = None,
-    confidence: float = 0.95,
+    speed: pd.DataFrame, slower: str, faster: str, *, words: int | None = None, batch_size: int | None = None
 ) -> Interval:
     """How many times as long one model takes as another, paired by rounds: 1 where they take the same time.
 
@@ -209,8 +203,6 @@ def speed_ratio(
         Names of two contenders, in either order.
     words, batch_size : int, optional
         Which of the settings, where there are several.
-    confidence : float, default 0.95
-        Above 0 and below 1.
 
     Returns
     -------
@@ -243,7 +235,7 @@ def speed_ratio(
         )
         raise ValueError(f"{slower} and {faster} need one setting of words= and batch_size= each. There is: {there}.")
     first, second = (np.log(each.iloc[0]) for each in found)
-    gap = difference_interval(first, second, confidence=confidence)
+    gap = difference_interval(first, second)
     return replace(gap, estimate=math.exp(gap.estimate), low=math.exp(gap.low), high=math.exp(gap.high))
 
 

@@ -219,7 +219,7 @@ def test_a_contender_has_one_colour_in_every_figure_and_ties_are_drawn_as_ties()
 
 def test_panels_stand_in_rows_and_their_ticks_apart():
     parts = [SUMMARY.dropna().assign(task=f"task {i}", low=0.0001 * i, high=0.9999) for i in range(5)]
-    figure = plot_scores(pd.concat(parts), title="Scores", columns=3)
+    figure = plot_scores(pd.concat(parts), title="Scores")
     assert len(figure.axes) == 6 and not figure.axes[5].axison
     figure.draw_without_rendering()
     for axis in figure.axes[:5]:
