@@ -1,6 +1,5 @@
 """Models side by side: cases and intervals, models that cannot be had, timings without a cache, memory of a process."""
 
-import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,6 +8,7 @@ import pytest
 from helpers import CARD, fake_embedder
 from scipy import stats
 
+from course_utils.data import load_corpus
 from course_utils.embedding import ModelUnavailableError
 from course_utils.measuring import Classification, Contender, Retrieval, Similarity, benchmark, metrics, timing
 from course_utils.measuring.benchmark import difference, evaluate, leaders, summarize
