@@ -135,7 +135,7 @@ def recommend(
     measured_here = {} if measured is None else measured.to_dict("index")
     published = published_scores()["retrieval"]
     candidates: dict[str, ModelCard | None] = dict(cards)
-    for name in measured_here.keys() - cards.keys():
+    for name in (name for name in measured_here if name not in cards):
         candidates[name] = card = _card_of(name)
         if card is not None and card.name != name:
             candidates.pop(card.name, None)  # the same model under its full name
