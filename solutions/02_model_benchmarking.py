@@ -44,14 +44,21 @@ name, rival_name = (each.card.name.split("/")[-1] for each in (embedder, rival_e
 main, rival = Contender(name, MODEL, max_length=MAX_LENGTH), Contender(rival_name, RIVAL, max_length=MAX_LENGTH)
 pd.DataFrame([vars(each.card) for each in (embedder, rival_embedder)])[["name", "n_parameters", "embed_dim", "license"]]
 
-# %% tags=["setup"]
+# %% tags=["setup", "folded"]
 traces, questions = load_corpus("traces"), load_corpus("trace_questions")
 traces["text"] = traces["pattern"] + " " + traces["approach"] + " Tools: " + traces["tools"]
 answer = questions["relevant"].map({trace: i for i, trace in enumerate(traces["id"])}).to_numpy()
 chatbot = Retrieval("chatbot", questions["question"], traces["text"], answer[:, None], units=answer)
-names = load_corpus("emoji_names").loc[lambda rows: rows[LANGUAGE].str.casefold() != rows["en"].str.casefold()]
-names = names.sample(100, random_state=SEED)
-foreign = Retrieval(f"names in {EMOJI_LANGUAGES[LANGUAGE]}", names[LANGUAGE], names["en"], np.arange(100)[:, None])
+everything = load_corpus("emoji_names")
+
+
+def names_in(code):
+    """A hundred names in a language, those left out that are spelled as in English, and the English ones to find."""
+    rows = everything[everything[code].str.casefold() != everything["en"].str.casefold()].sample(100, random_state=SEED)
+    return Retrieval(f"names in {EMOJI_LANGUAGES[code]}", rows[code], rows["en"], np.arange(100)[:, None])
+
+
+foreign = names_in(LANGUAGE)
 board, board_questions = load_corpus("noticeboard"), load_corpus("noticeboard_questions")
 right_notice = board_questions["relevant"].map({key: i for i, key in enumerate(board["id"])}).to_numpy()
 code, code_questions = load_corpus("code"), load_corpus("code_questions")
@@ -68,12 +75,13 @@ STYLES = plots.styles_of([name, rival_name, "BM25", "static", "random", "TF-IDF"
 # %% [markdown] tags=["core"]
 # ## 1. Choose your language
 #
-# Two models. The first you met in lesson 1; it may be the most used small one there is. The second is older. Here are
-# five phrases in another language, and a hundred in English among which their translations are. Choose a language
-# (`ar de es fa fr id it ja ko pt ru tr zh`) and **vote**: who will find more?
+# Two models. The first you met in lesson 1; the second is older. Below come five phrases in another language, and a hundred in
+# English, among which their translations are. Choose a language (`ar de es fa fr id it ja ko pt ru tr zh`) and **vote**: who
+# will find more?
 
 # %% tags=["core"]
-language, my_vote = LANGUAGE, name
+language, my_vote = LANGUAGE, name  # for example: "fr", rival_name
+foreign = names_in(language)
 
 
 def find(model, texts, among):
@@ -81,13 +89,12 @@ def find(model, texts, among):
 
 
 # %% tags=["core", "external-text"]
-asked = names[language].head(5)
-found = {each: find(model, asked, names["en"]) for each, model in ((name, embedder), (rival_name, rival_embedder))}
-picks = {
-    each: [("✓ " if row == i else "✗ ") + names["en"].iloc[i] for row, i in enumerate(best)]
-    for each, best in found.items()
+asked, english = foreign.queries.head(5), foreign.documents
+found = {each: find(model, asked, english) for each, model in ((name, embedder), (rival_name, rival_embedder))}
+marked = {
+    each: [("✓ " if i == row else "✗ ") + english.iloc[i] for row, i in enumerate(best)] for each, best in found.items()
 }
-pd.DataFrame({"asked": asked, **picks}).style.hide(axis="index")
+pd.DataFrame({"asked": asked, **marked}).style.hide(axis="index")
 
 # %% [markdown] tags=["core"]
 # Five is an anecdote. So: all hundred. And then the same two models on the notice board of lesson 1, in English, asked
@@ -97,8 +104,8 @@ pd.DataFrame({"asked": asked, **picks}).style.hide(axis="index")
 models = {name: embedder, rival_name: rival_embedder}
 in_words = (board_questions["kind"] == "in other words").to_numpy()
 hits = {
-    f"100 names in {EMOJI_LANGUAGES[language]}": [
-        np.mean(find(model, names[language], names["en"]) == np.arange(100)) for model in models.values()
+    f"100 {foreign.name}": [
+        np.mean(find(model, foreign.queries, foreign.documents) == np.arange(100)) for model in models.values()
     ],
     f"{in_words.sum()} questions in English": [
         np.mean(find(model, board_questions["question"], board["message"])[in_words] == right_notice[in_words])
@@ -968,6 +975,7 @@ say.sentence(
 # names that are spelled alike. Multilingual E5 joins in where it is installed.
 
 # %% tags=["deep", "external-text"]
+names = load_corpus("emoji_names").sample(100, random_state=SEED)
 others = [code for code in names.columns if code != "en"]
 tasks = [Retrieval(EMOJI_LANGUAGES[code], names[code], names["en"], np.arange(len(names))[:, None]) for code in others]
 polyglots = [Contender("TF-IDF", "tf-idf"), main, rival, Contender("E5, 4 bits", "multilingual-e5-small-4bit")]
