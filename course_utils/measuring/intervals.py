@@ -67,7 +67,8 @@ class Interval:
 
     def __str__(self) -> str:
         together = f", {self.among} together" if self.among > 1 else ""
-        words = f"{self.confidence:.0%} interval{together} {self.low:.2f} to {self.high:.2f}"
+        low, high = (f"{round(end, 2) + 0.0:.2f}" for end in (self.low, self.high))  # no -0.00
+        words = f"{self.confidence:.0%} interval{together} {low} to {high}"
         if self.too_few:
             few = f"too few to say: {self.n} independent cases, {MIN_UNITS} are needed"
             words = few if math.isinf(self.high - self.low) else f"{words}; {few}"
@@ -565,7 +566,8 @@ def _checked(values: np.ndarray, confidence: float) -> np.ndarray:
     rows = np.atleast_2d(np.asarray(values, dtype=np.float64))
     if rows.ndim != 2 or not rows.size or not np.isfinite(rows).all():
         raise ValueError(f"An interval takes finite numbers, one for each case, not shape {np.shape(values)}.")
-    return rows
+    whole = np.round(rows)  # a weighted mean of hits may miss 1 by its last bit, and 1 is the end of a range
+    return np.where(np.abs(rows - whole) < 1e-9, whole, rows)
 
 
 def _members(groups: Sequence | np.ndarray | None, n: int) -> np.ndarray:

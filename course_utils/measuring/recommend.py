@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from course_utils.embedding import CATALOG, ModelCard, UnknownModelError, find_model
-from course_utils.measuring.intervals import Interval, questions_needed
+from course_utils.measuring.intervals import Interval, mean_interval, questions_needed
 
 
 def published_scores() -> pd.DataFrame:
@@ -75,7 +75,11 @@ def stay_or_upgrade(recall_at_1: Interval) -> str:
         return "undecided"
     gap, share = abs(recall_at_1.estimate - 0.8), recall_at_1.estimate
     enough = questions_needed(max(gap, 0.01), share, confidence=recall_at_1.confidence)
-    needed = f"{'about' if gap >= 0.01 else 'more than'} {max(enough, recall_at_1.n + 1):,}"
+    # shares of groups, or weighted ones, spread less than single hits do, and fewer of them suffice
+    hits = mean_interval(np.arange(recall_at_1.n) < round(share * recall_at_1.n), confidence=recall_at_1.confidence)
+    narrower = (recall_at_1.high - recall_at_1.low) / (hits.high - hits.low)
+    narrower = 1.0 if recall_at_1.too_few else min(narrower, 1.0)
+    needed = f"{'about' if gap >= 0.01 else 'more than'} {max(round(enough * narrower**2), recall_at_1.n + 1):,}"
     outcome = "too few to say" if recall_at_1.too_few else "undecided"
     questions = f"{recall_at_1.n} independent questions, {needed} would decide"
     return f"{outcome}: {questions} if the share stayed at {recall_at_1.estimate:.2f}"

@@ -437,3 +437,18 @@ def test_an_interval_in_words():
     assert "95% interval, 4 together" in str(Interval(0.1, 0, 0.2, among=4))
     assert str(Interval(3, -math.inf, math.inf, n=4)).count("inf") == 0
     assert str(GroupDifference(0.2, 0.4, 3, 8)).endswith("as much in 40% of all ways)")
+
+
+@pytest.mark.parametrize("factor", [1 - 2**-52, 1 + 2**-52])
+def test_an_interval_does_not_hang_on_the_last_bit_of_a_float(factor):
+    values = (np.random.default_rng(0).integers(0, 2, size=(60, 3)) @ [0.6, 0.3, 0.1]).round(9)
+    assert values.max() == 1 != (values * factor).max()
+    for function, rows in ((mean_interval, (values,)), (difference_interval, (values, values[::-1]))):
+        found, other = function(*rows), function(*(row * factor for row in rows))
+        assert (found.low, found.high) == pytest.approx((other.low, other.high), abs=1e-9)
+
+
+def test_no_end_of_an_interval_is_written_as_minus_zero():
+    assert "0.00 to 0.08" in str(intervals.Interval(0.04, -1.9e-18, 0.08)) and "-0.00" not in str(
+        intervals.Interval(0, -0.001, 0.1)
+    )

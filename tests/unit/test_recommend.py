@@ -220,3 +220,16 @@ def test_the_catalogue_is_the_default():
     table = recommend({"max_tokens": 8000, "licenses": ["apache-2.0", "mit"]})
     assert set(table.index) == {name for name, card in CATALOG.items() if card.max_tokens >= 8000}
     assert table.index[0] == "Qwen/Qwen3-Embedding-8B"
+
+
+def test_shares_that_spread_less_than_single_hits_need_fewer_questions():
+    """Weighted hits of whole traces: about as many decide as the note says, by drawing that many anew."""
+    random = np.random.default_rng(3)
+    traces = (random.random((60, 3)) < [0.97, 0.53, 0.28]) @ np.array([0.6, 0.3, 0.1])
+    interval = mean_interval(traces + 0.77 - traces.mean())
+    words = stay_or_upgrade(interval)
+    needed = int(words.partition("about ")[2].split()[0].replace(",", ""))
+    single = stay_or_upgrade(mean_interval(np.arange(60) < 46))
+    assert needed < int(single.partition("about ")[2].split()[0].replace(",", "")) / 2
+    more = random.choice(traces + 0.77 - traces.mean(), size=(200, 2 * needed))
+    assert np.mean([mean_interval(row).high < 0.8 for row in more]) > 0.8
