@@ -358,6 +358,8 @@ def check_my_query(function) -> None:
     ids, texts, words, model, passages = _stores()
     require(trace in ids, f"There is no trace {trace!r:.80}. Ids look like {ids[0]!r}.")
     right = ids.index(trace)
+    label = _labels().get(" ".join(question.lower().split()))
+    require(label in (None, trace), f"That question is one of the lesson's, and its right trace is {label}.")
     require(len(question.split()) >= 3, "A question of at least three words, please, as a person would ask it.")
     require(len(rare.split()) == 1, f"Return one word as the third string, not {rare!r:.80}.")
     whole = re.compile(rf"(?<!\w){re.escape(rare.strip())}(?!\w)", re.IGNORECASE)
@@ -372,6 +374,15 @@ def check_my_query(function) -> None:
     )
     meant = (model.encode([question], "query") @ passages.T)[0]
     require(meant.argmax() != right, f"MiniLM puts {trace} first, too. Ask for a rare word in another sentence.")
+
+
+@cache
+def _labels() -> dict[str, str]:
+    """The lesson's own questions, in small letters, with the trace that is right."""
+    from course_utils.data import load_corpus
+
+    known = load_corpus("trace_questions")
+    return dict(zip(known["question"].str.lower(), known["relevant"], strict=True))
 
 
 @cache
@@ -424,7 +435,7 @@ EXERCISES = {
         check_my_query,
         (
             "TF-IDF gives most weight to a word that stands in one trace only. Read some approaches for a rare one.",
-            "Ask for that word in a sentence that otherwise has nothing to do with the trace.",
+            "Ask for that word in a sentence in which little else tells what it is about.",
         ),
         "A rare word counts much in TF-IDF, and little in a vector that must hold everything else, too.",
     ),
