@@ -453,7 +453,7 @@ q2.check(paired_interval)
 # %% tags=["core"]
 by_case = cases.pivot(index="case", columns="model", values="value")
 disagree = {other: np.mean(by_case[name] != by_case[other]) for other in (short.name, rival_name)}
-needed = {other: intervals.questions_needed(0.03, disagree=share) for other, share in disagree.items()}
+needed = {other: intervals.questions_needed(0.03, disagree=max(share, 0.03)) for other, share in disagree.items()}
 
 # %% tags=["core", "folded"]
 statements = []
