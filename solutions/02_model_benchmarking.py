@@ -61,13 +61,13 @@ def names_in(code):
     return Retrieval(f"names in {EMOJI_LANGUAGES[code]}", rows[code], rows["en"], np.arange(100)[:, None])
 
 
-def in_traffic(hits):
+def in_traffic(hits, weights):
     """For each trace the hits of its three questions, weighted by how often customers ask such a one."""
     table = pd.DataFrame({"trace": answer, "kind": questions["difficulty"], "hit": np.asarray(hits)})
     return table.pivot(index="trace", columns="kind", values="hit")[list(weights.index)] @ weights
 
 
-foreign, weights = names_in(LANGUAGE), pd.Series(MIX) / sum(MIX.values())
+foreign, mix = names_in(LANGUAGE), pd.Series(MIX) / sum(MIX.values())
 board, board_questions = load_corpus("noticeboard"), load_corpus("noticeboard_questions")
 right_notice = board_questions["relevant"].map({key: i for i, key in enumerate(board["id"])}).to_numpy()
 code, code_questions = load_corpus("code"), load_corpus("code_questions")
@@ -143,9 +143,9 @@ say.sentence(
 )
 
 # %% [markdown] tags=["core"]
-# (Twelve questions are few. Section 3 asks more.) If who is ahead depends on the job, which job is ours? A company that sells broadband and gadgets has a
-# support chatbot. Its best answers are written down as **reasoning traces**: what kind of question it was, how to go
-# about it, which tools to use. When a question comes in, the bot should find the trace that fits.
+# (Twelve questions are few. Section 3 asks more.) If who is ahead depends on the job, which job is ours? A company that
+# sells broadband and gadgets has a support chatbot. Its best answers are written down as **reasoning traces**: what kind of
+# question it was, how to go about it, which tools to use. When a question comes in, the bot should find the trace that fits.
 
 # %% tags=["core"]
 traces.loc[[0], ["id", "pattern", "approach", "tools"]].style.hide(axis="index")
@@ -154,7 +154,7 @@ traces.loc[[0], ["id", "pattern", "approach", "tools"]].style.hide(axis="index")
 questions.head(3).style.hide(axis="index")
 
 # %% [markdown] tags=["core"]
-# Three questions a trace: an **easy** one in its words, a **paraphrase**, and a **hard** one in the words of another
+# Three questions per trace: an **easy** one in its words, a **paraphrase**, and a **hard** one in the words of another
 # trace. A bot follows one trace, so what counts is whether the right one comes first: **recall@1**, the share of
 # questions whose right trace is the most similar one. If a person picked from five, it would be recall@5. The measure
 # comes from the job, never from what a model is good at.
@@ -201,8 +201,8 @@ pd.Series(recall).groupby(questions["difficulty"], sort=False).mean().round(2)
 
 # %% tags=["core"]
 traffic = pd.Series(MIX)  # for example pd.Series({"easy": 80, "paraphrase": 15, "hard": 5})
-weights = traffic / traffic.sum()
-interval = intervals.mean_interval(in_traffic(recall))
+mix = traffic / traffic.sum()
+interval = intervals.mean_interval(in_traffic(recall, mix))
 
 # %% [markdown] tags=["core"]
 # An **interval** is the range in which the true value plausibly lies, here if other traces had been drawn (lesson 1). The
@@ -210,14 +210,10 @@ interval = intervals.mean_interval(in_traffic(recall))
 # the honest answer is "undecided". The figure turns the dial from no easy question to nothing but easy ones.
 
 # %% tags=["core", "folded"]
-mine, along = weights, []
-for share in np.linspace(0, 1, 41):
-    rest = (
-        mine.drop("easy") / mine.drop("easy").sum() if mine["easy"] < 1 else pd.Series({"paraphrase": 0.5, "hard": 0.5})
-    )
-    weights = pd.concat([pd.Series({"easy": share}), rest * (1 - share)])
-    along.append(intervals.mean_interval(in_traffic(recall)))
-weights, easy = mine, np.linspace(0, 1, 41)
+rest = pd.Series({"paraphrase": 0.5, "hard": 0.5}) if mix["easy"] == 1 else mix.drop("easy") / mix.drop("easy").sum()
+easy = np.linspace(0, 1, 41)
+mixes = [pd.concat([pd.Series({"easy": share}), rest * (1 - share)]) for share in easy]
+along = [intervals.mean_interval(in_traffic(recall, each)) for each in mixes]
 verdicts = [recommend.stay_or_upgrade(each).partition(":")[0] for each in along]
 figure, axis = plt.subplots(figsize=(8, 3.8), layout="constrained")
 axis.plot(100 * easy, [each.estimate for each in along], color=plots.PALETTE[0], label=name)
@@ -225,7 +221,7 @@ axis.fill_between(
     100 * easy, [each.low for each in along], [each.high for each in along], color=plots.PALETTE[0], alpha=0.2
 )
 axis.axhline(0.8, color="black", linestyle="--", label="the rule")
-axis.plot(100 * weights["easy"], interval.estimate, "o", color=plots.PALETTE[2], label="your traffic", zorder=3)
+axis.plot(100 * mix["easy"], interval.estimate, "o", color=plots.PALETTE[2], label="your traffic", zorder=3)
 axis.set(
     xlabel="easy questions per 100 (the others in your proportion)",
     ylabel="recall@1 and its interval",
@@ -490,7 +486,7 @@ cases = benchmark.evaluate(contenders, jobs.values()).query("metric == 'recall_a
 hits = {key: rows["value"] for key, rows in cases.groupby(["task", "model"], sort=False)}
 
 # %% tags=["core"]
-of_chatbot = {each.name: intervals.mean_interval(in_traffic(hits["chatbot", each.name])) for each in contenders}
+of_chatbot = {each.name: intervals.mean_interval(in_traffic(hits["chatbot", each.name], mix)) for each in contenders}
 table = (
     pd.DataFrame({model: vars(found) for model, found in of_chatbot.items()})
     .T[["estimate", "low", "high"]]
@@ -513,7 +509,7 @@ plots.plot_frontier(table, quality="recall@1 of the chatbot", threshold=0.8, sty
 # %% tags=["core"]
 brief = {"quality": 0.8, "languages": ["eng"], "licenses": ["apache-2.0", "mit"], "memory_mib": 2000}
 shortlist = recommend.recommend(brief, measured=table)
-say.table(shortlist[["verdict", "quality", "published", "reasons", "unknown"]].round(2))
+say.table(shortlist[["verdict", "quality", "published", "reasons", "unknown"]])
 
 # %% tags=["core", "folded"]
 rejected = "\n".join(f"- {model}: {why}" for model, why in shortlist.attrs["rejected"].items())
@@ -1170,7 +1166,7 @@ pd.DataFrame([vars(find_model(model)) for model in larger])[
 DOWNLOAD = False
 heavier = [Contender(model, model, max_length=MAX_LENGTH, download=DOWNLOAD) for model in larger]
 cases = benchmark.evaluate([main, *heavier], [chatbot])
-say.table(benchmark.summarize(cases)[["model", "metric", "estimate", "low", "high", "why"]].round(2))
+say.table(benchmark.summarize(cases)[["model", "metric", "estimate", "low", "high", "why"]])
 
 # %% tags=["deep", "folded"]
 there = [model for model in larger if (cases.loc[cases["model"] == model, "why"] == "").all()]

@@ -359,8 +359,7 @@ def code() -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``function``, its full name; ``text``, how it is called and its documentation; ``source``, the first 2,000
-        characters of its definition, which begin with the documentation.
+        ``function``, its full name; ``text``, how it is called and its documentation.
 
     Raises
     ------
@@ -384,8 +383,8 @@ def code() -> pd.DataFrame:
             ) from None
         definition: ast.FunctionDef = ast.parse(source).body[0]  # type: ignore[assignment]
         call = f"{name}({ast.unparse(definition.args)})"
-        rows.append((name, f"{call}\n{ast.get_docstring(definition)}", source[:2000]))
-    frame = pd.DataFrame(rows, columns=["function", "text", "source"])
+        rows.append((name, f"{call}\n{ast.get_docstring(definition)}"))
+    frame = pd.DataFrame(rows, columns=["function", "text"])
     return _sample(frame, None, 0, f"functions of Python {platform.python_version()} and of this course")
 
 

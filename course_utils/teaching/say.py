@@ -35,15 +35,13 @@ def sentence(text: str) -> Any:
     return Markdown(text.replace("$", r"\$"))
 
 
-def table(frame: pd.DataFrame, precision: int = 2) -> Any:
+def table(frame: pd.DataFrame) -> Any:
     """Show a table whole: pandas cuts words after 50 characters, and this wraps them.
 
     Parameters
     ----------
     frame : DataFrame
-        Of any columns; stays as it is. Words of other people stay words, and no HTML.
-    precision : int, default 2
-        Digits after the point.
+        Of any columns; stays as it is. Words of other people stay words, and no HTML; numbers get two digits.
 
     Returns
     -------
@@ -61,7 +59,7 @@ def table(frame: pd.DataFrame, precision: int = 2) -> Any:
     from pandas.io.formats.style import Styler
 
     # a fixed uuid, as the same run has to give the same notebook
-    styler = Styler(frame, uuid="whole", cell_ids=False, precision=precision, na_rep="–", escape="html")
+    styler = Styler(frame, uuid="whole", cell_ids=False, precision=2, na_rep="–", escape="html")
     return styler.set_properties(**{"text-align": "left", "white-space": "normal", "vertical-align": "top"})
 
 
