@@ -361,7 +361,7 @@ def plot_scores(
             if first and row.model == first.name:
                 looks |= {"mec": "black", "mew": 1.5, "ms": 9}
             axis.errorbar(row.estimate, models.index(row.model), xerr=ends, ls="", capsize=3, **looks)
-        axis.set(title=plain(task), xlabel=f"{plain(metric)}\n(95 % interval)", ylim=(-0.5, len(models) - 0.5))
+        axis.set(title=plain(task), xlabel=f"{plain(metric.replace('_at_', '@'))}\n(95 % interval)", ylim=(-0.5, len(models) - 0.5))
         axis.set_yticks(range(len(models)), list(map(plain, models)))
         axis.locator_params(axis="x", nbins=4)
         axis.grid(axis="x", alpha=0.4)

@@ -10,6 +10,6 @@ from .local import LocalEmbedder as LocalEmbedder
 from .packaged import BACKENDS as BACKENDS, PackagedEmbedder as PackagedEmbedder
 from .stored import StoredVectors as StoredVectors, StoredVectorsError as StoredVectorsError
 from .stored import VECTORS_FORMAT as VECTORS_FORMAT, text_digest as text_digest
-from .variants import keep_layers as keep_layers, quantize as quantize
+from .variants import keep_layers as keep_layers, quantize as quantize, randomize as randomize
 from .weights import ModelUnavailableError as ModelUnavailableError, find_weights as find_weights
 from .weights import hub_answers as hub_answers, missing_parts as missing_parts

@@ -1,4 +1,4 @@
-"""Cheaper variants of a model: fewer layers, weights in 8 bits, or no network at all.
+"""Variants of a model: fewer layers, weights in 8 bits, no network at all, or one that has learned nothing.
 
 A variant has a fingerprint of its own, so that the cache keeps its vectors apart from the model's. What it costs in
 quality is for :mod:`course_utils.measuring.benchmark` to measure.
@@ -173,6 +173,44 @@ def keep_layers(embedder: Embedder, n_layers: int) -> Embedder:
     network.encoder.layer = layers[:n_layers]
     network.config.num_hidden_layers = n_layers
     embedder.fingerprint += f", first {n_layers} layers"
+    return embedder
+
+
+def randomize(embedder: Embedder, seed: int = 0) -> Embedder:
+    """Draw all weights of a network anew, as they are before any training: the same work, and nothing learned.
+
+    Parameters
+    ----------
+    embedder : Embedder
+        A model of this machine. It is itself changed, its fingerprint too.
+    seed : int, default 0
+        Of the draws; torch's own generator is left as it was.
+
+    Returns
+    -------
+    Embedder
+        The one that was given.
+
+    Raises
+    ------
+    ValueError
+        If the model has no network of transformers here.
+
+    Examples
+    --------
+    >>> from course_utils.embedding import load_embedder, randomize
+    >>> untrained = randomize(load_embedder(cache=False))
+    >>> untrained.fingerprint.partition(", ")[2]
+    'weights drawn at random with seed 0'
+    """
+    import torch
+
+    module = _network_of(embedder)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = type(module.model)(module.model.config)
+    module.model = network.to(module.model.device, module.model.dtype).eval()
+    embedder.fingerprint += f", weights drawn at random with seed {seed}"
     return embedder
 
 

@@ -67,6 +67,8 @@ class Contender:
         Keep only the first so many layers (see :func:`~course_utils.embedding.keep_layers`).
     int8 : bool, default False
         Store the weights in 8 bits (see :func:`~course_utils.embedding.quantize`).
+    untrained : bool, default False
+        Draw the weights at random (see :func:`~course_utils.embedding.randomize`).
     download : bool, default True
         As for ``load_embedder``.
 
@@ -84,6 +86,7 @@ class Contender:
     dtype: str = "float32"
     n_layers: int | None = None
     int8: bool = False
+    untrained: bool = False
     download: bool = True
 
     def load(self, *, cache: bool = True) -> Encoder:
@@ -95,6 +98,8 @@ class Contender:
         embedder = load_embedder(self.model, dtype=self.dtype, cache=cache, download=self.download)
         if self.n_layers is not None:
             embedder = variants.keep_layers(embedder, self.n_layers)
+        if self.untrained:
+            embedder = variants.randomize(embedder)
         if self.int8:
             embedder = variants.quantize(embedder)
         methods = {"": embedder.encode, "query": embedder.encode_query, "document": embedder.encode_document}

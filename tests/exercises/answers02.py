@@ -373,6 +373,9 @@ WRONG = {
         (lambda s, a, k: (_order(s)[:, :k] == a[:, None]).mean(), "Do not divide by k"),
         (lambda s, a, k: (_order(s)[:, :k] == a[:, None]).sum() / s.size, "by the number of documents"),
         (lambda s, a, k: (_order(s)[:, 0] == a).mean(), "k is not used"),
+        (lambda s, a, k: (np.argsort(-s, axis=0)[:, :k] == a[:, None]).any(axis=1).mean(), "down the columns"),
+        (lambda s, a, k: 100 * (_order(s)[:, :k] == a[:, None]).any(axis=1).mean(), "a percentage"),
+        (lambda s, a, k: print((_order(s)[:, :k] == a[:, None]).any(axis=1).mean()), "return"),
         (lambda s, a, k: (_order(s)[:, :3] == a[:, None]).any(axis=1).mean(), "In a test matrix"),
         (lambda s, a, k: (_order(s)[:, : k + 1] == a[:, None]).any(axis=1).mean(), "one document too many"),
         (lambda s, a, k: (_order(s)[:, : k - 1] == a[:, None]).any(axis=1).mean(), "one document too few"),
@@ -416,6 +419,7 @@ WRONG = {
         (lambda table, max_ms, max_mib: _fits(table, max_ms, max_mib)["quality"].argmax(), "a string, not an int"),
         (_pick_misplaced, "idxmax gives the name"),
         (_pick_strictly, "use <="),
+        (lambda table, *limits: _pick_by_query(table.fillna(np.inf), *limits), "is missing (NaN)"),
         (_pick_with_gaps, "A value that is missing (NaN)"),
         (_pick_the("quality"), "the worst of the models"),
         (_pick_the("ms_per_text"), "the fastest"),
@@ -475,6 +479,8 @@ WRONG = {
         (lambda: ("Do I need a new giraffe?", "t29", "giraffe"), "not in trace t29"),
         (lambda: "Do I need new firmware?", "three strings"),
         (lambda: ("firmware", "t29", "firmware"), "at least three words"),
+        (lambda: ("blinks blinks blinks", "t29", "blinks"), "at least three words"),
+        (lambda: ("Xq zzv wop blinks?", "t29", "blinks"), "Could a customer ask that?"),
     ],
 }
 

@@ -8,7 +8,7 @@ import pytest
 from helpers import run_python
 from tiny_qwen3 import build_tiny_qwen3
 
-from course_utils.embedding import ModelUnavailableError, keep_layers, load_embedder, quantize
+from course_utils.embedding import ModelUnavailableError, keep_layers, load_embedder, quantize, randomize
 from course_utils.embedding.variants import distill_static, token_weights, vocabulary
 from course_utils.measuring import normalize
 
@@ -77,6 +77,23 @@ def test_a_cut_network_gives_the_states_of_its_last_layer():
     for n in (0, 4):
         with pytest.raises(ValueError, match=f"n_layers={n} must be from 1 to 3"):
             keep_layers(cut, n)
+
+
+def test_an_untrained_network_is_as_it_was_before_training():
+    import torch
+
+    state = torch.get_rng_state()
+    trained, *others = (load_embedder(cache=False) for _ in range(4))
+    first, again, other = (randomize(each, seed) for each, seed in zip(others, (0, 0, 1), strict=True))
+    assert torch.equal(state, torch.get_rng_state())
+    assert np.array_equal(first.encode(TEXTS), again.encode(TEXTS)) and first.fingerprint == again.fingerprint
+    assert not np.allclose(first.encode(TEXTS), other.encode(TEXTS), atol=0.01)
+    assert len({each.fingerprint for each in (trained, first, other)}) == 3
+    sizes = [[weight.shape for weight in each.model[0].model.parameters()] for each in (trained, first)]
+    assert sizes[0] == sizes[1]
+    old, new = (each.model[0].model.encoder.layer[0].output.dense.weight for each in (trained, first))
+    assert abs(np.corrcoef(*(weight.detach().numpy().ravel() for weight in (old, new)))[0, 1]) < 0.02
+    assert np.median(first.similarity(TEXTS, TEXTS)) > np.median(trained.similarity(TEXTS, TEXTS))  # all alike to it
 
 
 def test_a_network_of_another_family_is_not_cut(tiny):

@@ -19,18 +19,19 @@ from course_utils.teaching.checks.compare import about, close
 def check_recall_at_k(function) -> None:
     """A function of an (n, m) matrix, n positions and k."""
     generator = np.random.default_rng(4)
-    values, cases = [], []
+    values, cases, down = [], [], []
     for n, m, k in ((8, 6, 3), (12, 9, 1), (20, 7, 5), (5, 4, 4), (30, 30, 2)):
         similarity, answer = generator.normal(size=(n, m)), generator.integers(0, m, size=n)
         own = similarity[np.arange(n), answer] + 0.8
         similarity[np.arange(n), answer] = own
         values.append(number(call(function, similarity, answer, k), "recall_at_k"))
         cases.append((n, k, (similarity > own[:, None]).sum(axis=1), m))
+        down.append((np.argsort(-similarity, axis=0)[:, :k] == answer[:, None]).any(axis=1).mean())
     right = np.array([(rank < k).mean() for _, k, rank, _ in cases])
     mistakes = {
         message: np.array([mistake(*case) for case in cases], dtype=np.float64)
         for message, mistake in _MISCOUNTS.items()
-    }
+    } | {"You sort down the columns, question against question. Sort each row: axis=1.": np.array(down)}
     off = int(np.argmax(np.abs(np.array(values) - right)))
     n, k, rank, _ = cases[off]
     close(
@@ -44,6 +45,7 @@ def check_recall_at_k(function) -> None:
 
 _MISCOUNTS: dict[str, Callable] = {  # of n questions, k, the ranks of the right documents from 0, m documents
     "That is a number of questions. Divide it by how many there are.": lambda n, k, rank, m: (rank < k).sum(),
+    "That is a percentage. Return the share itself, from 0 to 1.": lambda n, k, rank, m: 100 * (rank < k).mean(),
     "You count the least similar documents. argsort puts the smallest value first.": (
         lambda n, k, rank, m: (rank >= m - k).mean()
     ),
@@ -168,6 +170,7 @@ def check_pick(function) -> None:
         (5, 530),
         (1000, 1000),
         (1000, 5000),
+        (np.inf, 601.5),
         (1, 10),
     )
     cases = [(table.iloc[np.roll(np.arange(len(table)), i)], *limit) for i, limit in enumerate(limits)]
@@ -360,7 +363,13 @@ def check_my_query(function) -> None:
     right = ids.index(trace)
     label = _labels().get(" ".join(question.lower().split()))
     require(label in (None, trace), f"That question is one of the lesson's, and its right trace is {label}.")
-    require(len(question.split()) >= 3, "A question of at least three words, please, as a person would ask it.")
+    asked = set(_WORD.findall(question.lower()))
+    require(len(asked) >= 3, "A question of at least three words, please, as a person would ask it.")
+    strange = sorted(asked - _plain_words())
+    require(
+        2 * len(strange) <= len(asked),
+        f"Could a customer ask that? These are no words of the course's English texts: {', '.join(strange):.80}.",
+    )
     require(len(rare.split()) == 1, f"Return one word as the third string, not {rare!r:.80}.")
     whole = re.compile(rf"(?<!\w){re.escape(rare.strip())}(?!\w)", re.IGNORECASE)
     require(whole.search(question), f"The word {rare!r:.80} is not in your question.")
@@ -374,6 +383,20 @@ def check_my_query(function) -> None:
     )
     meant = (model.encode([question], "query") @ passages.T)[0]
     require(meant.argmax() != right, f"MiniLM puts {trace} first, too. Ask for a rare word in another sentence.")
+
+
+_WORD = re.compile(r"[^\W\d_]+")
+
+
+@cache
+def _plain_words() -> set[str]:
+    """The words of the course's own support and board texts, and the small words that every text has."""
+    from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
+
+    from course_utils.data import load_corpus
+
+    board, asked = load_corpus("noticeboard")["message"], load_corpus("noticeboard_questions")["question"]
+    return ENGLISH_STOP_WORDS.union(_WORD.findall(" ".join([*_stores()[1], *_labels(), *board, *asked]).lower()))
 
 
 @cache
