@@ -352,7 +352,7 @@ def plot_scores(
     size = (1.8 + 2.5 * columns, 0.5 + n_rows * (0.8 + 0.36 * len(models)))
     figure, axes = plt.subplots(n_rows, columns, figsize=size, sharey=True, squeeze=False, layout="constrained")
     for axis, ((task, metric), rows) in zip(axes.flat, panels, strict=False):
-        first = leaders[task, metric] if leaders else None
+        first, metric = leaders[task, metric] if leaders else None, plain(metric.replace("_at_", "@"))
         for row in rows.itertuples():
             ends = [[row.estimate - row.low], [row.high - row.estimate]]
             looks: dict[str, Any] = dict(styles[row.model])
@@ -361,7 +361,7 @@ def plot_scores(
             if first and row.model == first.name:
                 looks |= {"mec": "black", "mew": 1.5, "ms": 9}
             axis.errorbar(row.estimate, models.index(row.model), xerr=ends, ls="", capsize=3, **looks)
-        axis.set(title=plain(task), xlabel=f"{plain(metric.replace('_at_', '@'))}\n(95 % interval)", ylim=(-0.5, len(models) - 0.5))
+        axis.set(title=plain(task), xlabel=f"{metric}\n(95 % interval)", ylim=(-0.5, len(models) - 0.5))
         axis.set_yticks(range(len(models)), list(map(plain, models)))
         axis.locator_params(axis="x", nbins=4)
         axis.grid(axis="x", alpha=0.4)

@@ -83,12 +83,9 @@ class FourBits:
         return vectors
 
     def _cut(self, text: str, side: bool, max_length: float) -> str:
-        if max_length == math.inf:
-            return text
-        n_letters = bisect_right(
-            range(1, len(text) + 1), max_length, key=lambda n: self.network.token_count(text[:n], side)
-        )
-        return text[:n_letters]
+        ends = range(1, len(text) + 1) if max_length < math.inf else range(0)
+        n_letters = bisect_right(ends, max_length, key=lambda n: self.network.token_count(text[:n], side))
+        return text[:n_letters] if ends else text
 
 
 class WordLlama:

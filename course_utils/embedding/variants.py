@@ -208,8 +208,7 @@ def randomize(embedder: Embedder, seed: int = 0) -> Embedder:
     module = _network_of(embedder)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = type(module.model)(module.model.config)
-    module.model = network.to(module.model.device, module.model.dtype).eval()
+        module.model = type(module.model)(module.model.config).to(module.model.device, module.model.dtype).eval()
     embedder.fingerprint += f", weights drawn at random with seed {seed}"
     return embedder
 

@@ -357,11 +357,10 @@ def summarize(cases: pd.DataFrame) -> pd.DataFrame:
     """
     rows = []
     for keys, group in cases[cases["why"] == ""].groupby(["model", "task", "metric"], sort=False):
-        interval = _interval(keys[-1], group)
-        rows.append((*keys, len(group), interval.estimate, interval.low, interval.high, ""))
-    columns = ["model", "task", "metric", "n", "estimate", "low", "high", "why"]
-    missing = cases.loc[cases["why"] != "", ["model", "why"]]
-    return pd.concat([pd.DataFrame(rows, columns=columns), missing], ignore_index=True)
+        found = _interval(keys[-1], group)
+        rows.append((*keys, len(group), found.estimate, found.low, found.high, ""))
+    table = pd.DataFrame(rows, columns=["model", "task", "metric", "n", "estimate", "low", "high", "why"])
+    return pd.concat([table, cases.loc[cases["why"] != "", ["model", "why"]]], ignore_index=True)
 
 
 def leaders(cases: pd.DataFrame, *, confidence: float = 0.95) -> dict[tuple[str, str], intervals.Leader]:

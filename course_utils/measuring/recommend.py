@@ -245,5 +245,5 @@ def _judge_card(name: str, wanted, card: ModelCard) -> tuple[bool | None, str]:
     if name == "max_tokens":
         limit = "texts of any length" if card.max_tokens == np.inf else f"{card.max_tokens:,} tokens"
         return card.max_tokens >= wanted, f"reads {limit}"
-    is_taught = bool(card.instruction_prompt)
-    return is_taught, "follows instructions" if is_taught else "was not trained to follow instructions"
+    words = "follows instructions" if card.instruction_prompt else "was not trained to follow instructions"
+    return bool(card.instruction_prompt), words

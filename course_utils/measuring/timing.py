@@ -225,17 +225,13 @@ def speed_ratio(
     3.00 (95% interval 2.94 to 3.06)
     """
     rows = speed.dropna(subset="rounds")
-    rows = rows[
-        (rows["words"] == (words or rows["words"])) & (rows["batch_size"] == (batch_size or rows["batch_size"]))
-    ]
+    for column, wanted in (("words", words), ("batch_size", batch_size)):
+        rows = rows[rows[column] == (wanted or rows[column])]
     found = [rows.loc[rows["model"] == model, "rounds"] for model in (slower, faster)]
     if [len(each) for each in found] != [1, 1]:
-        there = ", ".join(
-            f"{row.model} (words={row.words:.0f}, batch_size={row.batch_size:.0f})" for row in rows.itertuples()
-        )
-        raise ValueError(f"{slower} and {faster} need one setting of words= and batch_size= each. There is: {there}.")
-    first, second = (np.log(each.iloc[0]) for each in found)
-    gap = difference_interval(first, second)
+        there = rows[["model", "words", "batch_size"]].to_string(index=False)
+        raise ValueError(f"{slower} and {faster} need one setting of words= and batch_size= each. There is:\n{there}")
+    gap = difference_interval(*(np.log(each.iloc[0]) for each in found))
     return replace(gap, estimate=math.exp(gap.estimate), low=math.exp(gap.low), high=math.exp(gap.high))
 
 
