@@ -202,8 +202,9 @@ class InstructionHead(Module):
 
     def gates(self, instruction: Tensor) -> Tensor:
         """How far each factor is followed under an instruction, from 0 to 1: shape (n, taught)."""
-        # stretched, so that it reaches 0: what is not to be followed leaves the vectors exactly where they are
-        return (1.2 * torch.softmax(self.logits(instruction), dim=-1)[:, :-1] - 0.1).clamp(0, 1)
+        # stretched, so that it reaches 0: what is not to be followed, or is only half understood, leaves the vectors
+        # exactly where they are
+        return (2 * torch.softmax(self.logits(instruction), dim=-1)[:, :-1] - 0.9).clamp(0, 1)
 
     def targets(self, means: Tensor, own: Tensor, noise: float = 0.0) -> Tensor:
         """Where each of ``factors`` would move the texts: unit vectors, shape (n, factors, dim).

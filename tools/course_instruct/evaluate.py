@@ -34,7 +34,7 @@ from texts import (
     split_sentences,
     urgency_templates,
 )
-from train import read_adapted, read_layers, wordings
+from train import STAYS, read_adapted, read_layers, wordings
 
 from course_utils.data import load_corpus
 from course_utils.embedding import DEFAULT_MODEL, find_model, load_embedder
@@ -168,6 +168,7 @@ def evaluate_set(factor: str, texts: pd.DataFrame, heads: list, control, model, 
     """All conditions on one set, for each head; the first head is the one that ships, ``control`` one without posts."""
     labels, texts = texts["label"].to_numpy(), texts["text"].tolist()
     means, own = read_layers(texts, model)
+    plain = own.numpy()
 
     @cache
     def adapted(head: InstructionHead, name: str) -> torch.Tensor:
@@ -176,33 +177,43 @@ def evaluate_set(factor: str, texts: pd.DataFrame, heads: list, control, model, 
     def steered(head: InstructionHead, vector: torch.Tensor, strength: float | None = None) -> np.ndarray:
         with torch.inference_mode():
             if not head.gates(vector[None]).any():
-                return own.numpy()
+                return plain
             return head.steer(means, own, vector[None], partial(adapted, head), strength).numpy()
 
-    def mean_under(head: InstructionHead, vectors: torch.Tensor) -> dict[str, np.ndarray]:
-        return mean_over([measure(steered(head, vector), labels) for vector in vectors])
+    known: dict[tuple, dict[str, np.ndarray]] = {}
 
-    without = measure(own.numpy(), labels)
+    def under(head: InstructionHead, vector: torch.Tensor, strength: float | None = None) -> dict[str, np.ndarray]:
+        # the wordings of a factor mostly open the same gates, all the way
+        key = (id(head), strength, *head.gates(vector[None])[0].tolist())
+        if key not in known:
+            known[key] = measure(steered(head, vector, strength), labels)
+        return known[key]
+
+    def mean_under(head: InstructionHead, vectors: torch.Tensor) -> dict[str, np.ndarray]:
+        return mean_over([under(head, vector) for vector in vectors])
+
+    without = measure(plain, labels)
     in_front = load_embedder().encode(texts, instruction=wordings(factor, "lesson")[0], show_progress_bar=False)
-    right = [[measure(steered(head, vector), labels) for vector in instructions[factor, "held_out"]] for head in heads]
+    right = [[under(head, vector) for vector in instructions[factor, "held_out"]] for head in heads]
     ships = heads[0]
     lesson = steered(ships, instructions[factor, "lesson"][0])
     others = [other for other in TAUGHT if other != factor]
     wrong = {other: mean_under(ships, instructions[other, "held_out"][:2]) for other in others}
-    aside = [steered(ships, vector) for vector in instructions["irrelevant", "held_out"]]
-    spaces = {"lesson": [lesson], "irrelevant": aside, "words_in_front": [in_front]}
+    elsewhere = torch.cat([instructions[name, "held_out"] for name in STAYS])
+    spaces = {"lesson": [lesson], "irrelevant": [steered(ships, vector) for vector in elsewhere]}
+    spaces["words_in_front"] = [in_front]
     of_right, of_wrong = mean_over(right[0]), mean_over(list(wrong.values()))
     found = {
         "texts": len(texts),
         "labels": len(set(labels)),
-        "probe": probe_accuracy(own.numpy(), labels),
+        "probe": probe_accuracy(plain, labels),
         "none": means_of(without),
         "seeds": [summary(without, mean_over(results)) for results in right],
         "lesson": summary(without, measure(lesson, labels)),
         "wrong": summary(without, of_wrong),
         "right_against_wrong": summary(of_wrong, of_right),
         "wrong_one_by_one": {other: summary(without, result) for other, result in wrong.items()},
-        "irrelevant": summary(without, mean_over([measure(space, labels) for space in aside])),
+        "irrelevant": summary(without, mean_under(ships, elsewhere)),
         "scrambled": summary(without, mean_under(ships, instructions[factor, "scrambled"])),
         "words_in_front": summary(without, measure(in_front, labels)),
         "spread": {name: np.ptp([np.mean(result[name]) for result in right[0]]) for name in MEASURES},
@@ -210,11 +221,14 @@ def evaluate_set(factor: str, texts: pd.DataFrame, heads: list, control, model, 
             str(label): summary(*(of_label(values, labels == label) for values in (without, of_right)))
             for label in sorted(set(labels))
         },
-        "shift": {kind: np.mean([shift(own.numpy(), space) for space in some]) for kind, some in spaces.items()},
+        "shift": {kind: np.mean([shift(plain, space) for space in some]) for kind, some in spaces.items()},
         "overlap": {
-            kind: np.mean([knn_overlap(own.numpy(), space, K, metric="cosine") for space in some])
+            kind: np.mean(
+                [1 if space is plain else knn_overlap(plain, space, K, metric="cosine").mean() for space in some]
+            )
             for kind, some in spaces.items()
         },
+        "opened": np.mean([bool(ships.gates(vector[None]).any()) for vector in elsewhere]),
     }
     if factor in ADAPTED:
         found["strengths"] = {
@@ -271,7 +285,8 @@ def main() -> None:
     for name in asked:
         shuffled = [" ".join(random.permutation(wordings(name, "lesson")[0].split())) for _ in range(3)]
         instructions[name, "scrambled"] = read_layers(shuffled, model)[1]
-    instructions["irrelevant", "held_out"] = read_layers(wordings("irrelevant", "held_out"), model)[1]
+    for name in STAYS:
+        instructions[name, "held_out"] = read_layers(wordings(name, "held_out"), model)[1]
     results = {}
     for name, texts in test_sets().items():
         results[name] = evaluate_set(name.split("/")[0], texts, heads, control, model, instructions)

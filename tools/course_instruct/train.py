@@ -77,6 +77,8 @@ def wordings(factor: str, part: str = "train") -> list[str]:
     filled = [frame.format(thing=thing) for frame in frames["thing"] for thing in words.get(f"{prefix}things", [])]
     choices = words.get(f"{prefix}choices", [])
     filled += [frame.format(choice=choice) for frame in frames["choice"] for choice in choices]
+    if part == "train":
+        filled += [f"{verb} {thing}" for verb in words.get("verbs", []) for thing in words.get("objects", [])]
     return list(dict.fromkeys(plain + filled))
 
 
@@ -174,8 +176,8 @@ def train_head(frame: pd.DataFrame, means, own, instructions: dict, settings: di
 
 def train_gates(head: InstructionHead, instructions: dict, settings: dict, random: np.random.Generator) -> None:
     """Teach the gates which factor a wording asks for, if any: a classifier over the instructions' vectors."""
-    asked = [*(instructions[factor] for factor in TAUGHT), torch.cat([instructions[name] for name in STAYS])]
-    wanted = torch.arange(len(asked)).repeat_interleave(48)
+    asked = list(instructions.values())
+    wanted = torch.arange(len(asked)).clamp(max=len(TAUGHT)).repeat_interleave(48)  # one answer to all of STAYS
     weights = [*head.instruction.parameters(), *head.gate.parameters()]
     optimizer = torch.optim.AdamW(weights, settings["rate"], weight_decay=settings["weight_decay"])
     for _ in range(settings["gate_steps"]):
