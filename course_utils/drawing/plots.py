@@ -349,8 +349,11 @@ def plot_scores(
     panels = list(summary.groupby(["task", "metric"], sort=False))
     columns = 2 if len(panels) == 4 else min(3, len(panels))
     n_rows = -(-len(panels) // columns)
+    same = summary["metric"].nunique() == 1  # then lengths can be compared across panels
     size = (1.8 + 2.5 * columns, 0.5 + n_rows * (0.8 + 0.36 * len(models)))
-    figure, axes = plt.subplots(n_rows, columns, figsize=size, sharey=True, squeeze=False, layout="constrained")
+    figure, axes = plt.subplots(
+        n_rows, columns, figsize=size, sharex=same, sharey=True, squeeze=False, layout="constrained"
+    )
     for axis, ((task, metric), rows) in zip(axes.flat, panels, strict=False):
         first, metric = leaders[task, metric] if leaders else None, plain(metric.replace("_at_", "@"))
         for row in rows.itertuples():
@@ -364,6 +367,7 @@ def plot_scores(
         axis.set(title=plain(task), xlabel=f"{metric}\n(95 % interval)", ylim=(-0.5, len(models) - 0.5))
         axis.set_yticks(range(len(models)), list(map(plain, models)))
         axis.locator_params(axis="x", nbins=4)
+        axis.tick_params(labelbottom=True)
         axis.grid(axis="x", alpha=0.4)
     for axis in axes.flat[len(panels) :]:
         axis.set_axis_off()
@@ -426,7 +430,10 @@ def plot_frontier(
         names[row.Index] = (words, row.ms_per_text, row.quality, row.low, row.high)
     wide = table["ms_per_text"].max() > 1000 * table["ms_per_text"].min()
     axis.set(
-        xscale="log", title=plain(title), xlabel="ms per text (log scale)", ylabel=f"{plain(quality)} (95 % interval)"
+        xscale="log",
+        title=plain(title),
+        xlabel="ms per text, one core (log scale)",
+        ylabel=f"{plain(quality)} (95 % interval)",
     )
     axis.xaxis.set_major_locator(plt.LogLocator(subs=(1,) if wide else (1, 2, 5)))
     axis.xaxis.set_major_formatter("{x:g}")

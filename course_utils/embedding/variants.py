@@ -296,4 +296,4 @@ def _compiled_in_eight_bits(network: Any, names: list[str]) -> Any:
         graph = nncf.compress_weights(graph, mode=nncf.CompressWeightsMode.INT8_ASYM)
     rich.reconfigure()
     transformers_logging.set_verbosity(verbosity)
-    return openvino.Core().compile_model(graph, "CPU")
+    return openvino.Core().compile_model(graph, "CPU", {"INFERENCE_NUM_THREADS": torch.get_num_threads()})

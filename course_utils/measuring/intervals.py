@@ -67,7 +67,9 @@ class Interval:
 
     def __str__(self) -> str:
         together = f", {self.among} together" if self.among > 1 else ""
-        low, high = (f"{round(end, 2) + 0.0:.2f}" for end in (self.low, self.high))  # no -0.00
+        # an end close to zero keeps its sign, which decides: -0.004, and neither 0.00 nor -0.00
+        ends = [round(end, 9) + 0.0 for end in (self.low, self.high)]
+        low, high = (f"{end:.1g}" if 0 < abs(end) < 0.005 else f"{end:.2f}" for end in ends)
         words = f"{self.confidence:.0%} interval{together} {low} to {high}"
         if self.too_few:
             few = f"too few to say: {self.n} independent cases, {MIN_UNITS} are needed"

@@ -43,21 +43,23 @@ def published_scores() -> pd.DataFrame:
     return table[["family", "n_parameters", "embed_dim", "mean_task", "retrieval", "sts"]]
 
 
-def stay_or_upgrade(recall_at_1: Interval) -> str:
+def stay_or_upgrade(recall_at_1: Interval, unit: str = "questions") -> str:
     """Apply the rule "stay with the small model while recall@1 on your own questions is at least 0.8".
 
     Parameters
     ----------
     recall_at_1 : Interval
         As :func:`~course_utils.measuring.mean_interval` gives it, from questions that are independent or grouped.
+    unit : str, default "questions"
+        What is independent: of grouped questions what they are grouped by, such as "documents".
 
     Returns
     -------
     str
         ``"stay"`` if the whole interval reaches the threshold, ``"upgrade or fine-tune"`` if none of it does, else
         ``"undecided"`` or, from a handful of questions, ``"too few to say"``: then more questions are needed, not
-        another model, and it says how many would decide if the share stayed as it is (see
-        :func:`~course_utils.measuring.intervals.questions_needed`).
+        another model, and it says how many it takes until the interval is expected to be clear of the threshold (see
+        :func:`~course_utils.measuring.intervals.questions_needed`); about every second sample of that size decides.
 
     Examples
     --------
@@ -65,7 +67,7 @@ def stay_or_upgrade(recall_at_1: Interval) -> str:
     >>> recommend.stay_or_upgrade(Interval(0.9, 0.79, 0.95))
     'undecided'
     >>> recommend.stay_or_upgrade(Interval(1.0, 0.29, 1.0, n=3))
-    'too few to say: 3 independent questions, about 17 would decide if the share stayed at 1.00'
+    'too few to say: 3 independent questions; it takes about 17, twice as many to be safe, if the share stays at 1.00'
     """
     if not recall_at_1.too_few and recall_at_1.low >= 0.8:
         return "stay"
@@ -81,8 +83,8 @@ def stay_or_upgrade(recall_at_1: Interval) -> str:
     narrower = 1.0 if recall_at_1.too_few else min(narrower, 1.0)
     needed = f"{'about' if gap >= 0.01 else 'more than'} {max(round(enough * narrower**2), recall_at_1.n + 1):,}"
     outcome = "too few to say" if recall_at_1.too_few else "undecided"
-    questions = f"{recall_at_1.n} independent questions, {needed} would decide"
-    return f"{outcome}: {questions} if the share stayed at {recall_at_1.estimate:.2f}"
+    needed += f", twice as many to be safe, if the share stays at {share:.2f}"
+    return f"{outcome}: {recall_at_1.n} independent {unit}; it takes {needed}"
 
 
 def recommend(

@@ -10,8 +10,8 @@ import math
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from itertools import islice, product
 
@@ -59,10 +59,36 @@ def cut_pieces(texts: Iterable[str], words: int, n: int) -> list[str]:
     return pieces[:n]
 
 
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let torch calculate on one core meanwhile.
+
+    Several threads wait for the slowest of them at every step: on an idle machine that is quicker, but next to any
+    other program the same call can take ten times as long. On one core a busy machine costs what it takes away.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from course_utils.measuring import timing
+    >>> with timing.one_thread():
+    ...     torch.get_num_threads()
+    1
+    """
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@one_thread()
 def time_calls(
     encode: Callable[[list[str]], object], texts: Sequence[str], *, batch_size: int, n_repeats: int
 ) -> np.ndarray:
-    """Time a function on texts it has not seen before.
+    """Time a function on texts it has not seen before, on one core (:func:`one_thread`).
 
     Parameters
     ----------
@@ -108,6 +134,7 @@ def time_calls(
     return np.array(seconds)
 
 
+@one_thread()
 def measure_speed(
     contenders: Iterable[Contender],
     texts: Iterable[str],
@@ -117,7 +144,7 @@ def measure_speed(
     n_texts: int = 32,
     n_repeats: int = 5,
 ) -> pd.DataFrame:
-    """Time contenders at several lengths and batch sizes, with every cache bypassed.
+    """Time contenders on one core at several lengths and batch sizes, with every cache bypassed.
 
     All models are loaded anew. For each length and batch size comes a round to warm up, then ``n_repeats`` rounds. In
     each round every model gets the same ``n_texts`` texts, which it has not seen before: models take turns, every other
@@ -191,9 +218,8 @@ def speed_ratio(
 
     The mean of the logarithms of each round's ratio has the interval of
     :func:`~course_utils.measuring.difference_interval`. What disturbs whole rounds drops out, what strikes one model
-    widens the interval. It holds for this machine, as busy as it was: a model that uses several cores loses more on a
-    busy one than a model that uses one. Where rounds of one take dozens of times as long, disturbances shorter than
-    they are strike it more often; time on a quiet machine then.
+    widens the interval. It holds for one core of this machine. Where rounds of one take dozens of times as long,
+    disturbances shorter than they are strike it more often; time on a quiet machine then.
 
     Parameters
     ----------
@@ -284,7 +310,8 @@ def measure_memory(contenders: Iterable[Contender], texts: Iterable[str]) -> pd.
         added, seconds, row["why"], modules = _in_fresh_process(contender, texts, [])
         if not row["why"]:
             row |= {"memory_mib": added / 2**20, "load_s": seconds}
-            row["model_mib"] = _in_fresh_process(contender, texts, modules)[0] / 2**20
+            # a part of the other: what is above it is the noise between two processes
+            row["model_mib"] = min(added, _in_fresh_process(contender, texts, modules)[0]) / 2**20
         rows.append(row)
     return pd.DataFrame(rows)
 

@@ -95,7 +95,7 @@ def comparison(first: str, second: str, difference: Interval, quantity: str, *, 
     if same_vectors:
         return f"{both} by design: the same vectors."
     if difference.identical:
-        cases = "every case" if difference.n is None else f"all {difference.n} cases"
+        cases = "every case" if difference.n is None else f"all {difference.n} independent cases"
         return f"{both} here, in {cases}: difference {_finite(difference)}."
     return groups(first, second, difference, quantity)
 

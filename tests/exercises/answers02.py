@@ -106,6 +106,11 @@ def _half(first, second, generator, n_resamples):
     return differences[generator.integers(0, len(first), size=(n_resamples, len(first) // 2))].mean(axis=1)
 
 
+def _over_the_draws(first, second, generator, n_resamples):
+    differences = first - second
+    return differences[generator.integers(0, len(first), size=(n_resamples, len(first)))].mean(axis=0)
+
+
 def _formula(first, second, n_resamples=2000):
     differences = first - second
     error = differences.std() / len(first) ** 0.5
@@ -376,6 +381,7 @@ WRONG = {
         (lambda s, a, k: (np.argsort(-s, axis=0)[:, :k] == a[:, None]).any(axis=1).mean(), "down the columns"),
         (lambda s, a, k: 100 * (_order(s)[:, :k] == a[:, None]).any(axis=1).mean(), "a percentage"),
         (lambda s, a, k: print((_order(s)[:, :k] == a[:, None]).any(axis=1).mean()), "return"),
+        (lambda s, a, k: (_order(s)[:, : min(k, 5)] == a[:, None]).any(axis=1).mean(), "In a test matrix"),
         (lambda s, a, k: (_order(s)[:, :3] == a[:, None]).any(axis=1).mean(), "In a test matrix"),
         (lambda s, a, k: (_order(s)[:, : k + 1] == a[:, None]).any(axis=1).mean(), "one document too many"),
         (lambda s, a, k: (_order(s)[:, : k - 1] == a[:, None]).any(axis=1).mean(), "one document too few"),
@@ -400,6 +406,8 @@ WRONG = {
         (_interval(_half), "half of the cases"),
         (_interval(_fewer), "how many cases a draw holds"),
         (_interval(_fewer), "the interval should be about"),
+        (_interval(_without_replacement), "with replacement (one may come twice)"),
+        (_interval(_over_the_draws), "Far too narrow"),
         (_interval(lambda a, b, g, n: _drawn(a - b, g, 2000)), "Is the number of draws used?"),
         (_interval(lambda a, b, g, n: _drawn((a - b)[:-1], g, n)), "each of them equally often"),
         (_formula, "Is the number of draws used?"),
@@ -428,6 +436,8 @@ WRONG = {
         (lambda table, max_ms, max_mib: _pick_by_query(table, 20, max_mib), "the best model is"),
         (lambda table, max_ms, max_mib: _fits(table, max_ms, max_mib)["quality"].idxmax(), "ValueError"),
         (lambda table, max_ms, max_mib: _pick_by_query(table, max_ms, max_mib).replace("none", ""), "in the index"),
+        (lambda *args: print(_pick_by_query(*args)), "returns None. Does it end"),
+        (lambda *args: _pick_by_query(*args).replace("none", "None"), "in small letters"),
         (lambda *args: None if (name := _pick_by_query(*args)) == "none" else name, "the word 'none'"),
         (_pick_with_a_new_column, "changes its argument `table` in place"),
     ],
@@ -457,11 +467,12 @@ WRONG = {
         (_timing_rounded(3), "Do not round: you kept 3"),
         (_timing_rounded(1), "Do not round"),
         (lambda encode, batches: round(np.median(_timings(encode, batches)[1:]), 4), "Do not round: you kept 4"),
-        (_timing_with_dates, "never read the clock"),
+        (_timing_with_dates, "Nobody called time.perf_counter()"),
         (_timing_popping, "changes its argument `batches` in place"),
         (_timing_repeated, "more than once"),
-        (lambda encode, batches: np.median(_timings(encode, batches[1:])), "Not every batch"),
-        (lambda encode, batches: np.median(_timings(encode, sum(batches, []))), "Not every batch"),
+        (lambda encode, batches: np.median(_timings(encode, batches[1:])), "never encoded, as it is. Warm up"),
+        (lambda encode, batches: np.median(_timings(encode, batches[:-1])), "Not every batch"),
+        (lambda encode, batches: np.median(_timings(encode, sum(batches, []))), "never encoded, as it is"),
         (lambda encode, batches: _timings(encode, batches)[1:], "one number"),
         (lambda encode, batches: 0.2, "never called"),
     ],
@@ -480,6 +491,7 @@ WRONG = {
         (lambda: "Do I need new firmware?", "three strings"),
         (lambda: ("firmware", "t29", "firmware"), "at least three words"),
         (lambda: ("blinks blinks blinks", "t29", "blinks"), "at least three words"),
+        (lambda: ("order_lookup or refund_calculator or blinks", "t29", "blinks"), "without the names of tools"),
         (lambda: ("Xq zzv wop blinks?", "t29", "blinks"), "Could a customer ask that?"),
     ],
 }

@@ -449,6 +449,7 @@ def test_an_interval_does_not_hang_on_the_last_bit_of_a_float(factor):
 
 
 def test_no_end_of_an_interval_is_written_as_minus_zero():
-    assert "0.00 to 0.08" in str(intervals.Interval(0.04, -1.9e-18, 0.08)) and "-0.00" not in str(
-        intervals.Interval(0, -0.001, 0.1)
-    )
+    assert "interval 0.00 to 0.08" in str(intervals.Interval(0.04, -1.9e-18, 0.08))
+    ends = (-0.1, -0.004), (-0.0049, 0.1), (0.0002, 0.1), (-0.005, 0.1)
+    words = [str(intervals.Interval(0, *each)).partition("interval ")[2] for each in ends]
+    assert words == ["-0.10 to -0.004)", "-0.005 to 0.10)", "0.0002 to 0.10)", "-0.01 to 0.10)"]  # the sign decides

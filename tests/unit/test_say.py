@@ -39,11 +39,11 @@ FEW, ENOUGH = intervals.MIN_UNITS - 1, intervals.MIN_UNITS
         (Interval(0.3, 0.1, 0.5, n=ENOUGH), "**A** has a higher accuracy than **B**"),
         (
             Interval(0, -0.1, 0.1, n=40, identical=True),
-            "are identical in accuracy here, in all 40 cases: difference 0.00",
+            "are identical in accuracy here, in all 40 independent cases: difference 0.00",
         ),
         (
             Interval(0, -1, 1, n=3, identical=True),
-            "in all 3 cases: difference 0.00 (95% interval -1.00 to 1.00; too few",
+            "in all 3 independent cases: difference 0.00 (95% interval -1.00 to 1.00; too few",
         ),
         (Interval(0, -0.1, 0.1, identical=True), "are identical in accuracy here, in every case: "),
         (Interval(0.1, -0.1, 0.3, n=40, among=5), "95% interval, 5 together -0.10 to 0.30"),

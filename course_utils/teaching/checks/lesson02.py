@@ -20,7 +20,7 @@ def check_recall_at_k(function) -> None:
     """A function of an (n, m) matrix, n positions and k."""
     generator = np.random.default_rng(4)
     values, cases, down = [], [], []
-    for n, m, k in ((8, 6, 3), (12, 9, 1), (20, 7, 5), (5, 4, 4), (30, 30, 2)):
+    for n, m, k in ((8, 6, 3), (12, 9, 1), (20, 7, 5), (5, 4, 4), (30, 30, 2), (25, 12, 8)):
         similarity, answer = generator.normal(size=(n, m)), generator.integers(0, m, size=n)
         own = similarity[np.arange(n), answer] + 0.8
         similarity[np.arange(n), answer] = own
@@ -109,6 +109,8 @@ def check_paired_interval(function) -> None:
             np.std(second) * 0.196,
         ),
     }
+    narrow = "Far too narrow: is that the mean of each draw, mean(axis=1)? Many draws do not narrow an interval."
+    require(high - low > error, narrow)
     off = {
         message: max(abs(low - middle + half), abs(high - middle - half)) / half
         for message, (middle, half) in mistakes.items()
@@ -137,8 +139,8 @@ def _check_few_cases(function) -> None:
     require(
         max(abs(low - ends[0]), abs(high - ends[1])) < 0.1 * means.std(),
         f"For five cases and 20,000 draws the interval should be about ({ends[0]:.2f}, {ends[1]:.2f}); yours is "
-        f"({low:.2f}, {high:.2f}). Draw as many cases as there are, each of them equally often, and leave out 2.5 % of "
-        "the draws' means on each side.",
+        f"({low:.2f}, {high:.2f}). Draw as many cases as there are, each of them equally often and with replacement "
+        "(one may come twice), and leave out 2.5 % of the draws' means on each side.",
     )
     low, high = _ends(call(function, first, first - differences, 1))
     require(abs(high - low) < 1e-9, "With a single draw both ends are its mean. Is the number of draws used?")
@@ -175,11 +177,13 @@ def check_pick(function) -> None:
     )
     cases = [(table.iloc[np.roll(np.arange(len(table)), i)], *limit) for i, limit in enumerate(limits)]
     cases.append((table.iloc[[3, 5]].rename({"small": "slow", "large": "slower"}), 10, 1000))
-    answers = [word(call(function, *case, nothing=nothing), "pick") for case in cases]
+    rights = [_best(_within(*case)) for case in cases]
+    hints = [nothing if right == "none" else "" for right in rights]
+    answers = [word(call(function, *case, nothing=hint), "pick") for case, hint in zip(cases, hints, strict=True)]
+    require("None" not in answers, "Return the word 'none' in small letters, as the text says.")
     for message, mistake in _MISPICKS.items():
         require(answers != [mistake(*case) for case in cases], message)
-    for (each, *limit), answer in zip(cases, answers, strict=True):
-        right = _best(_within(each, *limit))
+    for (each, *limit), right, answer in zip(cases, rights, answers, strict=True):
         require(answer == "none" or answer in each.index, f"{answer!r:.80} is not in the index of the table.")
         require(
             answer not in ("untimed", "unweighed"),
@@ -262,12 +266,13 @@ def check_fair_timing(function) -> None:
             all(batch not in seen[:i] for i, batch in enumerate(seen)),
             "A batch was encoded more than once. A cache may know it the second time.",
         )
+        require(batches[0] in seen, "batches[0] was never encoded, as it is. Warm up with it.")
         require(
             all(batch in seen for batch in batches) and all(batch in batches for batch in seen),
             "Not every batch was passed to encode, as it is.",
         )
         require(seen[0] == batches[0], "Warm up with the first batch, batches[0]; yours begins with another.")
-        require(clock[1] > 0, "Your function never read the clock: time.perf_counter() before and after encode(batch).")
+        require(clock[1] > 0, "Nobody called time.perf_counter(): read it before and after encode(batch).")
         right = np.median(takes[1:])
         close(
             value,
@@ -370,6 +375,7 @@ def check_my_query(function) -> None:
         2 * len(strange) <= len(asked),
         f"Could a customer ask that? These are no words of the course's English texts: {', '.join(strange):.80}.",
     )
+    require("_" not in question, "Write a question as a customer would, without the names of tools.")
     require(len(rare.split()) == 1, f"Return one word as the third string, not {rare!r:.80}.")
     whole = re.compile(rf"(?<!\w){re.escape(rare.strip())}(?!\w)", re.IGNORECASE)
     require(whole.search(question), f"The word {rare!r:.80} is not in your question.")
