@@ -67,7 +67,7 @@ def stay_or_upgrade(recall_at_1: Interval, unit: str = "questions") -> str:
     >>> recommend.stay_or_upgrade(Interval(0.9, 0.79, 0.95))
     'undecided'
     >>> recommend.stay_or_upgrade(Interval(1.0, 0.29, 1.0, n=3))
-    'too few to say: 3 independent questions; it takes about 17, twice as many to be safe, if the share stays at 1.00'
+    'too few to say: 3 independent questions; about 17 might do, and twice as many should, if the share stays at 1.00'
     """
     if not recall_at_1.too_few and recall_at_1.low >= 0.8:
         return "stay"
@@ -83,8 +83,8 @@ def stay_or_upgrade(recall_at_1: Interval, unit: str = "questions") -> str:
     narrower = 1.0 if recall_at_1.too_few else min(narrower, 1.0)
     needed = f"{'about' if gap >= 0.01 else 'more than'} {max(round(enough * narrower**2), recall_at_1.n + 1):,}"
     outcome = "too few to say" if recall_at_1.too_few else "undecided"
-    needed += f", twice as many to be safe, if the share stays at {share:.2f}"
-    return f"{outcome}: {recall_at_1.n} independent {unit}; it takes {needed}"
+    needed += f" might do, and twice as many should, if the share stays at {share:.2f}"
+    return f"{outcome}: {recall_at_1.n} independent {unit}; {needed}"
 
 
 def recommend(

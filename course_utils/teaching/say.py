@@ -170,6 +170,8 @@ def leader(found: intervals.Leader, quantity: str) -> str:
         return f"{start}, {found.mean:.2f}, told apart from all others: {behind}"
     named = [f"**{name}**" for name in found.ties[:3]] + [f"{len(found.ties) - 3} more"] * (len(found.ties) > 3)
     ties = " and ".join([", ".join(named[:-1]), named[-1]] if named[1:] else named)
+    if found.ties == (second,):
+        behind = f"its estimate is lower by {_finite(gap)}."
     return f"{start} here, {found.mean:.2f}, but {ties} cannot be told apart from it; {behind}"
 
 

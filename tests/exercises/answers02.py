@@ -154,7 +154,7 @@ def _pick_with_numpy(table, max_ms, max_mib):
 
 
 def _pick_or_stop(table, max_ms, max_mib):
-    fits = table.where((table["ms_per_text"] <= max_ms) & (table["memory_mib"] <= max_mib)).dropna()
+    fits = table.where((table["ms_per_text"] <= max_ms) & (table["memory_mib"] <= max_mib)).dropna(how="all")
     try:
         return fits["quality"].idxmax()
     except ValueError:
@@ -436,6 +436,8 @@ WRONG = {
         (lambda table, max_ms, max_mib: _pick_by_query(table, 20, max_mib), "the best model is"),
         (lambda table, max_ms, max_mib: _fits(table, max_ms, max_mib)["quality"].idxmax(), "ValueError"),
         (lambda table, max_ms, max_mib: _pick_by_query(table, max_ms, max_mib).replace("none", ""), "in the index"),
+        (lambda table, *limits: _pick_by_query(table.round({"quality": 1}), *limits), "the best model is"),
+        (lambda table, *limits: _pick_by_query(table.dropna(), *limits), "the best model is"),
         (lambda *args: print(_pick_by_query(*args)), "returns None. Does it end"),
         (lambda *args: _pick_by_query(*args).replace("none", "None"), "in small letters"),
         (lambda *args: None if (name := _pick_by_query(*args)) == "none" else name, "the word 'none'"),
@@ -491,6 +493,7 @@ WRONG = {
         (lambda: "Do I need new firmware?", "three strings"),
         (lambda: ("firmware", "t29", "firmware"), "at least three words"),
         (lambda: ("blinks blinks blinks", "t29", "blinks"), "at least three words"),
+        (lambda: ("My parcel hasn't shown up and it is a week overdue. blinks", "t29", "blinks"), "TF-IDF"),
         (lambda: ("order_lookup or refund_calculator or blinks", "t29", "blinks"), "without the names of tools"),
         (lambda: ("Xq zzv wop blinks?", "t29", "blinks"), "Could a customer ask that?"),
     ],

@@ -30,10 +30,10 @@ CARDS = {"small": SMALL, "large": LARGE, "bare": BARE}
         (Interval(0.9, 0.8, 0.95, n=50), "stay"),
         (
             Interval(1.0, 0.8, 1.0, n=5),
-            "too few to say: 5 independent questions; it takes about 17, twice as many to be safe, if the share stays",
+            "too few to say: 5 independent questions; about 17 might do, and twice as many should, if the share stays",
         ),
-        (Interval(0.0, 0.0, 0.7, n=4), "too few to say: 4 independent questions; it takes about 12, twice"),
-        (Interval(0.8, 0.7, 0.9, n=90), "undecided: 90 independent questions; it takes more than 6,494, twice"),
+        (Interval(0.0, 0.0, 0.7, n=4), "too few to say: 4 independent questions; about 12 might do"),
+        (Interval(0.8, 0.7, 0.9, n=90), "undecided: 90 independent questions; more than 6,494 might do"),
     ],
 )
 def test_the_rule_needs_the_whole_interval_and_more_than_a_handful(interval, outcome):

@@ -96,9 +96,9 @@ def test_a_leader_is_named_with_what_cannot_be_told_apart_from_it():
         ),
         (
             Leader("A", 0.9, {"B": near, "C": far}),
-            "here, 0.90, but **B** cannot be told apart from it; the next, **B**",
+            "here, 0.90, but **B** cannot be told apart from it; its estimate is lower by 0.10",
         ),
-        (Leader("A", 0.9, {"B": near, "C": near}), "but **B** and **C** cannot"),
+        (Leader("A", 0.9, {"B": near, "C": near}), "but **B** and **C** cannot be told apart from it; the next, **B**"),
         (
             Leader("A", 0.9, {"B": Interval(0, -0.1, 0.1, n=40, identical=True)}),
             "**A** and all others are identical in recall here, 0.90, in every case.",
