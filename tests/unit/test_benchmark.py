@@ -407,3 +407,21 @@ def test_memory_is_that_of_a_fresh_process():
     assert 60 < memory.loc["MiniLM", "model_mib"] < memory.loc["MiniLM", "memory_mib"] - 100
     assert memory.loc["MiniLM", "load_s"] > memory.loc["none", "load_s"] >= 0
     assert np.isnan(memory.loc["gone", "memory_mib"]) and "not_a_model" in memory.loc["gone", "why"]
+
+
+def test_speed_is_that_of_one_core():
+    import torch
+
+    before, seen = torch.get_num_threads(), []
+
+    def encode(texts):
+        seen.append(torch.get_num_threads())
+        raise ZeroDivisionError
+
+    torch.set_num_threads(2)
+    try:
+        with pytest.raises(ZeroDivisionError):
+            timing.time_calls(encode, ["a"], batch_size=1, n_repeats=1)
+        assert seen == [1] and torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
