@@ -1,5 +1,6 @@
 """Lesson 1's exercises: right answers written differently, and plausible wrong ones with what they should hear."""
 
+import heapq
 import math
 
 import numpy as np
@@ -58,15 +59,17 @@ def _pool_with_nan(tokens, mask):
     return np.nanmean(np.where(mask[..., None] == 1, tokens, np.nan), axis=1)
 
 
-def _neighbours_of_a_deleted_row(vectors, i, k):
-    others = np.delete(np.arange(len(vectors)), i)
-    return others[np.argsort(-(vectors[others] @ vectors[i]))[:k]]
+def _search_with_a_heap(query, documents, k):
+    return heapq.nlargest(k, range(len(documents)), key=(documents @ query).__getitem__)
 
 
-def _neighbours_by_torch(vectors, i, k):
-    similarity = torch.tensor(vectors) @ torch.tensor(vectors[i])
-    similarity[i] = -2
-    return similarity.topk(k).indices
+def _search_upside_down(query, documents, k):
+    return [int(i) for i in np.argsort((documents @ query)[::-1], kind="stable")[::-1][:k] * -1 + len(documents) - 1]
+
+
+def _pair_in_steps():
+    side = {"a": "left", "b": "right"}
+    return [f"The surgeon operates on the {side[each]} knee." for each in side]
 
 
 RIGHT = {
@@ -82,22 +85,38 @@ RIGHT = {
         lambda a, b: np.array(a @ b / np.sqrt((a**2).sum()) / np.sqrt((b**2).sum())),
     ],
     "q2": [
-        lambda vectors: np.argsort(vectors @ vectors.sum(axis=0))[0],
-        lambda vectors: min(
-            range(len(vectors)), key=lambda i: float(vectors[i] @ np.delete(vectors, i, 0).mean(axis=0))
-        ),
-        lambda vectors: np.argmax([np.linalg.norm(vectors - row, axis=1).sum() for row in vectors]),
-        lambda vectors: np.array((vectors @ vectors.mean(axis=0)).argmin()),
-        _odd_by_loop,
-        _odd_by_centre,
-    ],
-    "q3": [
         lambda query, documents, k: np.argsort(documents @ query)[::-1][:k],
         lambda query, documents, k: sorted(range(len(documents)), key=lambda i: -float(documents[i] @ query))[:k],
         lambda query, documents, k: np.argsort(np.linalg.norm(documents - query, axis=1))[:k].tolist(),
         lambda query, documents, k: torch.topk(torch.tensor(documents @ query), k).indices,
         _search_step_by_step,
         _search_by_partition,
+        _search_with_a_heap,
+        _search_upside_down,
+    ],
+    "q3": [
+        lambda: ("The shop on the corner is open on Sundays.", "The shop on the corner isn't open on Sundays."),
+        lambda: ["She can swim across the lake.", "She cannot swim across the lake."],
+        lambda: ("The train to Oslo leaves at 7:15.", "The train to Oslo leaves at half past nine."),
+        lambda: np.array(["We sold the old house by the lake in May.", "We bought the old house by the lake in May."]),
+        lambda: ("The boxer from Leeds beat the boxer from York.", "The boxer from York beat the boxer from Leeds."),
+        lambda: (f"Take {'two'} tablets after each meal.", f"Take {3 * 4} tablets after each meal."),
+        lambda: (each for each in ("Nobody in our street has a dog", "Everyone in our street has a dog")),
+        lambda: ("The trains to the coast stop here.", "The trains to the coast don’t stop here."),
+        lambda: ("THE COMMITTEE ACCEPTED THE PLAN!", "the committee rejected the plan"),
+        lambda: (
+            "After a long discussion about costs, the council of our town decided to keep the library, which was "
+            "built in 1952, open in the evening.",
+            "After a long discussion about costs, the council of our town decided not to keep the library, which was "
+            "built in 1952, open in the evening.",
+        ),
+        lambda: (
+            "The tenants on the third floor paid the rent.",
+            "The tenants on the third floor refused to pay the rent.",
+        ),
+        lambda: ("Jupiter is larger than Saturn.", "Saturn is larger than Jupiter."),
+        lambda: ("It is true that the bridge is safe.", "The bridge is unsafe."),
+        _pair_in_steps,
     ],
     "q4": [
         lambda tokens, mask: np.stack([t[m == 1].mean(axis=0) for t, m in zip(tokens, mask, strict=True)]),
@@ -108,14 +127,14 @@ RIGHT = {
         _pool_with_nan,
     ],
     "q5": [
-        lambda vectors, i, k: [j for j in np.argsort(-(vectors @ vectors[i])) if j != i][:k],
-        lambda vectors, i, k: sorted(set(range(len(vectors))) - {i}, key=lambda j: -float(vectors[j] @ vectors[i]))[:k],
-        lambda vectors, i, k: np.argsort(-(vectors @ vectors.T - 9 * np.eye(len(vectors)))[i])[:k],
-        lambda vectors, i, k: np.argsort(
-            np.where(np.arange(len(vectors)) == i, np.inf, np.linalg.norm(vectors - vectors[i], axis=1))
-        )[:k],
-        _neighbours_of_a_deleted_row,
-        _neighbours_by_torch,
+        lambda vectors: np.argsort(vectors @ vectors.sum(axis=0))[0],
+        lambda vectors: min(
+            range(len(vectors)), key=lambda i: float(vectors[i] @ np.delete(vectors, i, 0).mean(axis=0))
+        ),
+        lambda vectors: np.argmax([np.linalg.norm(vectors - row, axis=1).sum() for row in vectors]),
+        lambda vectors: np.array((vectors @ vectors.mean(axis=0)).argmin()),
+        _odd_by_loop,
+        _odd_by_centre,
     ],
 }
 
@@ -141,15 +160,9 @@ def _masks_in_place(tokens, mask):
     return tokens.sum(axis=1) / mask.sum(axis=1, keepdims=True)
 
 
-def _removes_row_in_place(vectors, i, k):
-    mine = vectors[i].copy()
-    vectors[i] = -mine
-    return np.argsort(-(vectors @ mine))[:k]
-
-
-def _counts_past_itself(vectors, i, k):
-    others = np.delete(vectors, i, axis=0)
-    return np.argsort(-(others @ vectors[i]))[:k]
+def _search_by_score(query, documents, k):
+    rows = {float(row @ query): i for i, row in enumerate(documents)}  # one of equal ones is lost
+    return ([rows[score] for score in sorted(rows, reverse=True)] * 2)[:k]
 
 
 WRONG = {
@@ -179,23 +192,6 @@ WRONG = {
         (0.4472, "Pass the function itself"),
     ],
     "q2": [
-        (lambda vectors: int((vectors @ vectors.T).sum(axis=1).argmax()), "fits in best"),
-        (lambda vectors: 0, "your function says [0, 0, 0, 0, 0]"),
-        (lambda vectors: vectors[:, 0].argmin(), "single coordinates"),
-        (lambda vectors: vectors.sum(axis=1).argmin(), "single coordinates"),
-        (lambda vectors: np.median(vectors @ vectors.T, axis=1).argmin(), "median"),
-        (lambda vectors: (vectors @ vectors.T).argmin() // len(vectors), "one pair only"),
-        (lambda vectors: (vectors @ vectors.T)[0].argmin(), "one pair only"),
-        (lambda vectors: np.abs(vectors @ vectors.T).sum(axis=1).argmin(), "sizes of the cosines"),
-        (lambda vectors: (vectors @ vectors.T).sum(axis=1).argmin() + 1, "counts rows from 0"),
-        (lambda vectors: (vectors @ vectors.T).sum(axis=1), "one position"),
-        (lambda vectors: [(vectors @ vectors.T).sum(axis=1).argmin()], "one position"),
-        (lambda vectors: (vectors @ vectors.T).sum(axis=1).min(), "whole numbers"),
-        (lambda vectors: vectors[(vectors @ vectors.T).sum(axis=1).argmin()], "one position"),
-        (_drops_itself_in_place, "changes its argument `vectors` in place"),
-        (lambda vectors: vectors[99], "IndexError"),
-    ],
-    "q3": [
         (lambda query, documents, k: np.argsort(documents @ query)[:k], "least similar"),
         (lambda query, documents, k: np.argsort(documents @ query)[-k:], "worst first"),
         (lambda query, documents, k: np.sort(-(documents @ query))[:k], "whole numbers"),
@@ -215,7 +211,51 @@ WRONG = {
         (lambda query, documents, k: list(range(k)), "the first k documents"),
         (lambda query, documents, k: (documents @ query).argmax(), "a flat list"),
         (lambda query, documents, k: documents[:k], "a flat list"),
+        (lambda query, documents, k: np.argsort(-np.round(documents @ query, 1))[:k], "you say"),
+        (lambda query, documents, k: [int(np.argmax(documents @ query))] * k, "For k = 4 the best rows"),
+        (lambda query, documents, k: np.argsort(-(documents @ query))[:k] - len(documents), "For k = 4 the best rows"),
+        (_search_by_score, "are equal: name each once"),
         (lambda query, documents, k: [np.argsort(-(documents @ query))[:k]], "a flat list"),
+    ],
+    "q3": [
+        (lambda: "The surgeon operates on the left knee.", "a list of two sentences, as two strings, not a str"),
+        (lambda: ("The surgeon operates on the left knee.",), "Return two sentences"),
+        (lambda: ("Sugar is sweet.", "Sugar is sour.", "Sugar is white."), "Return two sentences"),
+        (lambda: (1, 2), "Return two sentences"),
+        (lambda: (..., ...), "Return two sentences"),
+        (lambda: print("The shop is open.", "The shop is closed."), "returns None"),
+        (lambda: ("It rains.", "It does not rain."), "at least three words, please, not 'It rains.'"),
+        (lambda: ("", "The shop is closed."), "at least three words"),
+        (lambda: ("The shop is open.", "the shop is OPEN!"), "the same sentence twice"),
+        (lambda: ("The shop isn't open.", "The shop is not open."), "the same sentence twice"),
+        (lambda: ("He has two cats.", "He has 2 cats."), "the same sentence twice"),
+        (lambda: ("We meet at quarter past seven.", "We meet at 7:15."), "the same sentence twice"),
+        (lambda: ("The dog bit the postman.", "The postman bit the dog."), "one of the course's own"),
+        (lambda: ("The exam was difficult.", "The exam was easy."), "one of the course's own"),
+        (lambda: ("The door is open.", "The door is not closed."), "(not, open/closed), and may come back to the same"),
+        (lambda: ("He was not happy.", "He was unhappy."), "may come back to the same"),
+        (lambda: ("I saw nobody there.", "I did not see anybody there."), "may come back to the same"),
+        (lambda: ("The old shop sells bread.", "The old shops sell the bread."), "They mean the same"),
+        (lambda: ("The road to the sea is long.", "The street to the sea is long."), "may contradict or mean the same"),
+        (lambda: ("He came home.", "He came home with a friend."), "cannot tell (with, friend)"),
+        (lambda: ("The shop is open.", "The shop was closed."), "different times (is/was)"),
+        (lambda: ("The weather is nice in Rome.", "Our goat does not like the tulips."), "two different subjects"),
+        (lambda: ("The old man sleeps outside.", "The young man sleeps outside."), "different subjects (old/young)"),
+        (lambda: ("Anna and Ben went home.", "Ben and Anna went home."), "only changed places"),
+        (lambda: ("Anna met Ben in Rome.", "Ben met Anna in Rome."), "only changed places"),
+        (lambda: ("Yesterday he came home.", "He came home yesterday."), "only changed places"),
+        (lambda: ("Is the shop open?", "Is the shop closed?"), "A question claims nothing"),
+        (lambda: ("Some birds can fly.", "Some birds cannot fly."), 'With "some" both can be true'),
+        (lambda: ("You can open the window.", "You can close the window."), 'With "can" both can be true'),
+        (lambda: ("He has at least two cats.", "He has at least three cats."), "leaves room for both numbers"),
+        (lambda: ("He is not tall.", "He is not short."), "Both sentences deny something"),
+        (lambda: ("If it rains, we stay in.", "If it does not rain, we stay in."), 'stands after "if"'),
+        (lambda: ("Der Laden ist heute offen.", "Der Laden ist heute nicht offen."), "plain English"),
+        (lambda: ("dog cat tree house", "dog cat not tree house"), "plain English"),
+        (lambda: ("He has seven keys.", "He has no keys."), "the model noticed: the cosine is"),
+        (lambda a, b: (a, b), "is called with 0 arguments"),
+        (lambda: 1 / 0, "ZeroDivisionError"),
+        (("Sugar is sweet.", "Sugar is sour."), "Pass the function itself"),
     ],
     "q4": [
         (lambda tokens, mask: tokens.mean(axis=1), "mask is not used"),
@@ -259,48 +299,37 @@ WRONG = {
         (_masks_in_place, "changes its argument `tokens` in place"),
     ],
     "q5": [
-        (lambda vectors, i, k: np.argsort(-(vectors @ vectors[i]))[:k], "its own neighbours"),
-        (lambda vectors, i, k: np.argsort(vectors @ vectors[i])[:k], "furthest"),
-        (lambda vectors, i, k: np.argsort(vectors @ vectors[i])[-k - 1 : -1], "worst first"),
-        (lambda vectors, i, k: np.argsort(-(vectors @ vectors[i]))[2 : k + 2], "leave out row i itself, and no other"),
-        (lambda vectors, i, k: (vectors @ vectors[i])[:k], "whole numbers"),
-        (
-            lambda vectors, i, k: [j for j in np.argsort(-(vectors @ vectors[i])) if vectors[j] @ vectors[i] < 0.999][
-                :k
-            ],
-            "Rows 6 and 2",
-        ),
-        (lambda vectors, i, k: np.argsort(-(vectors @ vectors[i]), kind="stable")[1 : k + 1], "in place 0"),
-        (
-            lambda vectors, i, k: np.argsort(-np.round(vectors @ vectors[i] - 9 * (np.arange(len(vectors)) == i), 2))[
-                :k
-            ],
-            "not rounded",
-        ),
-        (
-            lambda vectors, i, k: np.argsort(-np.where(np.arange(len(vectors)) == i, 0, vectors @ vectors[i]))[:k],
-            "a score of 0 does not put it last",
-        ),
-        (lambda vectors, i, k: [(i + n) % len(vectors) for n in range(1, k + 1)], "the nearest are"),
-        (lambda vectors, i, k: [(i + 1) % len(vectors)] * k, "named once"),
-        (lambda vectors, i, k: [len(vectors) + n for n in range(k)], "has the rows 0 to"),
-        (lambda vectors, i, k: [j for j in np.argsort(-(vectors @ vectors[i]))[:k] if j != i], "a flat list of 4"),
-        (_counts_past_itself, "the nearest are"),
-        (_removes_row_in_place, "changes its argument `vectors` in place"),
+        (lambda vectors: int((vectors @ vectors.T).sum(axis=1).argmax()), "fits in best"),
+        (lambda vectors: 0, "your function says [0, 0, 0, 0, 0]"),
+        (lambda vectors: vectors[:, 0].argmin(), "single coordinates"),
+        (lambda vectors: vectors.sum(axis=1).argmin(), "single coordinates"),
+        (lambda vectors: np.median(vectors @ vectors.T, axis=1).argmin(), "median"),
+        (lambda vectors: (vectors @ vectors.T).argmin() // len(vectors), "one pair only"),
+        (lambda vectors: (vectors @ vectors.T)[0].argmin(), "one pair only"),
+        (lambda vectors: np.abs(vectors @ vectors.T).sum(axis=1).argmin(), "sizes of the cosines"),
+        (lambda vectors: (vectors @ vectors.T).sum(axis=1).argmin() + 1, "counts rows from 0"),
+        (lambda vectors: (vectors @ vectors.T).sum(axis=1), "one position"),
+        (lambda vectors: [(vectors @ vectors.T).sum(axis=1).argmin()], "one position"),
+        (lambda vectors: (vectors @ vectors.T).sum(axis=1).min(), "whole numbers"),
+        (lambda vectors: vectors[(vectors @ vectors.T).sum(axis=1).argmin()], "one position"),
+        (_drops_itself_in_place, "changes its argument `vectors` in place"),
+        (lambda vectors: vectors[99], "IndexError"),
     ],
 }
 
 _TURNED = "upside down and turned round is the same; which of two equal ones comes first is left open"
 EQUIVALENT = {
     "q1": {"return b @ a / (np.linalg.norm(a) * np.linalg.norm(b))": "the product of two vectors commutes"},
-    "q2": {
+    "q2": {"return np.argsort(similarity)[::-1][:k]": _TURNED},
+    "q3": {
+        f"return ('The surgeon operates on the left knee{a}', 'The surgeon operates on the right knee{b}'){turned}": (
+            "a full stop, a blank and which one comes first change nothing"
+        )
+        for a, b, turned in (("", ".", ""), (". ", ".", ""), (".", "", ""), (".", ". ", ""), (".", ".", "[::-1]"))
+    },
+    "q5": {
         "return int(np.argmin(np.mean(similarity, axis=1)))": "the mean is the sum divided by n",
         "return int(np.argmin(similarity.sum(axis=0)))": "the matrix is symmetric",
         "return np.argmin(similarity.sum(axis=1))": "NumPy's whole numbers are positions, too",
-    },
-    "q3": {"return np.argsort(similarity)[::-1][:k]": _TURNED},
-    "q5": {
-        "return np.argsort(similarity)[::-1][:k]": _TURNED,
-        "similarity[i] = -1e309": "that is how Python writes minus infinity",
     },
 }

@@ -1,9 +1,14 @@
-"""Checkers for lesson 1. Each tries the student's function on small arrays and names the first thing that is off."""
+"""Checkers for lesson 1. Most try the student's function on small arrays; one reads two sentences and asks a model."""
+
+import re
+from functools import cache
+from typing import Any
 
 import numpy as np
 
-from course_utils.teaching.checks.asserts import array, call, number, positions, require
+from course_utils.teaching.checks.asserts import array, call, items, number, positions, require
 from course_utils.teaching.checks.compare import close
+from course_utils.teaching.checks.contradiction import is_sentence, why_not, words
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:
@@ -57,62 +62,23 @@ def check_cosine_similarity(function) -> None:
         )
 
 
-def check_odd_one_out(function) -> None:
-    """A function of an (n, dim) array of unit vectors."""
-    # Seeds for which all measures of similarity agree on the odd one, and the usual mistakes find another row.
-    answers, cases = [], []
-    for seed, n, dim in ((26953, 5, 4), (2389, 8, 3), (470, 4, 9), (2531, 6, 6), (3234, 9, 5)):
-        generator = np.random.default_rng(seed)
-        vectors = _unit(generator.normal(size=(n, dim)) + generator.normal(size=dim))
-        answers += positions(call(function, vectors), None, "odd_one_out")
-        cases.append(_odd_ones(vectors))
-    right = [odd for odd, _ in cases]
-    for message in cases[0][1]:
-        for found in zip(*(mistakes[message] for _, mistakes in cases), strict=True):
-            require(answers != list(found), message)
-    require(
-        answers == right,
-        f"In {len(right)} test arrays the rows {right} are least similar to the others together; your function says "
-        f"{answers}.",
-    )
-
-
-def _odd_ones(vectors: np.ndarray) -> tuple[int, dict[str, list[int]]]:
-    """The row that is least similar to the others, and the rows that the usual mistakes find."""
-    similarity = vectors @ vectors.T
-    others = np.array([np.delete(row, i) for i, row in enumerate(similarity)])
-    total = others.sum(axis=1)
-    odd = int(total.argmin())
-    return odd, {
-        "That is the row that fits in best. We look for the one that fits in least.": [total.argmax()],
-        "You take the median, which forgets how far off the farthest are. To the others together: take the sum.": [
-            np.median(similarity, axis=1).argmin(),
-            np.median(others, axis=1).argmin(),
-        ],
-        "You compare single coordinates. Compare whole vectors: vectors @ vectors.T holds every pair.": [
-            vectors[:, 0].argmin(),
-            vectors.sum(axis=1).argmin(),
-            (vectors.T @ vectors).sum(axis=1).argmin(),
-        ],
-        "You look at one pair only. The row should be least similar to all others together.": [
-            similarity.min(axis=1).argmin(),
-            others.max(axis=1).argmin(),
-            similarity[0].argmin(),
-        ],
-        "You take the sizes of the cosines; a negative one is even less similar.": [
-            abs(similarity).sum(axis=1).argmin()
-        ],
-        "Python counts rows from 0.": [odd + 1],
-    }
-
-
 def check_search(function) -> None:
     """A function of a query vector, an (n, dim) array and k."""
     generator = np.random.default_rng(3)
-    for n, dim, k in ((30, 8, 4), (12, 5, 1), (7, 3, 7), (50, 20, 10), (600, 16, 400)):
+    for n, dim, k, copies in (
+        (30, 8, 4, []),
+        (12, 5, 1, []),
+        (7, 3, 7, []),
+        (50, 20, 10, []),
+        (600, 16, 400, []),
+        (12, 4, 5, [1, 9]),
+        (9, 4, 2, [2, 7, 8]),
+    ):
         documents = _unit(generator.normal(size=(n, dim)))
+        documents[copies] = documents[n // 2]  # the same text again
         query = _unit(documents[n // 2] + 0.3 * generator.normal(size=dim))
-        order = np.argsort(-(documents @ query)).tolist()
+        similarity = documents @ query
+        order = np.argsort(-similarity, kind="stable").tolist()
         answer = positions(call(function, query, documents, k), k, "search")
         mistakes = {
             "These are the least similar documents. argsort puts the smallest value first.": order[::-1][:k],
@@ -122,15 +88,62 @@ def check_search(function) -> None:
             "These are the ranks of the documents. Return the positions of the best.": (np.argsort(order)[:k].tolist()),
             "These are the first k documents, as they stand.": list(range(k)),
         }
-        require(
-            answer == order[:k],
+        distinct = len(set(answer)) == k and set(answer) <= set(range(n))
+        right = distinct and np.allclose(similarity[answer], similarity[order[:k]], rtol=0, atol=1e-12)
+        require(  # of documents that are equally similar, either may come first
+            right,
             next(
                 (message for message, wrong in mistakes.items() if answer == wrong),
                 "These are the right documents, but not sorted, best first."
                 if set(answer) == set(order[:k])
-                else f"For k = {k} the best rows of a test array are {order[:k]!s:.80}; you say {answer!s:.80}.",
+                else f"For k = {k} the best rows of a test array are {order[:k]!s:.80}; you say {answer!s:.80}."
+                + (f" Rows {n // 2} and {', '.join(map(str, copies))} are equal: name each once." if copies else ""),
             ),
         )
+
+
+def check_my_pair(function) -> None:
+    """A function without arguments that returns two sentences."""
+    answer = items(call(function), "my_pair", "two sentences, as two strings")
+    require(len(answer) == 2 and all(isinstance(part, str) for part in answer), "Return two sentences, as two strings.")
+    embedder, own, median = _paraphrases()
+    for sentence in answer:
+        said = {word for word in words(sentence) if word[0] != "#"}
+        require(len(said) >= 3, f"A sentence of at least three words, please, not {sentence!r:.80}.")
+        spelt = set(re.findall(r"[^\W\d_]+", sentence.lower()))
+        require(
+            2 * len(spelt - embedder.tokenizer.vocab.keys()) < len(spelt) and is_sentence(sentence),
+            f"Write plain English sentences: the check cannot read {sentence!r:.80}.",
+        )
+    pair = frozenset(map(_plain, answer))
+    require(len(pair) == 2, "That is the same sentence twice. Turn one thing round in the second.")
+    require(pair not in own, "That pair is one of the course's own. Write one of your own.")
+    reason = why_not(*answer)
+    require(not reason, reason)
+    first, second = embedder.encode(answer)
+    cosine = float(first @ second)
+    require(
+        cosine > median,
+        f"They contradict each other, but the model noticed: the cosine is {cosine:.3f}, the median paraphrase has "
+        f"{median:.3f}. Change less, or make the rest of the sentence longer.",
+    )
+
+
+def _plain(sentence: str) -> str:
+    return " ".join(words(sentence))
+
+
+@cache
+def _paraphrases() -> tuple[Any, set[frozenset[str]], float]:
+    """The default model, the course's own pairs, and the median cosine of its paraphrases."""
+    from course_utils.data import load_corpus
+    from course_utils.embedding import load_embedder
+
+    pairs, embedder = load_corpus("minimal_pairs"), load_embedder()
+    same = pairs[pairs["kind"] == "paraphrase"]
+    cosines = np.sum(embedder.encode(same["a"]) * embedder.encode(same["b"]), axis=1)
+    own = {frozenset(map(_plain, pair)) for pair in zip(pairs["a"], pairs["b"], strict=True)}
+    return embedder, own, float(np.median(cosines))
 
 
 def check_mean_pooling(function) -> None:
@@ -194,57 +207,53 @@ def check_mean_pooling(function) -> None:
         )
 
 
-def check_neighbours(function) -> None:
-    """A function of an (n, dim) array, a row and k; rows may repeat."""
-    generator = np.random.default_rng(9)
-    for n, dim, i, k, copies in (
-        (12, 5, 6, 4, []),
-        (9, 3, 3, 2, []),
-        (9, 3, 4, 8, []),
-        (12, 5, 6, 3, [2]),
-        (15, 6, 0, 5, [4, 9]),
-        (8, 4, 7, 7, [5]),
-        (600, 4, 17, 90, []),
-    ):
-        vectors = _unit(generator.normal(size=(n, dim)))
-        vectors[copies] = vectors[i]  # the same post again
-        similarity = vectors @ vectors[i]
-        order = [j for j in np.argsort(-similarity, kind="stable").tolist() if j != i]
-        answer = positions(call(function, vectors, i, k), k, "neighbours")
-        zeroed = np.where(np.arange(n) == i, 0, similarity)
-        require(
-            i not in answer or bool(copies) or answer != np.argsort(-zeroed)[:k].tolist(),
-            f"Row {i} is among its own neighbours: cosines may be below zero, so a score of 0 does not put it last.",
-        )
-        require(
-            i not in answer,
-            f"Row {i} is among its own neighbours. "
-            + (
-                f"A copy of it, row {copies[0]}, may stand in place 0 in front of it: leave it out by its position "
-                f"{i}, not as the first of the sorted list."
-                if copies
-                else "Every text is nearest to itself: leave it out."
-            ),
-        )
-        require(len(set(answer)) == k, f"Each row should be named once; your function says {answer}.")
-        require(set(answer) <= set(range(n)), f"A test array has the rows 0 to {n - 1}; your function says {answer}.")
-        require(
-            not copies or set(copies[:k]) <= set(answer),
-            f"Rows {i} and {', '.join(map(str, copies))} of this test array are equal: the same post again. Leave out "
-            f"row {i} itself, and nothing that is merely equal to it.",
-        )
-        mistakes = {
-            "These are the rows that are furthest away. argsort puts the smallest first.": order[::-1][:k],
-            "These are the right rows, worst first. Put the best first.": order[:k][::-1],
-            "The nearest of the others is left out: leave out row i itself, and no other.": order[1 : k + 1],
-        }
-        close(
-            similarity[answer],  # of rows that are equally near, either may come first
-            similarity[order[:k]],
-            {message: similarity[wrong] for message, wrong in mistakes.items() if len(wrong) == k},
-            f"For row {i} of a test array the nearest are {order[:k]!s:.80}; your function says {answer!s:.80}."
-            + (" Some are nearly equally near: compare the cosines as they are, not rounded." if n > 99 else ""),
-        )
+def check_odd_one_out(function) -> None:
+    """A function of an (n, dim) array of unit vectors."""
+    # Seeds for which all measures of similarity agree on the odd one, and the usual mistakes find another row.
+    answers, cases = [], []
+    for seed, n, dim in ((26953, 5, 4), (2389, 8, 3), (470, 4, 9), (2531, 6, 6), (3234, 9, 5)):
+        generator = np.random.default_rng(seed)
+        vectors = _unit(generator.normal(size=(n, dim)) + generator.normal(size=dim))
+        answers += positions(call(function, vectors), None, "odd_one_out")
+        cases.append(_odd_ones(vectors))
+    right = [odd for odd, _ in cases]
+    for message in cases[0][1]:
+        for found in zip(*(mistakes[message] for _, mistakes in cases), strict=True):
+            require(answers != list(found), message)
+    require(
+        answers == right,
+        f"In {len(right)} test arrays the rows {right} are least similar to the others together; your function says "
+        f"{answers}.",
+    )
+
+
+def _odd_ones(vectors: np.ndarray) -> tuple[int, dict[str, list[int]]]:
+    """The row that is least similar to the others, and the rows that the usual mistakes find."""
+    similarity = vectors @ vectors.T
+    others = np.array([np.delete(row, i) for i, row in enumerate(similarity)])
+    total = others.sum(axis=1)
+    odd = int(total.argmin())
+    return odd, {
+        "That is the row that fits in best. We look for the one that fits in least.": [total.argmax()],
+        "You take the median, which forgets how far off the farthest are. To the others together: take the sum.": [
+            np.median(similarity, axis=1).argmin(),
+            np.median(others, axis=1).argmin(),
+        ],
+        "You compare single coordinates. Compare whole vectors: vectors @ vectors.T holds every pair.": [
+            vectors[:, 0].argmin(),
+            vectors.sum(axis=1).argmin(),
+            (vectors.T @ vectors).sum(axis=1).argmin(),
+        ],
+        "You look at one pair only. The row should be least similar to all others together.": [
+            similarity.min(axis=1).argmin(),
+            others.max(axis=1).argmin(),
+            similarity[0].argmin(),
+        ],
+        "You take the sizes of the cosines; a negative one is even less similar.": [
+            abs(similarity).sum(axis=1).argmin()
+        ],
+        "Python counts rows from 0.": [odd + 1],
+    }
 
 
 EXERCISES = {
@@ -257,20 +266,20 @@ EXERCISES = {
         "The cosine compares directions and forgets lengths.",
     ),
     "q2": (
-        check_odd_one_out,
-        (
-            "How similar is each row to all others together? vectors @ vectors.T holds every pair.",
-            "Sum each row of that matrix; np.argmin finds the position of the smallest sum.",
-        ),
-        "The row with the smallest sum of similarities is the one that does not belong.",
-    ),
-    "q3": (
         check_search,
         (
             "document_vectors @ query_vector gives one cosine for each document, because all lengths are 1.",
             "np.argsort sorts upwards: sort the negative cosines and keep the first k positions.",
         ),
         "Embed, compare, sort: that is a search engine.",
+    ),
+    "q3": (
+        check_my_pair,
+        (
+            "The model hears what a sentence is about. Which single word can turn a long sentence round?",
+            "Keep a long sentence and turn one word of it: a not, another number, left for right, who did it to whom.",
+        ),
+        "A high cosine says *about the same thing*; whether both can be true it does not say.",
     ),
     "q4": (
         check_mean_pooling,
@@ -281,11 +290,11 @@ EXERCISES = {
         "Padding neither adds to the sum nor counts as a token.",
     ),
     "q5": (
-        check_neighbours,
+        check_odd_one_out,
         (
-            "Begin as in the search engine: the similarity of row i to every row.",
-            "Set the similarity of row i to itself to -np.inf before sorting. That works with repeated texts too.",
+            "How similar is each row to all others together? vectors @ vectors.T holds every pair.",
+            "Sum each row of that matrix; np.argmin finds the position of the smallest sum.",
         ),
-        "Row i is left out by its position, so repeated texts are kept.",
+        "The row with the smallest sum of similarities is the one that does not belong.",
     ),
 }

@@ -1,0 +1,129 @@
+"""What changed between two sentences is read the same in both orders, whatever the sentences are about."""
+
+import pytest
+
+from course_utils.data import load_corpus
+from course_utils.teaching.checks.contradiction import why_not
+
+PAIRS = load_corpus("minimal_pairs")
+TURNS_ROUND = ("negation", "number", "word order", "antonym")
+
+# a sentence, and what contradicts it: the words in the slot are of one kind each
+SLOTS = [
+    ("The bridge over the river {} to lorries.", ("is open", "is not open", "isn't open", "is no longer open")),
+    ("The tenants {} the rent in time.", ("paid", "did not pay", "didn’t pay", "never paid", "refused to pay")),
+    ("She {} coffee in the evening.", ("drinks", "doesn't drink", "does not drink", "never drinks")),
+    ("The children {} in the lake.", ("can swim", "cannot swim", "can't swim", "can not swim")),
+    ("We {} for the old car.", ("will pay", "won't pay", "will not pay", "will never pay")),
+    ("I {} the new film.", ("have seen", "haven't seen", "have not seen", "have never seen")),
+    ("It {} in the mountains.", ("is raining", "isn't raining", "is not raining")),
+    ("The doctor {} here.", ("still works", "no longer works", "doesn't work", "does not work any more")),
+    ("There {} in our village.", ("is a school", "is no school", "isn't a school", "is not any school")),
+    ("{} in the office likes the new chairs.", ("Everybody", "Nobody", "No one")),
+    ("{} the seats in the hall are taken.", ("All of", "None of")),
+]
+DIFFER = [
+    ("The flat in the old town costs {} euros a month.", ("900", "1,900", "two thousand", "seven hundred and fifty")),
+    ("The train to Oslo leaves at {}.", ("7:15", "half past seven", "9", "quarter to ten", "twelve o'clock")),
+    ("The library is closed on {}.", ("Monday", "Friday")),
+    ("The offer ends in {}.", ("May", "June")),
+    ("The company {} its prices in spring.", ("raised", "lowered")),
+    ("The patient is getting {} every day.", ("better", "worse")),
+    ("The path leads {} the hill.", ("up", "down")),
+    ("He takes his tea {} sugar.", ("with", "without")),
+    ("The manager was {} to the guests.", ("polite", "impolite", "rude")[::2]),
+    ("The manager's answer was {} for us.", ("useful", "useless")),
+    ("The water here is {} to drink.", ("safe", "unsafe")),
+    ("{} the guest.", ("The dog bit", "The dog didn't bite")),
+]
+PLACES = [
+    "{} bit {} in the park.", "{} is taller than {}.", "Yesterday {} lent {} ten pounds.", "{} arrived before {}.",
+    "The letter from {} reached {}.", "I know that {} has beaten {} twice.",
+]  # fmt: skip
+SAME = """
+The shop is open.|The shop is not closed.
+He was not happy about it.|He was unhappy about it.
+I saw nobody in the hall.|I did not see anybody in the hall.
+He refused to help us.|He did not help us.
+She never forgets a name.|She always remembers a name.
+Anna is taller than Ben.|Ben is shorter than Anna.
+Anna is as tall as Ben.|Ben is as tall as Anna.
+Anna met Ben at noon.|Ben met Anna at noon.
+Anna is a friend of Ben.|Ben is a friend of Anna.
+Anna and Ben went home.|Ben and Anna went home.
+The house is next to the church.|The church is next to the house.
+Buy milk, bread and eggs.|Buy eggs, bread and milk.
+Yesterday he came home.|He came home yesterday.
+The winner is Anna.|Anna is the winner.
+The road from Oslo to Rome is long.|The road from Rome to Oslo is long.
+The train leaves at 7:15.|The train leaves at a quarter past seven.
+The train leaves at 19:15.|The train leaves at 7:15 pm.
+It costs 1,000 euros.|It costs one thousand euros.
+Pi is about 3.14 in size.|Pi is about 3.1416 in size.
+The meeting starts at nine.|The meeting does not start until nine.
+He is guilty of theft.|He is no doubt guilty of theft.
+She sings and dances.|She not only sings but also dances.
+I don't think he is here.|I think he is not here.
+It is true that the shop is open.|The shop's open.
+The dog bit the man.|The man was bitten by the dog.
+"""
+BOTH_TRUE = """
+Some birds can fly.|Some birds cannot fly.
+It may rain tomorrow.|It may not rain tomorrow.
+You can open the window.|You can close the window.
+He is not tall.|He is not short.
+He has at least two cats.|He has at least three cats.
+The shop is open.|The shop was closed.
+The old man slept.|The young man slept.
+The man who is happy sings.|The man who is not happy sings.
+If it rains we stay.|If it does not rain we stay.
+The sun shines in Rome.|The goat does not like tulips in Oslo.
+The committee met on a rainy day in Berlin.|The violin was not tuned before the concert.
+"""
+
+
+def assert_read(first, second, contradicts):
+    for pair in ((first, second), (second, first)):
+        reason = why_not(*pair)
+        assert (reason == "") is contradicts, (pair, reason)
+
+
+@pytest.mark.parametrize(("frame", "said"), SLOTS)
+def test_a_denial_contradicts_and_two_ways_to_deny_do_not(frame, said):
+    for i, one in enumerate(said):
+        for j, other in enumerate(said):
+            assert_read(frame.format(one), frame.format(other), (i == 0) != (j == 0))
+
+
+@pytest.mark.parametrize(("frame", "said"), DIFFER)
+def test_another_number_or_an_opposite_contradicts(frame, said):
+    for i, one in enumerate(said):
+        for j, other in enumerate(said):
+            assert_read(frame.format(one), frame.format(other), i != j)
+
+
+@pytest.mark.parametrize("frame", PLACES)
+@pytest.mark.parametrize("pair", [("Anna", "Ben"), ("the old teacher", "her neighbour's son"), ("Rome's team", "ours")])
+def test_who_does_what_to_whom_contradicts(frame, pair):
+    assert_read(frame.format(*pair), frame.format(*pair[::-1]), True)
+
+
+@pytest.mark.parametrize("line", (SAME + BOTH_TRUE).split("\n"))
+def test_what_may_both_be_true_does_not(line):
+    if line:
+        assert_read(*line.split("|"), False)
+
+
+def test_the_courses_own_pairs_are_read_as_they_are_labelled():
+    for row in PAIRS.itertuples():
+        assert_read(row.a, row.b, row.kind in TURNS_ROUND)
+
+
+def test_sentences_of_the_courses_own_sets_do_not_contradict_each_other():
+    texts = [
+        *load_corpus("meanings")["text"],
+        *load_corpus("saturdays")["text"],
+        *load_corpus("noticeboard")["message"],
+    ]
+    for first, second in zip(texts, texts[1:], strict=False):
+        assert why_not(first, second) != ""
