@@ -1,2 +1,3 @@
+from . import finder as finder
 from . import say as say
 from .exercise import exercises as exercises

@@ -101,7 +101,7 @@ class Exercise:
     def check(self, answer: Any) -> Result:
         """Say whether ``answer`` (a value, or the function you wrote) is right; never raises, never hangs."""
         try:
-            if _is_placeholder(answer):
+            if is_placeholder(answer):
                 return Result("not attempted", "Replace the ... in the cell above, run it, then run this cell again.")
             with quiet():
                 self._checker(answer)
@@ -150,7 +150,25 @@ def exercises(lesson: int) -> tuple[Exercise, ...]:
     )
 
 
-def _is_placeholder(answer: Any) -> bool:
+def is_placeholder(answer: Any) -> bool:
+    """Tell whether nothing was written yet.
+
+    Parameters
+    ----------
+    answer : object
+        What was handed in.
+
+    Returns
+    -------
+    bool
+        Whether it is ``...``, or a function that does nothing.
+
+    Examples
+    --------
+    >>> from course_utils.teaching.exercise import is_placeholder
+    >>> is_placeholder(...), is_placeholder(lambda: None), is_placeholder(lambda: 1)
+    (True, True, False)
+    """
     if type(answer) is not types.FunctionType:
         return answer is ...
     # A stub's body is `...`: it does nothing but return None. One that forgets to return does something first.

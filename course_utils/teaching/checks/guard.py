@@ -72,7 +72,15 @@ def _refuse_exit() -> None:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Cap what is printed, and let nothing wait for the keyboard or end the kernel; all is put back afterwards."""
+    """Cap what is printed, and let nothing wait for the keyboard or end the kernel; all is put back afterwards.
+
+    Examples
+    --------
+    >>> from course_utils.teaching.checks.guard import quiet
+    >>> with quiet():
+    ...     print("a" * 10)
+    aaaaaaaaaa
+    """
     shell = getattr(builtins, "get_ipython", lambda: None)()
     with ExitStack() as stack:
         for name in ("stdout", "stderr"):
