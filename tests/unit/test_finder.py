@@ -1,9 +1,11 @@
 """The student's own finder: no search stops it, nothing that was written is lost, and its rows stay comparable."""
 
+import builtins
 import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -92,6 +94,11 @@ def test_a_search_without_end_ends(monkeypatch, capsys):
     mine = finder.load()
     assert mine.score("words", asked(mine), BOARD).all()
     assert capsys.readouterr().out.count("the course's own is used") == 1
+
+
+def test_a_shell_of_another_kind_stops_no_search(monkeypatch, capsys):
+    monkeypatch.setattr(builtins, "get_ipython", SimpleNamespace, raising=False)
+    assert finder.load("def search(q, d, k):\n    return np.argsort(-(d @ q))\n").code.startswith("def")
 
 
 def test_a_search_that_fails_on_these_vectors_only(capsys):

@@ -88,7 +88,7 @@ def quiet() -> Iterator[None]:
         stack.enter_context(mock.patch.object(sys, "stdin", _NoKeyboard()))
         stack.enter_context(mock.patch.object(builtins, "input", _refuse_input))
         if shell is not None:  # IPython's own exit() goes through it
-            stack.enter_context(mock.patch.object(shell, "ask_exit", _refuse_exit))
+            stack.enter_context(mock.patch.object(shell, "ask_exit", _refuse_exit, create=True))
         yield
 
 
