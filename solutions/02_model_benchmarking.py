@@ -662,6 +662,22 @@ scoreboard.assign(all=scoreboard.sum(axis=1), of=len(board_questions))
 #
 # What follows goes deeper; each section stands on its own.
 
+# %% [markdown] tags=["core"]
+# **Your own finder:**
+
+# %% tags=["core", "folded"]
+from sklearn.feature_extraction.text import TfidfVectorizer
+
+from course_utils.teaching import finder
+
+mine = finder.load()
+asked = mine.questions["question"]
+tfidf = TfidfVectorizer(token_pattern=r"\w+", stop_words="english").fit(mine.notices)
+mine.score("words", tfidf.transform(asked).toarray(), tfidf.transform(mine.notices).toarray())
+for model, encoder in ((name, embedder), (rival_name, rival_embedder)):
+    mine.score(model, encoder.encode_query(asked), encoder.encode_document(mine.notices))
+mine.scoreboard().round(2)
+
 # %% [markdown] tags=["deep"]
 # ## 6. The whole table
 #
