@@ -217,6 +217,18 @@ def test_an_entry_that_cannot_be_used_is_named(entry):
     assert files() == {}
 
 
+def test_questions_and_scoreboard_are_read_and_never_run(capsys):
+    code = "open('run', 'w')"
+    for name, columns in (
+        ("my_questions.csv", "question,relevant"),
+        ("my_scoreboard.csv", "finder,question,relevant,found"),
+    ):
+        Path(name).write_text(f'{columns}\n"{code}"{",1" * columns.count(",")}\n{code}', encoding="utf-8")
+    finder.load().scoreboard()
+    finder.keep(search, [(code, "n10")]).scoreboard()
+    assert "run" not in files()
+
+
 def test_a_hundred_are_the_most():
     many = [(f"Where is number {i}?", "n10") for i in range(101)]
     with pytest.raises(ValueError, match="entry 101"):
