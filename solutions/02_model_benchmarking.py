@@ -30,13 +30,14 @@ SEED = 0  # which pairs, questions and posts are drawn
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from sklearn.feature_extraction.text import TfidfVectorizer
 
 from course_utils.data import EMOJI_LANGUAGES, load_corpus
 from course_utils.drawing import plots
 from course_utils.embedding import LocalEmbedder, load_embedder, variants
 from course_utils.measuring import Classification, Contender, Retrieval, Similarity
 from course_utils.measuring import benchmark, intervals, metrics, recommend, timing
-from course_utils.teaching import exercises, say
+from course_utils.teaching import exercises, finder, say
 
 q1, q2, q3, q4, q5 = exercises(2)
 RIVAL = RIVAL if RIVAL != MODEL else "all-MiniLM-L6-v2"
@@ -637,17 +638,17 @@ verdict = "\n".join(statements or ["(Write `pick` first.)"]) + (
 say.sentence(verdict)  # fixed: each with its ties
 
 # %% [markdown] tags=["core"]
-# Last, the scoreboard of the finder on the notice board, to which every lesson adds rows: the right notice comes first
-# for how many of the questions?
+# Last, **your own finder** of lesson 1: new rows for its scoreboard, on the course's questions and yours. For how many does the
+# right notice come first?
 
 # %% tags=["core", "folded"]
-notices = Retrieval(
-    "notice board", board_questions["question"], board["message"], right_notice[:, None], units=right_notice
-)
-scores = benchmark.evaluate(contenders, [notices]).query("metric == 'recall_at_1'")
-scores["kind"] = scores["case"].map(board_questions["kind"])
-scoreboard = scores.pivot_table(index="model", columns="kind", values="value", aggfunc="sum", sort=False).astype(int)
-scoreboard.assign(all=scoreboard.sum(axis=1), of=len(board_questions))
+mine = finder.load()
+asked, notices = mine.questions["question"], mine.notices
+counted = TfidfVectorizer(token_pattern=r"\w+", stop_words="english", sublinear_tf=True).fit(notices)
+mine.score("words", counted.transform(asked).toarray(), counted.transform(notices).toarray())
+for model, encoder in ((name, embedder), (rival_name, rival_embedder)):
+    mine.score(model, encoder.encode_query(asked), encoder.encode_document(notices))
+mine.scoreboard().style.format("{:.2f}", na_rep="–")
 
 # %% [markdown] tags=["core"]
 # ## Recap
@@ -661,22 +662,6 @@ scoreboard.assign(all=scoreboard.sum(axis=1), of=len(board_questions))
 #   whose loss you can afford.
 #
 # What follows goes deeper; each section stands on its own.
-
-# %% [markdown] tags=["core"]
-# **Your own finder:**
-
-# %% tags=["core", "folded"]
-from sklearn.feature_extraction.text import TfidfVectorizer
-
-from course_utils.teaching import finder
-
-mine = finder.load()
-asked = mine.questions["question"]
-tfidf = TfidfVectorizer(token_pattern=r"\w+", stop_words="english").fit(mine.notices)
-mine.score("words", tfidf.transform(asked).toarray(), tfidf.transform(mine.notices).toarray())
-for model, encoder in ((name, embedder), (rival_name, rival_embedder)):
-    mine.score(model, encoder.encode_query(asked), encoder.encode_document(mine.notices))
-mine.scoreboard().round(2)
 
 # %% [markdown] tags=["deep"]
 # ## 6. The whole table

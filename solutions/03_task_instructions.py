@@ -85,7 +85,7 @@ plots.plot_similarity_heatmap(
     table.to_numpy(), list(others), columns=list(table), title="One post, four questions (cosine to it)"
 )
 
-# %% tags=["core"]
+# %% tags=["core", "folded"]
 rise = table.sub(table["default"], axis="index")
 statements = [f"- Under **default**: {say.top(table['default'], 'cosine')}"]
 for name in FOUR[1:]:
@@ -150,7 +150,7 @@ found = {
 }
 pd.Series({side: hits.mean() for side, hits in found.items()}, name="answers in first place").round(2)
 
-# %% tags=["core"]
+# %% tags=["core", "folded"]
 comparisons = {side: (found[side], found["no instruction"]) for side in ("on the query", "on the notices", "on both")}
 statements = [
     f"- {say.comparison(side, 'no instruction', difference, 'share of answers in first place')}"
@@ -218,7 +218,7 @@ control.style.format(precision=2).hide(axis="index")
 # the change of the share, with its interval; at the dashed line nothing has changed. Four changes are looked at together,
 # so their intervals are made to hold together, as in lesson 1.
 
-# %% tags=["core"]
+# %% tags=["core", "folded"]
 gains = intervals.simultaneous(intervals.difference_interval, comparisons)
 figure, axis = plt.subplots(figsize=(7, 2.8), layout="constrained")
 for i, gain in enumerate(gains.values()):
@@ -229,7 +229,7 @@ axis.set_ylim(len(control) - 0.5, -0.5)
 axis.set_yticks(range(len(control)), control["words in front"] + " → " + control["factor"])
 axis = axis.set(xlabel="change of the share of neighbours", title="Words in front, for a model that knows none")
 
-# %% tags=["core"]
+# %% tags=["core", "folded"]
 say.sentence(
     f"With words in front, {control['new neighbours'].min():.0%} to {control['new neighbours'].max():.0%} of the "
     "neighbours are new.\n"
@@ -292,7 +292,7 @@ table = pd.Series({cell: share.mean() for cell, share in shares.items()}).unstac
 table = table.loc[list(FACTORS.values()), list(asked)]
 table["chance"] = [1 / posts[factor].nunique() for factor in table.index]
 
-# %% tags=["core"]
+# %% tags=["core", "folded"]
 figure, axis = plt.subplots(figsize=(8.5, 3.2), layout="constrained")
 named = {"label": "share of neighbours"}
 sns.heatmap(table, annot=True, fmt=".2f", vmin=0, vmax=1, cmap="viridis", cbar_kws=named, ax=axis)
@@ -321,7 +321,7 @@ for cell, gain in gains.items():
     shown.loc[tuple(cell.split(", "))] = f"{gain.estimate:+.2f} ({gain.low:+.2f} to {gain.high:+.2f})"
 shown
 
-# %% tags=["core"]
+# %% tags=["core", "folded"]
 statements = []
 for name, factor in FACTORS.items():
     same = np.allclose(spaces["default"], spaces[name], atol=1e-6)
@@ -358,7 +358,7 @@ for name, factor in FACTORS.items():
 columns = ["factor", "silhouette, no instruction", "silhouette, right one", "vote of 10 neighbours", "linear probe"]
 pd.DataFrame(rows, columns=columns).style.format(precision=2).hide(axis="index")
 
-# %% tags=["core"]
+# %% tags=["core", "folded"]
 say.sentence(
     "The **silhouette** says how well a factor parts the space: 0 not at all, 1 fully. How far is the probe ahead of the "
     f"neighbours' vote? {say.leader(intervals.leader(ahead), 'lead of the probe')} What a probe can read in the vectors "
@@ -407,7 +407,7 @@ for kind, drawn in (("independent", alone), ("aligned", aligned)):
 quality = pd.DataFrame(rows)
 quality.style.format(precision=2).hide(axis="index")
 
-# %% tags=["core"]
+# %% tags=["core", "folded"]
 kept = [
     np.concatenate(
         [metrics.knn_overlap(spaces[name], drawn[name], metric=("cosine", "euclidean")) for name in FOUR[1:]]
@@ -460,7 +460,7 @@ among = (np.char.startswith(of_neighbours.astype(str), "sci.") & foreign).sum(ax
 )
 by_chance = 2 / (len(set(groups)) - 1)
 
-# %% tags=["core"]
+# %% tags=["core", "folded"]
 interval = intervals.mean_interval(among[has_foreign])
 region = say.choose(
     interval.low - by_chance,
@@ -511,7 +511,7 @@ say.sentence(
     "rude, and you can read a few to judge. So no level below means anything; an order may."
 )
 
-# %% tags=["core"]
+# %% tags=["core", "folded"]
 figure, axes = plt.subplots(1, 2, figsize=(10, 4), sharey=True, layout="constrained")
 for axis, score, label in zip(axes, ("mood", "rude"), ("mood (−4 to 4)", "rude (0 to 1)"), strict=True):
     sns.boxplot(news, x=score, y="group", color=plots.PALETTE[0], fliersize=2, ax=axis)
@@ -520,7 +520,7 @@ figure.suptitle("What two probes read into the posts, group by group")
 plt.close(figure)
 figure
 
-# %% tags=["core"]
+# %% tags=["core", "folded"]
 kind = news.groupby("group")["group"].first().str.split(".").str[:2].str.join(".")
 hobby, politics = kind.index[kind.isin(["rec.sport", "rec.autos"])], kind.index[kind == "talk.politics"]
 positive = intervals.group_difference(news["mood"], news["group"], first=hobby)
@@ -563,7 +563,7 @@ asked_for = {  # instruction and what it should change: the values under it and 
     ("topic", "share of neighbours from the own group"): [own_group[name] for name in ("topic", "default")],
 }
 
-# %% tags=["core"]
+# %% tags=["core", "folded"]
 changes = intervals.simultaneous(intervals.difference_interval, asked_for)
 same = metrics.knn_overlap(spaces["sentiment"], spaces["toxicity"], metric="cosine").mean()
 statements = [
@@ -659,7 +659,7 @@ table = pd.DataFrame({"wording": wordings, "share": by_wording.mean(axis=1)})
 table["gain"] = [f"{gain.estimate:+.2f} ({gain.low:+.2f} to {gain.high:+.2f})" for gain in gains.values()]
 table.style.format(precision=2).hide(axis="index")
 
-# %% tags=["deep"]
+# %% tags=["deep", "folded"]
 say.sentence(
     say.leader(
         intervals.leader(dict(zip(wordings, by_wording, strict=True))), "share of neighbours with the same sentiment"
@@ -696,7 +696,7 @@ q4.check(scrambled)
 # %% [markdown] tags=["deep"]
 # With your control, once it is written:
 
-# %% tags=["deep"]
+# %% tags=["deep", "folded"]
 mixed = scrambled(tasks["sentiment"].instruction, SEED)
 if mixed is None:
     told = say.sentence("Write the function above first.")
@@ -713,7 +713,7 @@ told
 # measures: the **shift** of each text (1 minus the cosine of its two vectors) and the share of its ten
 # neighbours that are new.
 
-# %% tags=["deep"]
+# %% tags=["deep", "folded"]
 before = embed(posts["text"])
 figure, axis = plt.subplots(figsize=(7, 4.5), layout="constrained")
 rows = []
@@ -725,7 +725,7 @@ for name, color, marker in zip((*FOUR[1:], "irrelevant_control"), plots.PALETTE,
 axis.legend()
 axis = axis.set(xlabel="shift (1 − cosine)", ylabel="share of new neighbours", title="One marker a post")
 
-# %% tags=["deep"]
+# %% tags=["deep", "folded"]
 say.sentence(
     "\n".join(f"- **{name}**: mean shift {shift:.2f}, {new:.0%} of the neighbours new" for name, shift, new in rows)
 )
@@ -765,7 +765,7 @@ for way, points in drawn.items():
 table = pd.DataFrame(rows, columns=["maps", "neighbours kept", "difference after turning (0 to 1)"])
 table.style.format(precision=2).hide(axis="index")
 
-# %% tags=["deep"]
+# %% tags=["deep", "folded"]
 apart = table.set_index("maps").iloc[:, 1]
 say.sentence(
     f"- {say.leader(intervals.leader(kept), 'share of neighbours kept')}\n"
@@ -937,7 +937,7 @@ my_labels = mine["label"] if "label" in mine else ["text"] * len(mine)
 my_maps = maps.project_aligned(my_spaces, "tsne", random_state=SEED)
 plots.plot_task_maps(my_maps, my_labels, mine["text"], my_nearest, title="Your texts, aligned", method="t-SNE")
 
-# %% tags=["deep"]
+# %% tags=["deep", "folded"]
 first, second = my_spaces.values()
 new = 1 - metrics.knn_overlap(first, second, k=5, metric="cosine").mean()
 say.sentence(

@@ -81,7 +81,7 @@ pd.concat([ranked.head(4), ranked.tail(4)]).round(1)
 # **rank correlation** (Spearman) is 1 for the same order, 0 for none in common, −1 for the reverse. If you gave
 # your own scores, the number says how much like that person you are.
 
-# %% tags=["core"]
+# %% tags=["core", "folded"]
 agreement = intervals.spearman_interval(new["score"], taste.predict(new["text"]))
 say.sentence(
     f"Rank correlation with the invented person's scores: **{agreement}**. The interval comes from sixteen sentences only, "
@@ -102,7 +102,7 @@ reviews[["text", "score", "score_sd"]].sample(5, random_state=SEED)
 # twenty into two halves at random and compare their means: hardly more than that can be asked of anything. And we
 # compare one person, drawn anew for each sentence, with the mean of the other nineteen: a mark on the way, not a limit.
 
-# %% tags=["core"]
+# %% tags=["core", "folded"]
 ratings = np.random.default_rng(SEED).permuted(np.array(reviews["ratings"].tolist()), axis=1)
 half_a, half_b = ratings[:, :10].mean(axis=1), ratings[:, 10:].mean(axis=1)
 one, others = ratings[:, 0], ratings[:, 1:].mean(axis=1)
@@ -115,7 +115,7 @@ axes[1].scatter(
 axes[0].set(xlabel="mean score of ten people", ylabel="mean score of the others", title="Ten and the other ten")
 axes = axes[1].set(xlabel="score of one person (spread out a little)", title="One and the other nineteen")
 
-# %% tags=["core"]
+# %% tags=["core", "folded"]
 halves = intervals.spearman_interval(half_a, half_b, groups=reviews["review"])
 person = intervals.spearman_interval(others, one, groups=reviews["review"])
 say.sentence(
@@ -210,7 +210,7 @@ for name in ("mean", "length", "TF-IDF + ridge", "embedding + ridge", "one perso
 table = pd.DataFrame(rows).set_index("predictor")
 table.round(3)
 
-# %% tags=["core"]
+# %% tags=["core", "folded"]
 figure, axis = plt.subplots(figsize=(7, 3), layout="constrained")
 middle = table["rank correlation"]
 errors = [middle - table["low"], table["high"] - middle]
@@ -218,7 +218,7 @@ axis.barh(table.index, middle, xerr=errors, color=[plots.PALETTE[i] for i in (3,
 axis.invert_yaxis()
 axis = axis.set(xlabel="rank correlation with the mean of twenty people", title="Who judges reviews how well")
 
-# %% tags=["core"]
+# %% tags=["core", "folded"]
 pairs = [("embedding + ridge", "TF-IDF + ridge"), ("one person", "embedding + ridge")]
 differences = intervals.simultaneous(
     intervals.spearman_interval,
@@ -251,7 +251,7 @@ ridge = RidgeCV(ALPHAS)
 honest = cross_val_predict(ridge, vectors, scores, cv=grouped, groups=groups)
 leaking = cross_val_predict(ridge, vectors, scores, cv=careless)
 
-# %% tags=["core"]
+# %% tags=["core", "folded"]
 difference = intervals.spearman_interval(scores, leaking, minus=honest, groups=groups)
 share = max(-difference.low, difference.high) / (1 - spearmanr(scores, honest).statistic)
 say.sentence(
@@ -337,7 +337,7 @@ error = {
 }
 chosen = RidgeCV(ALPHAS).fit(vectors[train], scores[train]).alpha_
 
-# %% tags=["core"]
+# %% tags=["core", "folded"]
 figure, axis = plt.subplots(figsize=(7, 4), layout="constrained")
 for (name, values), color, marker in zip(error.items(), plots.PALETTE, "oD", strict=False):
     axis.semilogx(ALPHAS, values, color=color, marker=marker, label=name)
@@ -353,7 +353,7 @@ axis = axis.set(
     xlabel="alpha", ylabel="mean squared error (score points²)", title="How strongly to hold the weights back"
 )
 
-# %% tags=["core"]
+# %% tags=["core", "folded"]
 correct = {
     f"alpha = {alpha:.3g}": -((scores[held] - model.predict(vectors[held])) ** 2)
     for alpha, model in zip(ALPHAS, fitted, strict=True)
@@ -392,7 +392,7 @@ for n in sizes:
             rows.append({"examples": n, "draw": draw, "ridge on": name, "rank correlation": value})
 curve = pd.DataFrame(rows)
 
-# %% tags=["core"]
+# %% tags=["core", "folded"]
 person = np.random.default_rng(SEED).permuted(np.array(reviews["ratings"].tolist()), axis=1)[held, 0]
 figure, axis = plt.subplots(figsize=(7, 4), layout="constrained")
 for (name, part), color, marker in zip(curve.groupby("ridge on", sort=False), plots.PALETTE, "oD", strict=False):
@@ -404,7 +404,7 @@ axis.axhline(ceiling, linestyle="--", color=plots.PALETTE[4], label="one person"
 axis.legend()
 axis = axis.set(xlabel="scored examples", ylabel="rank correlation, held-out reviews", title="What more examples bring")
 
-# %% tags=["core"]
+# %% tags=["core", "folded"]
 middle = curve[curve["ridge on"] == "embedding"].groupby("examples")["rank correlation"].median()
 reached = (
     (middle.loc[100] if 100 in middle.index else middle.iloc[0]) / middle.iloc[-1] if middle.iloc[-1] > 0 else np.nan
@@ -425,7 +425,7 @@ say.sentence(
 # diagonal they would be equal. On the right, the **residuals**, actual minus predicted: are they centred on zero, and
 # are some far out?
 
-# %% tags=["core"]
+# %% tags=["core", "folded"]
 learner = EmbeddingValueLearner(embedder).fit(texts.iloc[train], scores[train])
 guess = learner.predict(texts.iloc[held])
 residual = scores[held] - guess
@@ -436,7 +436,7 @@ axes[0].set(xlabel="predicted score", ylabel="mean score of twenty people", titl
 axes[1].hist(residual, bins=40, color=plots.PALETTE[0])
 axes = axes[1].set(xlabel="residual (score points)", ylabel="sentences", title="What is left over")
 
-# %% tags=["core"]
+# %% tags=["core", "folded"]
 spread = guess.std() / scores[held].std()
 say.sentence(
     f"Half of the predictions are off by less than **{np.median(np.abs(residual)):.2f}** points, one in ten by more than "
@@ -488,7 +488,7 @@ pd.DataFrame(rows).T.round(3)
 #
 # The same scores also rank whole **reviews**: the mean over the sentences of each.
 
-# %% tags=["core"]
+# %% tags=["core", "folded"]
 whole = asked.groupby("review")[["score", "predicted"]].mean()
 sentences = intervals.spearman_interval(asked["score"], asked["predicted"], groups=asked["review"])
 say.sentence(
@@ -826,7 +826,7 @@ pd.DataFrame(
     {name: {"rank correlation with the appeal": i.estimate, "low": i.low, "high": i.high} for name, i in rows.items()}
 ).T.round(3)
 
-# %% tags=["deep"]
+# %% tags=["deep", "folded"]
 raw, corrected, _ = learned.values()
 difference = intervals.spearman_interval(reviews["score"], corrected, minus=raw, groups=groups)
 say.sentence(
@@ -856,7 +856,7 @@ mine.add_training_examples(MY_FILE, text_column=TEXT_COLUMN, score_column=SCORE_
 measured = mine.train(random_state=SEED)
 pd.Series(measured).round(3)
 
-# %% tags=["deep"]
+# %% tags=["deep", "folded"]
 shuffled = f"Their scores, shuffled, look as good in {measured['p_value']:.1%} of all tries: "
 verdict = say.choose(
     1 - measured["p_value"],  # NaN with too few texts

@@ -102,7 +102,7 @@ own = np.arange(len(pairs))
 stock_right = ((queries @ answers.T).argmax(axis=1) == own).astype(float)
 words_right = (by_words.argmax(axis=1) == own).astype(float)
 
-# %% tags=["core"]
+# %% tags=["core", "folded"]
 difference = intervals.difference_interval(stock_right, words_right)
 say.sentence(
     f"Among {len(pairs)} answers the stock model puts the right one first for a share of "
@@ -198,7 +198,7 @@ plain = torch.nn.functional.cross_entropy(doubled[:4, :4], target[:4]).item()
 careless = torch.nn.functional.cross_entropy(doubled, target).item()
 masked = torch.nn.functional.cross_entropy(doubled.masked_fill(double, -torch.inf), target).item()
 
-# %% tags=["core"]
+# %% tags=["core", "folded"]
 say.sentence(
     f"Loss of the four pairs: **{plain:.3f}**. With every notice in the batch twice: **{careless:.3f}**. With the doubles "
     f"masked: **{masked:.3f}**. The careless loss could never fall below log 2 = {np.log(2):.3f}, however good the model: it "
@@ -242,7 +242,7 @@ right.plot(chosen.history["epoch"], chosen.history["recall_at_1"], marker="o", c
 right.axvline(chosen.best_epoch, linestyle="--", color="black")
 right = right.set(xlabel="epoch", ylabel="recall at 1", ylim=(0, 1), title="What we want, on validation questions")
 
-# %% tags=["core"]
+# %% tags=["core", "folded"]
 loss, recall = chosen.history["loss"], chosen.history["recall_at_1"]
 say.sentence(
     f"From epoch 0 to epoch {len(loss) - 1} the loss went from **{loss[0]:.2f}** to **{loss.iloc[-1]:.2f}**, "
@@ -358,7 +358,7 @@ stock.plot_similarity_heatmap(head, too_long).figure
 top = stock.plot_top_k_predictions(head, too_long, n=8, labels=[f"question {i}" for i in range(len(test))], seed=SEED)
 top.figure
 
-# %% tags=["core"]
+# %% tags=["core", "folded"]
 panels = {model.name: model for model in (stock, head, too_long)}
 own = np.arange(len(test))  # the test questions' answers come first
 margins = {}
@@ -392,7 +392,7 @@ stock, head = models["stock", "finance"], models["head", "finance"]
 verdict = head.verdict(stock, (models["head", "elsewhere"], models["stock", "elsewhere"]))
 verdict.evidence.round(3)
 
-# %% tags=["core"]
+# %% tags=["core", "folded"]
 say.sentence(f"Verdict: **{verdict.advice}**, because {verdict.reason}")
 
 # %% [markdown] tags=["core"]
@@ -452,7 +452,7 @@ gains = {f"seed {seed}": intervals.difference_interval(right, before) for seed, 
 gains["all three"] = intervals.difference_interval(np.array(list(after.values())), before)
 pd.DataFrame({name: {"gain": g.estimate, "low": g.low, "high": g.high} for name, g in gains.items()}).T.round(3)
 
-# %% tags=["core"]
+# %% tags=["core", "folded"]
 together = np.mean(list(after.values()), axis=0)
 say.sentence(
     f"Recall at 1 over all {len(pairs)} questions: **{before.mean():.3f}** before, **{together.mean():.3f}** after. "
@@ -497,7 +497,7 @@ projected = [chosen.head.transform(side) for side in sides]
 cosines = [(one * two).sum(axis=1) for one, two in (projected, sides)]
 sts = intervals.spearman_interval(scored["score"], *cosines)
 
-# %% tags=["core"]
+# %% tags=["core", "folded"]
 elsewhere = models["head", "elsewhere"].gain_over(models["stock", "elsewhere"])
 say.sentence(
     "- Encyclopaedia: "
@@ -604,7 +604,7 @@ for (name, values), color, marker in zip(pd.DataFrame(rows).T.items(), plots.PAL
 axis.legend(frameon=False)
 axis = axis.set(xlabel="epoch", ylabel="share", ylim=(0, 1), title="What moves while the head is trained")
 
-# %% tags=["deep"]
+# %% tags=["deep", "folded"]
 kept = pd.DataFrame(rows).T
 say.sentence(
     f"Between epoch 0 and {epochs[-1]} only {kept['neighbours as at epoch 0'].iloc[-1]:.0%} of the neighbours stayed "
@@ -639,7 +639,7 @@ training = train_projection_head(
     *taught, unseen, dim=DIM, hidden=512, learning_rate=1e-3, epochs=40, patience=40, seed=SEED, on_epoch=examine
 )
 
-# %% tags=["deep"]
+# %% tags=["deep", "folded"]
 figure, axis = plt.subplots(figsize=(7, 4), layout="constrained")
 for (name, curve), color, marker in zip(curves.items(), plots.PALETTE, "oD", strict=False):
     axis.plot(curve, color=color, marker=marker, label=name)
@@ -647,7 +647,7 @@ axis.axvline(training.best_epoch, linestyle="--", color="black", label="best on 
 axis.legend(frameon=False)
 axis = axis.set(xlabel="epoch", ylabel="recall at 1", ylim=(0, 1.02), title="The same head, two kinds of questions")
 
-# %% tags=["deep"]
+# %% tags=["deep", "folded"]
 seen, new = (np.array(curve) for curve in curves.values())
 say.sentence(
     f"After {len(seen) - 1} epochs the head answers **{seen[-1]:.0%}** of the questions it was trained on and **{new[-1]:.0%}** of "
@@ -699,7 +699,7 @@ trained = {
     "without": train_projection_head(*parts, dim=DIM, seed=SEED),
 }
 
-# %% tags=["deep"]
+# %% tags=["deep", "folded"]
 models = {
     name: EmbeddingVisualizer(embedder, test, head=one.head, name=name, max_length=MAX_LENGTH)
     for name, one in trained.items()
@@ -712,7 +712,7 @@ say.sentence(say.comparison("with hard negatives", "without", difference, "share
 # three, made from the test vectors: as they are; with all vectors drawn towards one direction (**collapsed**); and with
 # the answers in the wrong order (**mismatched**), as a slip in a table would do it.
 
-# %% tags=["deep"]
+# %% tags=["deep", "folded"]
 one, two = (side[:30] for side in embed(test))
 pull = 4 * metrics.normalize(one.mean(axis=0, keepdims=True))
 cases = {
@@ -792,7 +792,7 @@ training = train_projection_head(
 # And the bill: the same for posts of five **other** groups, of which the head has seen none. Chance would give about one
 # in ten for the first and one in five for the second, so compare head and stock model, not the two kinds of groups.
 
-# %% tags=["deep"]
+# %% tags=["deep", "folded"]
 unknown = ["comp.windows.x", "misc.forsale", "rec.sport.hockey", "sci.electronics", "soc.religion.christian"]
 others = load_corpus("newsgroups", groups=unknown, n_per_group=40, seed=SEED)
 other_vectors = embedder.encode(others["text"], max_length=min(MAX_LENGTH, 128))
@@ -898,7 +898,7 @@ my_model = EmbeddingVisualizer(embedder, mine)
 # %% tags=["deep"]
 my_model.plot_top_k_predictions(k=min(5, len(my_model.candidates)), n=12).figure
 
-# %% tags=["deep"]
+# %% tags=["deep", "folded"]
 my_verdict = my_model.verdict()
 say.sentence(
     f"On your pairs: right answer first for **{my_model.scores()['right answer first']}** of {len(mine)} "

@@ -80,7 +80,8 @@ class Finder:
         Returns
         -------
         float64 array of shape (n,)
-            1 where the notice that answers comes first, else 0.
+            1 where the notice that answers comes first, else 0; also where the question shares nothing with it, so that
+            it is first by its place.
 
         Raises
         ------
@@ -89,7 +90,9 @@ class Finder:
         """
         if (len(query_vectors), len(document_vectors)) != (len(self.questions), len(self.notices)):
             raise ValueError("query_vectors and document_vectors need a row for each text of questions and of notices.")
-        found = _ask(self.code, query_vectors, document_vectors)[0] == self.questions["answer"]
+        first = _ask(self.code, query_vectors, document_vectors)[0]
+        nothing = np.sum(query_vectors * np.asarray(document_vectors)[first], axis=1) == 0  # in common: no hit by luck
+        found = (first == self.questions["answer"]) & ~nothing
         self._scored = pd.concat([self._scored, self.questions.assign(finder=name, found=found.astype(float))[_ROW]])
         self.scoreboard()
         return found.to_numpy(float)

@@ -366,3 +366,9 @@ def test_a_scoreboard_that_a_spreadsheet_saved():
     )
     Path("my_scoreboard.csv").write_bytes(text.encode("cp1252"))
     assert finder.load().scoreboard().loc["été"].tolist() == [1, 1, 1]
+
+
+def test_a_question_that_shares_nothing_with_any_notice_finds_none():
+    mine = finder.load()
+    hits = mine.score("nothing", np.zeros((len(mine.questions), 3)), np.ones((len(mine.notices), 3)))
+    assert (mine.questions["answer"] == 0).any() and hits.sum() == 0
