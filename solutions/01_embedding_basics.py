@@ -214,7 +214,7 @@ own = {name: metrics.knn_accuracy(rows, sentences["meaning"], k=3) for name, row
 # %% tags=["core", "folded"]
 figure, axis = plt.subplots(figsize=(7, 2.2), layout="constrained")
 bars = axis.barh(list(own), [each.mean() for each in own.values()], color=plots.PALETTE[0])
-axis.bar_label(bars, fmt="%.2f", padding=3)
+axis.bar_label(bars, fmt="%.2f", padding=12)
 axis.axvline(3 / 15, color="black", linestyle="--", label="guessing")
 axis.legend(loc="upper right")
 axis.set(
