@@ -6,8 +6,10 @@ between two models is more than chance (:func:`summarize`, :func:`difference`). 
 measured by :mod:`~course_utils.measuring.timing`.
 """
 
+import gc
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -251,9 +253,28 @@ class Classification:
 Task = Similarity | Retrieval | Classification
 
 
+@contextmanager
+def models_let_go() -> Iterator[None]:
+    """Give back the memory of the models that are loaded meanwhile, as soon as they are no longer in use.
+
+    Models refer to themselves, and Python, which counts objects and not bytes, would let several pile up.
+
+    Examples
+    --------
+    >>> from course_utils.measuring import Contender, benchmark
+    >>> with benchmark.models_let_go():
+    ...     vector = Contender("MiniLM").load().encode(["a cat"])
+    """
+    try:
+        yield
+    finally:
+        gc.collect()
+
+
 # --- quality ------------------------------------------------------------------------------------------------------
 
 
+@models_let_go()
 def evaluate(contenders: Iterable[Contender], tasks: Iterable[Task]) -> pd.DataFrame:
     """Ask every contender every task; one row a model, task, measure and case.
 

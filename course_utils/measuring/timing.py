@@ -18,7 +18,7 @@ from itertools import islice, product
 import numpy as np
 import pandas as pd
 
-from course_utils.measuring.benchmark import Contender, Encoder, with_different_names
+from course_utils.measuring.benchmark import Contender, Encoder, models_let_go, with_different_names
 from course_utils.measuring.intervals import Interval, difference_interval
 from course_utils.progress import progress_bar
 
@@ -134,6 +134,7 @@ def time_calls(
     return np.array(seconds)
 
 
+@models_let_go()
 @one_thread()
 def measure_speed(
     contenders: Iterable[Contender],

@@ -1,5 +1,7 @@
 """Models side by side: cases and intervals, models that cannot be had, timings without a cache, memory of a process."""
 
+import gc
+import weakref
 from types import SimpleNamespace
 
 import numpy as np
@@ -158,6 +160,26 @@ def test_a_model_that_cannot_be_had_is_a_row_that_says_why(fake):
         [Contender("gone", "owner/gone")], WORDS * 9, words=[1], batch_sizes=[1], n_texts=1, n_repeats=1
     )
     assert speed["model"].tolist() == ["gone"] and "are not here" in speed["why"][0]
+
+
+def test_models_that_were_measured_take_no_more_memory(monkeypatch):
+    """A model refers to itself: to forget it is not enough, and a lesson that measures a dozen would hold them all."""
+    load, models = benchmark.load_embedder, []
+
+    def watched(name, **options):
+        embedder = load(name, **options)
+        models.append(weakref.ref(getattr(embedder, "model", None) or embedder._model))
+        return embedder
+
+    monkeypatch.setattr(benchmark, "load_embedder", watched)
+    contenders = [Contender("MiniLM"), Contender("USE", "use-multilingual-v3")]
+    gc.disable()
+    try:
+        evaluate(contenders, [SEARCH])
+        measure_speed(contenders, [" ".join(map(str, range(99)))], words=[2], batch_sizes=[1], n_texts=1)
+        assert len(models) == 4 and all(model() is None for model in models)
+    finally:
+        gc.enable()
 
 
 def test_two_contenders_of_one_name_are_refused():
