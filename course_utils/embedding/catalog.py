@@ -40,7 +40,7 @@ class ModelCard:
     license : str
         Licence of the weights, as the hub writes it ("apache-2.0").
     languages : tuple of str
-        ISO 639-3 codes; ``("mul",)`` stands for multiple languages, too many to list.
+        ISO 639-3 codes of those it was made for; "mul" among them stands for others that its makers do not name.
     use_instructions : bool
         Whether words belong in front of queries or documents, fixed ones or an instruction.
     query_prompt : str

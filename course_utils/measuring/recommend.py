@@ -241,7 +241,7 @@ def _judge_card(name: str, wanted, card: ModelCard) -> tuple[bool | None, str]:
             return True, f"made for {', '.join(wanted)}"
         if "mul" in card.languages:
             return None, f"whether {missing} is among its many languages"
-        return False, f"made for {', '.join(card.languages)}, not {missing}"
+        return False, f"not made for {missing}"
     if name == "licenses":
         return (card.license in wanted, f"licence {card.license}") if card.license else (None, "licence")
     if name == "max_tokens":

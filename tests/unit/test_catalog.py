@@ -84,7 +84,7 @@ def test_cards_are_complete(card):
     assert re.fullmatch(r"[0-9a-f]{40}", card.revision) or (own and not card.revision)
     assert card.license
     assert all(re.fullmatch(r"[a-z]{3}", code) for code in card.languages)
-    assert card.languages
+    assert "eng" in card.languages and len(set(card.languages)) == len(card.languages)
     assert min(card.n_parameters, card.embed_dim, card.max_tokens) > 0
     assert card.pooling in ("mean", "cls", "lasttoken")
     assert card.padding_side in ("right", "left") or (own and not card.padding_side)

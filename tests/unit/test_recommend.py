@@ -14,7 +14,14 @@ from course_utils.teaching import say
 
 SMALL = ModelCard("a/small", 1, 8, 256, license="mit", languages=("eng",), download_mb=100)
 LARGE = ModelCard(
-    "a/large", 1, 8, 8192, license="gemma", languages=("mul",), download_mb=2000, instruction_prompt="{instruction}"
+    "a/large",
+    1,
+    8,
+    8192,
+    license="gemma",
+    languages=("eng", "mul"),
+    download_mb=2000,
+    instruction_prompt="{instruction}",
 )
 BARE = ModelCard("a/bare", 1, 8, 512)
 CARDS = {"small": SMALL, "large": LARGE, "bare": BARE}
@@ -173,8 +180,18 @@ def test_what_was_measured_takes_part_without_a_card():
 
 def test_languages_that_no_card_names():
     table = recommend({"languages": ["swh", "eng"]}, cards=CARDS)
-    assert table.attrs["rejected"] == {"small": "made for eng, not swh"}
-    assert table.loc["large", "unknown"].startswith("whether eng, swh is among its many languages")
+    assert table.attrs["rejected"] == {"small": "not made for swh"}
+    assert table.loc["large", "unknown"].startswith("whether swh is among its many languages")
+
+
+def test_what_every_card_lists_is_never_unknown():
+    """English is a language of every model, and of German it is known of which."""
+    table = recommend({"languages": ["eng"]})
+    assert set(table.index) == set(CATALOG) and not table["unknown"].str.contains("language").any()
+    table = recommend({"languages": ["deu", "jpn"]})
+    assert {"intfloat/multilingual-e5-small", "BAAI/bge-m3", "Qwen/Qwen3-Embedding-0.6B"} < set(table.index)
+    assert not table["unknown"].str.contains("language").any()
+    assert table.attrs["rejected"]["BAAI/bge-small-en-v1.5"] == "not made for deu, jpn"
 
 
 def test_reasons_are_shown_whole():
