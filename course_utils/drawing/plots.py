@@ -441,13 +441,13 @@ def plot_frontier(
     axis.margins(x=0.15, y=0.1)
     axis.grid(alpha=0.3)
     figure.legend(loc="outside lower right", ncols=2, frameon=False, fontsize=9)
-    _name_points(figure, axis, list(names.values()))
+    _name_points(figure, axis, list(names.values()), threshold)
     plt.close(figure)
     return figure
 
 
-def _name_points(figure: Any, axis: Any, points: list[tuple[str, float, float, float, float]]) -> None:
-    """Write a name beside each point, where no marker, no bar and no other name is: the nearest free place."""
+def _name_points(figure: Any, axis: Any, points: list[tuple], line: float | None) -> None:
+    """Write a name beside each point, where no marker, bar, line or other name is: the nearest free place."""
     from matplotlib.text import Text
     from matplotlib.transforms import Bbox
 
@@ -456,6 +456,8 @@ def _name_points(figure: Any, axis: Any, points: list[tuple[str, float, float, f
     for _, x, y, low, high in points:
         (left, bottom), (right, top) = axis.transData.transform([(x, min(low, y)), (x, max(high, y))])
         taken.append(Bbox.from_extents(left - 8, bottom - 8, right + 8, top + 8))
+    heights = [] if line is None else [axis.transData.transform((1, line))[1]]
+    taken += [Bbox.from_extents(axis.bbox.x0, y - 3, axis.bbox.x1, y + 3) for y in heights]
     ways = np.round([(np.cos(angle), np.sin(angle)) for angle in np.arange(16) * np.pi / 8], 3)
     looks = {
         "ha": "center",
@@ -463,9 +465,9 @@ def _name_points(figure: Any, axis: Any, points: list[tuple[str, float, float, f
         "fontsize": 9,
         "bbox": {"fc": "white", "ec": "none", "alpha": 0.8, "pad": 1},
     }
-    line = {"arrowstyle": "-", "color": "grey", "lw": 0.6}
+    arrow = {"arrowstyle": "-", "color": "grey", "lw": 0.6}
     for words, x, y, *_ in points:
-        note = axis.annotate(words, (x, y), (0, 0), textcoords="offset points", arrowprops=line, **looks)
+        note = axis.annotate(words, (x, y), (0, 0), textcoords="offset points", arrowprops=arrow, **looks)
         size, middle = np.array(Text.get_window_extent(note).size), axis.transData.transform((x, y))
         for radius, way in itertools.product(range(14, 400, 12), ways):
             centre = middle + way * radius + np.sign(way) * size / 2

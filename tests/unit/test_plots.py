@@ -248,6 +248,8 @@ def test_names_in_the_frontier_do_not_collide(seed, spread):
     assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes.values(), 2))
     markers = axis.transData.transform(table[["ms_per_text", "quality"]])
     assert not any(box.contains(*marker) for box in boxes.values() for marker in markers)
+    rule = axis.transData.transform((1, 0.8))[1]
+    assert not any(box.y0 <= rule <= box.y1 for box in boxes.values())
     assert all(axis.bbox.contains(box.x0, box.y0) and axis.bbox.contains(box.x1, box.y1) for box in boxes.values())
 
 
