@@ -27,6 +27,8 @@ MAX_LENGTH = 128  # tokens read of each text; more is slower
 SEED = 0  # which pairs, questions and posts are drawn
 
 # %% tags=["setup"]
+import logging
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -39,6 +41,8 @@ from course_utils.measuring import Classification, Contender, Retrieval, Similar
 from course_utils.measuring import benchmark, intervals, metrics, recommend, timing
 from course_utils.teaching import exercises, finder, say
 
+# that texts are not in English is the point of some sections, and no fault to be warned of
+logging.getLogger("course_utils.embedding.base").addFilter(lambda record: "not in English" not in record.getMessage())
 q1, q2, q3, q4, q5 = exercises(2)
 RIVAL = RIVAL if RIVAL != MODEL else "all-MiniLM-L6-v2"
 embedder, rival_embedder = load_embedder(MODEL), load_embedder(RIVAL)
@@ -242,7 +246,7 @@ axis.fill_between(
     100 * easy, [each.low for each in along], [each.high for each in along], color=plots.PALETTE[0], alpha=0.2
 )
 axis.axhline(0.8, color="black", linestyle="--", label="the rule")
-axis.plot(100 * mix["easy"], interval.estimate, "o", color=plots.PALETTE[2], label="your traffic", zorder=3)
+axis.plot(100 * mix["easy"], interval.estimate, "o", color="black", mec="white", ms=9, label="your traffic", zorder=3)
 axis.set(
     xlabel="easy questions per 100 (the others in your proportion)",
     ylabel="recall@1 and its interval",
@@ -915,7 +919,8 @@ cases = pd.concat(
     ]
 ).assign(task="similarity", metric="cosine_spearman", why="")
 cases["target"] = cases["case"].map(pairs["score"])
-plots.plot_scores(benchmark.summarize(cases), title="What each step contributes")
+looks = dict.fromkeys(cosines, {"color": "black", "marker": "o"})  # colours are the contenders'
+plots.plot_scores(benchmark.summarize(cases), styles=looks, title="What each step contributes")
 
 # %% tags=["deep"]
 last = "tokens, PCA, weights"
@@ -950,7 +955,8 @@ pairs = load_corpus("sts_b", n=N_PAIRS, seed=SEED)
 similarity_task = Similarity("similarity", pairs["sentence1"], pairs["sentence2"], pairs["score"])
 cases = benchmark.evaluate(variants_of_minilm, [similarity_task, chatbot])
 shown = cases[cases["metric"].isin(["cosine_spearman", "recall_at_1"]) | (cases["why"] != "")]
-plots.plot_scores(benchmark.summarize(shown), title="Variants of one model")
+looks = dict.fromkeys(shown["model"], {"color": "black", "marker": "o"})  # colours are the contenders'
+plots.plot_scores(benchmark.summarize(shown), styles=looks, title="Variants of one model")
 
 # %% tags=["deep"]
 posts = load_corpus("newsgroups", n_per_group=N_PER_GROUP, seed=SEED)
