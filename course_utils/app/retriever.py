@@ -117,7 +117,7 @@ def cross_validate(embedder: Embedder, pairs: Pairs, settings: HeadSettings, bat
         queries = embedder.encode_query(list(asked.queries), batch_size=batch_size)
         answers = embedder.encode_document(list(asked.candidates), batch_size=batch_size)
         stock, trained = (queries, answers), (head.transform(queries), head.transform(answers))
-        first[:, left_out] = [AnswerRanking(asked, *vectors, name="").right_first for vectors in (stock, trained)]
+        first[:, left_out] = [AnswerRanking(asked, q, a, name="").right_first for q, a in (stock, trained)]
     return intervals.difference_interval(first[1], first[0], groups=pairs.groups)
 
 

@@ -34,10 +34,8 @@ OWN_CORPORA = tuple(sorted(path.stem for path in (ROOT / "datasets").glob("*.csv
 
 #: Sentences with people's scores, and what their files are called in the archive; see :func:`scored_sentences`.
 SCORED_SENTENCES = {
-    "reviews": "amazonReviewSnippets",
-    "tweets": "tweets",
-    "movie_sentences": "movieReviewSnippets",
-    "editorials": "nytEditorialSnippets",
+    **{"reviews": "amazonReviewSnippets", "tweets": "tweets"},
+    **{"movie_sentences": "movieReviewSnippets", "editorials": "nytEditorialSnippets"},
 }
 
 #: Languages of :func:`emoji_names`: the columns of its table, as ISO 639-1 codes, and what each is called in English.
@@ -343,12 +341,8 @@ def emoji_names() -> pd.DataFrame:
         names = json.loads(files[f"emoji_{code}.json"].read_text(encoding="utf-8"))
         frame[code] = [names.get(sign) for sign in chosen]
     frame = frame.dropna().apply(lambda column: column.str.strip(":").str.replace("_", " "))
-    return _sample(
-        frame.drop_duplicates("en", ignore_index=True),
-        None,
-        0,
-        "names of emoji from Unicode CLDR, as packaged in emoji 2.16.0",
-    )
+    frame = frame.drop_duplicates("en", ignore_index=True)
+    return _sample(frame, None, 0, "names of emoji from Unicode CLDR, as packaged in emoji 2.16.0")
 
 
 def code() -> pd.DataFrame:

@@ -46,13 +46,9 @@ def _parts(column: str) -> set[str]:
 
 def _holds(column: str, words: set[str]) -> bool:
     """Whether a name has one of the words; at the end of a compound, or where there are no blanks anywhere, too."""
-    ends = tuple(word for word in words if len(word) > 3)
-    return any(
-        part in words
-        or part.endswith(ends)
-        or (not part.isascii() and any(word in part for word in words if word > "\u3000"))
-        for part in _parts(column)
-    )
+    parts, ends = _parts(column), tuple(word for word in words if len(word) > 3)
+    wide = [word for word in words if word > "\u3000"]
+    return any(part in words or part.endswith(ends) or any(word in part for word in wide) for part in parts)
 
 
 def is_name(cell: str) -> bool:
@@ -143,12 +139,8 @@ def _is_like(cell: str, column: list) -> bool:
     """Whether a first line's cell is a sentence as those below it; a question may be one of a survey."""
     n_words = len(cell.split()) if not _LONG_WIDE.search(cell) else 4
     below = sorted(len(str(text).split()) if not WIDE.search(str(text)) else 4 for text in column)
-    return (
-        n_words > 3
-        and not cell.endswith(("?", ":"))
-        and not _holds(cell, _TEXTS)
-        and 2 * below[len(below) // 2] >= n_words
-    )
+    is_title = cell.endswith(("?", ":")) or _holds(cell, _TEXTS)
+    return n_words > 3 and not is_title and 2 * below[len(below) // 2] >= n_words
 
 
 def _is_text_of_one_column(cell: str, column: list[str]) -> bool:
@@ -158,8 +150,6 @@ def _is_text_of_one_column(cell: str, column: list[str]) -> bool:
     if cell.endswith("?"):
         return 2 * sum(text.strip().endswith("?") for text in column) > len(column)
     words = sum(len(text.split()) if not WIDE.search(text) else 4 for text in column)
-    is_word = (
-        re.fullmatch(r"[\w\u0900-\u0fff]+", cell) is not None and not is_value(cell) and not _LONG_WIDE.search(cell)
-    )
+    is_word = re.fullmatch(r"[\w\u0900-\u0fff]+", cell) and not is_value(cell) and not _LONG_WIDE.search(cell)
     is_title = len(cell.split()) < 4 and _holds(cell, _TEXTS) and words >= 2 * len(cell.split()) * len(column)
     return not is_name(cell) and not is_title and not (is_word and words >= 2 * len(column))

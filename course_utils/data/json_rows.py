@@ -44,12 +44,9 @@ def json_rows(text: str, name: str, lines: bool) -> tuple[dict[int, dict], str]:
         rows, word = ([rows], "line") if isinstance(rows, dict) and lines else (rows, word)
         rows = _rows_of_object(rows, name) if isinstance(rows, dict) else rows
         if not isinstance(rows, list):
-            held = (
-                f"one object with {', '.join(map(repr, islice(rows, 8)))}"
-                if isinstance(rows, dict)
-                else repr(rows)[:40]
-            )
-            form = next((form for key, form in _OTHER_FORMS.items() if isinstance(rows, dict) and key in rows), "")
+            keys = rows if isinstance(rows, dict) else {}
+            held = f"one object with {', '.join(map(repr, islice(keys, 8)))}" if keys is rows else repr(rows)[:40]
+            form = next((form for key, form in _OTHER_FORMS.items() if key in keys), "")
             raise ValueError(f"{name} should hold {_WANTED}. It holds {held}{form}.")
         if rows and not lines and all(isinstance(row, str) for row in rows):
             rows = [{"text": row} for row in rows]

@@ -78,13 +78,11 @@ class Pairs:
         left_out = sum(map(len, self.positives + self.negatives)) - sum(map(len, (*right.values(), *only_wrong)))
         if left_out or len(right) < len(self.queries):
             parts = [f"{len(self.queries)} rows hold {len(right)} questions"] if len(right) < len(self.queries) else []
-            parts += (
-                [f"{left_out} copies, or wrong answers that are right in another row, are left out"] if left_out else []
-            )
+            copies = f"{left_out} copies, or wrong answers that are right in another row, are left out"
+            parts += [copies] if left_out else []
             logger.warning("%s.", "; ".join(parts))
-        vars(self).update(
-            queries=tuple(right), negatives=tuple(only_wrong), positives=tuple(map(tuple, right.values()))
-        )
+        positives = tuple(map(tuple, right.values()))
+        vars(self).update(queries=tuple(right), negatives=tuple(only_wrong), positives=positives)
 
     @classmethod
     def from_columns(cls, queries: Iterable[str], answers: Iterable[str]) -> "Pairs":
@@ -285,9 +283,7 @@ def _beir(path: Path) -> tuple[pd.DataFrame, tuple[str, ...]]:
         if lacking := {"_id", "text"} - set(part.columns):
             raise ValueError(f"{name} of {folder.name} lacks {' and '.join(sorted(lacking))}: BEIR has both.")
         if (double := part["_id"].map(str).duplicated()).any():
-            raise ValueError(
-                f"{name} of {folder.name}, {part.index[double][0]}: its _id stands in an earlier line too."
-            )
+            raise ValueError(f"{name} of {folder.name}, {part.index[double][0]}: its _id stands in an earlier line.")
         part.index = part["_id"].map(str)
         for column in {"text", "title"} & set(part.columns):
             bad = part.index[part[column].map(lambda cell: not isinstance(cell, str | None))]

@@ -70,8 +70,7 @@ def read_questions(
     text_column: str | None = None,
     query_column: str | None = None,
     relevant_column: str | None = None,
-    sep: str = "auto",
-    encoding: str = "auto",
+    **reading: Any,
 ) -> Questions:
     """Read your documents and your questions to them from tables of any usual kind; what is assumed is printed.
 
@@ -87,8 +86,8 @@ def read_questions(
         Columns of the documents. Default: the one called id, and the one that is clearly the texts.
     query_column, relevant_column : str, optional
         Columns of the questions. Default: by names such as question and relevant.
-    sep, encoding : str, default "auto"
-        Of both files, as for :func:`course_utils.data.tables.read_table`.
+    **reading
+        ``sep`` and ``encoding`` of both files, as for :func:`course_utils.data.tables.read_table`.
 
     Returns
     -------
@@ -115,7 +114,6 @@ def read_questions(
     >>> mine.queries, mine.relevant
     (['Any news?'], [[0, 1]])
     """
-    reading = {"sep": sep, "encoding": encoding}
     if questions is None:
         try:
             pairs = read_pairs(documents, query_column=query_column, pos_column=relevant_column, **reading)
@@ -206,19 +204,14 @@ def _right(
     for row, query, cell in zip(cells.index, queries.map(_key), cells, strict=True):
         keys = _named(cell, at)
         if keys and not query:
-            raise ValueError(
-                f"{file}, {row}, column {queries.name!r}: there is no question. Write the one to {cell!r}."
-            )
+            raise ValueError(f"{file}, {row}, column {queries.name!r}: there is no question. Write one to {cell!r}.")
         if query:
             right.setdefault(query, {}).update((at[key], None) for key in keys if key in at)
         unknown += [(row, key) for key in keys if key not in at]
     where = f"{file}, column {cells.name!r}"
     if unknown:
-        shown = [
-            f"{row}: {key!r}"
-            + "".join(f" (nearest: {near!r})" for near in difflib.get_close_matches(key, at, n=1, cutoff=0.5))
-            for row, key in unknown[:3]
-        ]
+        near = {key: difflib.get_close_matches(key, at, n=1, cutoff=0.5) for _, key in unknown[:3]}
+        shown = [f"{row}: {key!r}" + "".join(f" (nearest: {one!r})" for one in near[key]) for row, key in unknown[:3]]
         problem = f"{where}: {len(unknown)} values stand for no document that has a text, neither as id nor as text"
         raise ValueError("\n".join([f"{problem}:", *shown, f"Correct them, or leave such rows out. {way_out}"]))
     without = [repr(query) for query, positions in right.items() if not positions]

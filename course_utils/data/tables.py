@@ -40,6 +40,7 @@ _NO_TABLES = {
     b"version https://git-lfs": "a pointer of Git LFS in the place of a file",
     b"WEBVTT": "a file of subtitles",
 }
+Names = Sequence[str] | None
 _SEPARATORS = [",", ";", "\t", "|"]
 _NO_SEPARATOR = "\x1f"  # made to separate, and in no text
 _SAVE_AS = "Save it as .xlsx, or as 'CSV UTF-8'."
@@ -157,9 +158,7 @@ def _sheet(data: bytes, name: str) -> list[Row]:
     found: dict[str, list[Row]] = {}
     for sheet in (sheet for sheet in sheets if sheet.sheet_state == "visible"):
         rows = enumerate(sheet.iter_rows(values_only=True), 1)
-        found[sheet.title] = [
-            (number, list(cells)) for number, cells in rows if any(cell is not None for cell in cells)
-        ]
+        found[sheet.title] = [(number, list(row)) for number, row in rows if any(cell is not None for cell in row)]
     wide = [title for title, rows in found.items() if any(sum(cell is not None for cell in row) > 1 for _, row in rows)]
     read = [*wide, *(title for title, rows in found.items() if rows), *found][0]
     if len(sheets) > 1:
@@ -234,9 +233,7 @@ class _Split(NamedTuple):
     bare: bool = False
 
 
-def _read_csv(
-    text: str, name: str, sep: str, suffix: str, columns: Sequence[str] | None, wanted: set[str]
-) -> tuple[list[Row], int]:
+def _read_csv(text: str, name: str, sep: str, suffix: str, columns: Names, wanted: set[str]) -> tuple[list[Row], int]:
     """All rows of a text, and which of them is the header."""
     csv.field_size_limit(2**31 - 1)  # a cell may hold a whole book
     # the first line of some of Excel's files
@@ -314,9 +311,7 @@ def _split_as(text: str, sep: str, skip: int, wanted: set[str], **dialect: Any) 
     return _Split(sep, rows, header, names, problem)
 
 
-def _named(
-    rows: list[Row], name: str, columns: Sequence[str] | None, word: str, at: int, wanted: set[str]
-) -> pd.DataFrame:
+def _named(rows: list[Row], name: str, columns: Names, word: str, at: int, wanted: set[str]) -> pd.DataFrame:
     """Make a table of rows, of which the one at this place names the columns, if ``columns`` does not."""
     rows = [(number, [None if cell == "" else cell for cell in cells]) for number, cells in rows]
     if columns is not None:
@@ -351,9 +346,8 @@ def _named(
     table = pd.DataFrame(cells, index=[f"{word} {number}" for number, _ in body], columns=names, dtype=object)
     nameless = [column for column, cell in zip(names, header, strict=True) if not cell]
     table = table.drop(columns=[column for column in nameless if table[column].isna().all()])
-    unclear = [
-        column for column in table if column in nameless[header[0] == "" :] and 2 * table[column].count() > len(body)
-    ]
+    unnamed = nameless[header[:1] == [""] :]
+    unclear = [column for column in table if column in unnamed and 2 * table[column].count() > len(body)]
     if unclear and columns is None and not again:
         raise ValueError(
             f"{name}: its header has no name for {unclear[0]}, which has a cell in {table[unclear[0]].count()} of "

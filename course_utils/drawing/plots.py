@@ -16,8 +16,8 @@ import pandas as pd
 from course_utils.measuring.intervals import Leader
 
 Arrays = Mapping[str, np.ndarray]
-Leaders = Mapping[tuple[str, str], Leader]
-Styles = Mapping[str, Mapping[str, str]]
+Leaders = Mapping[tuple[str, str], Leader] | None
+Styles = Mapping[str, Mapping[str, str]] | None
 
 #: Ten colours from Petroff, Accessible Color Sequences for Data Visualization (2021), arXiv 2107.02270.
 PALETTE = ("#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd")
@@ -312,9 +312,7 @@ def styles_of(names: Iterable[str]) -> dict[str, dict[str, str]]:
     return {name: {"color": color, "marker": _MARKERS[shape]} for name, _, color, shape in _by_label(list(names))}
 
 
-def plot_scores(
-    summary: pd.DataFrame, *, title: str, leaders: Leaders | None = None, styles: Styles | None = None
-) -> Any:
+def plot_scores(summary: pd.DataFrame, *, title: str, leaders: Leaders = None, styles: Styles = None) -> Any:
     """Draw what models scored, one panel a task and measure, three in a row, with intervals.
 
     Parameters
@@ -379,7 +377,7 @@ def plot_scores(
 
 
 def plot_frontier(
-    table: pd.DataFrame, *, title: str, quality: str, threshold: float | None = None, styles: Styles | None = None
+    table: pd.DataFrame, *, title: str, quality: str, threshold: float | None = None, styles: Styles = None
 ) -> Any:
     """Draw quality against time, with the frontier: those than which no other is at once faster and better.
 
@@ -429,12 +427,8 @@ def plot_frontier(
         words = plain(row.Index) + ("" if np.isnan(memory) else f"\n{memory:,.0f} MiB")
         names[row.Index] = (words, row.ms_per_text, row.quality, row.low, row.high)
     wide = table["ms_per_text"].max() > 1000 * table["ms_per_text"].min()
-    axis.set(
-        xscale="log",
-        title=plain(title),
-        xlabel="ms per text, one core (log scale)",
-        ylabel=f"{plain(quality)} (95 % interval)",
-    )
+    axis.set(xscale="log", title=plain(title), ylabel=f"{plain(quality)} (95 % interval)")
+    axis.set_xlabel("ms per text, one core (log scale)")
     axis.xaxis.set_major_locator(plt.LogLocator(subs=(1,) if wide else (1, 2, 5)))
     axis.xaxis.set_major_formatter("{x:g}")
     axis.xaxis.set_minor_formatter("")
@@ -459,12 +453,8 @@ def _name_points(figure: Any, axis: Any, points: list[tuple], line: float | None
     heights = [] if line is None else [axis.transData.transform((1, line))[1]]
     taken += [Bbox.from_extents(axis.bbox.x0, y - 3, axis.bbox.x1, y + 3) for y in heights]
     ways = np.round([(np.cos(angle), np.sin(angle)) for angle in np.arange(16) * np.pi / 8], 3)
-    looks = {
-        "ha": "center",
-        "va": "center",
-        "fontsize": 9,
-        "bbox": {"fc": "white", "ec": "none", "alpha": 0.8, "pad": 1},
-    }
+    paper = {"fc": "white", "ec": "none", "alpha": 0.8, "pad": 1}
+    looks = {"ha": "center", "va": "center", "fontsize": 9, "bbox": paper}
     arrow = {"arrowstyle": "-", "color": "grey", "lw": 0.6}
     for words, x, y, *_ in points:
         note = axis.annotate(words, (x, y), (0, 0), textcoords="offset points", arrowprops=arrow, **looks)

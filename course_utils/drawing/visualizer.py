@@ -311,9 +311,8 @@ def _draw_maps(models: Sequence[EmbeddingVisualizer], label: str, maps: list) ->
         hit, style = model.right_first, {"s": 22, "linewidths": 0, "zorder": 2}
         axis.scatter(*asked[hit].T, marker="o", color=_BLUE, label="question, right answer first", **style)
         axis.scatter(*asked[~hit].T, marker="X", color=_DARK_ORANGE, label="question, wrong answer first", **style)
-        axis.set(
-            title=plain(model.name), xticks=[], yticks=[], xlabel=f"{label} 1 (no unit)", ylabel=f"{label} 2 (no unit)"
-        )
+        axis.set(title=plain(model.name), xlabel=f"{label} 1 (no unit)", ylabel=f"{label} 2 (no unit)")
+        axis.set(xticks=[], yticks=[])
     figure.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
     numbers = {model.name: numbers for model, (_, numbers) in zip(models, maps, strict=True)}
     return Picture(figure, pd.DataFrame(numbers).T)

@@ -12,11 +12,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import wraps
 from typing import Any
 
 import numpy as np
 
-from course_utils.embedding.cache import EmbeddingCache
+from course_utils.embedding.cache import Cache, EmbeddingCache
 from course_utils.embedding.catalog import DEFAULT_MODEL, ModelCard
 from course_utils.embedding.receipt import receipt
 from course_utils.embedding.weights import ModelUnavailableError
@@ -96,7 +97,7 @@ class Embedder(ABC):
 
     precision = ""
 
-    def __init__(self, card: ModelCard, fingerprint: str, max_length: float, dim: int, cache: EmbeddingCache | bool):
+    def __init__(self, card: ModelCard, fingerprint: str, max_length: float, dim: int, cache: Cache):
         self.card, self.fingerprint, self._dim = card, fingerprint, dim
         self.max_length: Any = max_length
         self.cache = (EmbeddingCache() if cache else None) if isinstance(cache, bool) else cache
@@ -163,43 +164,17 @@ class Embedder(ABC):
         given = EmbeddingOptions(instruction, prompt, normalize_embeddings, truncate_dim, max_length, strength)
         return self._encode(sentences, self._checked(options, given, ""), batch_size, show_progress_bar)
 
-    def encode_query(
-        self,
-        sentences: str | Sequence[str],
-        *,
-        instruction: str | None = None,
-        prompt: str | None = None,
-        normalize_embeddings: bool = True,
-        truncate_dim: int | None = None,
-        max_length: int | None = None,
-        strength: float | None = None,
-        options: EmbeddingOptions | None = None,
-        batch_size: int = 32,
-        show_progress_bar: bool | None = None,
-    ) -> np.ndarray:
-        """Embed questions with the model's own query prompt, or with ``instruction=``; else as :meth:`encode`."""
-        given = EmbeddingOptions(instruction, prompt, normalize_embeddings, truncate_dim, max_length, strength)
-        options = self._checked(options, given, self.card.query_prompt)
-        return self._encode(sentences, options, batch_size, show_progress_bar)
+    _like_encode: Any = wraps(encode, assigned=())  # the same parameters, which stand there once
 
-    def encode_document(
-        self,
-        sentences: str | Sequence[str],
-        *,
-        instruction: str | None = None,
-        prompt: str | None = None,
-        normalize_embeddings: bool = True,
-        truncate_dim: int | None = None,
-        max_length: int | None = None,
-        strength: float | None = None,
-        options: EmbeddingOptions | None = None,
-        batch_size: int = 32,
-        show_progress_bar: bool | None = None,
-    ) -> np.ndarray:
+    @_like_encode
+    def encode_query(self, sentences: str | Sequence[str], **options: Any) -> np.ndarray:
+        """Embed questions with the model's own query prompt, or with ``instruction=``; else as :meth:`encode`."""
+        return self._encode_as(self.card.query_prompt, sentences, **options)
+
+    @_like_encode
+    def encode_document(self, sentences: str | Sequence[str], **options: Any) -> np.ndarray:
         """Embed the texts that are searched, with the model's own document prompt; else as :meth:`encode`."""
-        given = EmbeddingOptions(instruction, prompt, normalize_embeddings, truncate_dim, max_length, strength)
-        options = self._checked(options, given, self.card.document_prompt)
-        return self._encode(sentences, options, batch_size, show_progress_bar)
+        return self._encode_as(self.card.document_prompt, sentences, **options)
 
     def receipt(self, sentences: Sequence[str], options: EmbeddingOptions | None = None) -> str:
         """Say how many texts are too long and what share of their words is unread, and how many look foreign.
@@ -229,6 +204,10 @@ class Embedder(ABC):
         except ModelUnavailableError:
             tokenizer = None  # it is elsewhere
         return receipt(texts, tokenizer, "" if self.card.prompt_apart else prompt, max_length, self.card.languages)
+
+    def _encode_as(self, own_prompt: str, sentences: Any, options: Any = None, **given: Any) -> np.ndarray:
+        running = given.pop("batch_size", 32), given.pop("show_progress_bar", None)
+        return self._encode(sentences, self._checked(options, EmbeddingOptions(**given), own_prompt), *running)
 
     def _encode(
         self, sentences: str | Sequence[str], options: EmbeddingOptions, batch_size: int, show: bool | None

@@ -188,6 +188,10 @@ class EmbeddingCache:
             self._connection.execute("VACUUM")
 
 
+#: What a model is told of its cache: True for the course's own, False for none, or which.
+Cache = EmbeddingCache | bool
+
+
 def _open_to_read(path: Path) -> sqlite3.Connection | None:
     """Open a cache that cannot be written; None where it cannot be read either."""
     name = os.fsencode(path.absolute().as_posix())

@@ -25,7 +25,7 @@ import numpy as np
 
 from course_utils.embedding.answers import KNOWN, Answer, Failure, is_loopback, open_client, read_answer, read_refusal
 from course_utils.embedding.base import Embedder, EmbeddingOptions, Parts
-from course_utils.embedding.cache import EmbeddingCache
+from course_utils.embedding.cache import Cache
 from course_utils.embedding.catalog import ModelCard, UnknownModelError, find_model
 
 logger = logging.getLogger(__name__)
@@ -123,7 +123,7 @@ class RemoteEmbedder(Embedder):
         connections: int | None = None,
         requests_per_minute: float | None = None,
         timeout: float = 120.0,
-        cache: EmbeddingCache | bool = True,
+        cache: Cache = True,
     ):
         self.endpoint = ENDPOINTS.get(endpoint) or Endpoint(_checked_url(endpoint))
         self.served_model, self.dimensions = model, dimensions

@@ -224,12 +224,7 @@ class InstructionHead(Module):
         return normalize(change + torch.sigmoid(self.keep)[:, None] * own[:, None], dim=-1)
 
     def steer(
-        self,
-        means: Tensor,
-        own: Tensor,
-        instruction: Tensor,
-        adapted: Callable[[str], Tensor],
-        strength: float | None = None,
+        self, means: Tensor, own: Tensor, instruction: Tensor, adapted: Callable, strength: float | None = None
     ) -> Tensor:
         """Compute the vectors, (n, dim), under an instruction.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from course_utils.embedding.base import Embedder
-from course_utils.embedding.cache import EmbeddingCache
+from course_utils.embedding.cache import Cache
 from course_utils.embedding.catalog import DEFAULT_MODEL, ModelCard, UnknownModelError
 from course_utils.embedding.endpoint import ENDPOINTS, RemoteEmbedder, nearest_endpoint
 from course_utils.embedding.local import LocalEmbedder
@@ -18,11 +18,7 @@ from course_utils.paths import shown
 
 
 def load_embedder(
-    name: str | Path = DEFAULT_MODEL,
-    *,
-    dtype: str = "float32",
-    cache: EmbeddingCache | bool = True,
-    download: bool = True,
+    name: str | Path = DEFAULT_MODEL, *, dtype: str = "float32", cache: Cache = True, download: bool = True
 ) -> Embedder:
     """Load a model by catalogue name, hub name or path of a local sentence-transformers folder.
 
@@ -82,7 +78,7 @@ def load_embedder(
     return elsewhere
 
 
-def _load_local(name: str, dtype: str, cache: EmbeddingCache | bool, download: bool) -> Embedder:
+def _load_local(name: str, dtype: str, cache: Cache, download: bool) -> Embedder:
     folder, card = find_weights(name, download=download)
     if card is not None and card.backend in BACKENDS:
         if dtype != "float32":

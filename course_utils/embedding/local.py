@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from course_utils.embedding.base import TEXTS_PER_SAVE, Embedder, EmbeddingOptions, Parts
-from course_utils.embedding.cache import EmbeddingCache
+from course_utils.embedding.cache import Cache
 from course_utils.embedding.catalog import ModelCard
 
 
@@ -34,7 +34,7 @@ class LocalEmbedder(Embedder):
     ['Transformer', 'Pooling', 'Normalize']
     """
 
-    def __init__(self, model: Any, card: ModelCard, *, fingerprint: str, cache: EmbeddingCache | bool = False):
+    def __init__(self, model: Any, card: ModelCard, *, fingerprint: str, cache: Cache = False):
         super().__init__(card, fingerprint, model.max_seq_length, model.get_embedding_dimension(), cache)
         self.model, self.precision = model, str(model.dtype)
         self._lock = threading.Lock()  # max_seq_length is set on the model while it runs

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from course_utils.embedding.base import TEXTS_PER_SAVE, Embedder, EmbeddingOptions, Parts
-from course_utils.embedding.cache import EmbeddingCache
+from course_utils.embedding.cache import Cache
 from course_utils.embedding.catalog import ModelCard
 from course_utils.embedding.weights import ModelUnavailableError, fingerprint, way_out
 
@@ -141,7 +141,7 @@ class PackagedEmbedder(Embedder):
     True
     """
 
-    def __init__(self, folder: Path, card: ModelCard, cache: EmbeddingCache | bool = False):
+    def __init__(self, folder: Path, card: ModelCard, cache: Cache = False):
         try:
             version = import_module(card.package).__version__ if card.package else ""
             self._model: Any = BACKENDS[card.backend](folder)

@@ -13,6 +13,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+Groups = Sequence | np.ndarray | None
+Ends = tuple[float, float]
+
 #: Fewer independent units than this say too little: no method keeps its promise on any kind of data.
 MIN_UNITS = 12
 
@@ -90,9 +93,7 @@ class _Mean(NamedTuple):
         return self._replace(centre=-self.centre, third_moment=-self.third_moment, estimate=-self.estimate)
 
 
-def mean_interval(
-    values: np.ndarray, *, groups: Sequence | np.ndarray | None = None, confidence: float = 0.95
-) -> Interval:
+def mean_interval(values: np.ndarray, *, groups: Groups = None, confidence: float = 0.95) -> Interval:
     """Interval of a mean, or of a share.
 
     Shares of independent yes-or-no cases have the exact interval of Clopper and Pearson. All other means have a t
@@ -146,12 +147,7 @@ def mean_interval(
 
 
 def difference_interval(
-    first: np.ndarray,
-    second: np.ndarray,
-    *,
-    paired: bool = True,
-    groups: Sequence | np.ndarray | None = None,
-    confidence: float = 0.95,
+    first: np.ndarray, second: np.ndarray, *, paired: bool = True, groups: Groups = None, confidence: float = 0.95
 ) -> Interval:
     """Interval of mean(``first``) − mean(``second``): of two systems on the same cases, or of two kinds of cases.
 
@@ -193,10 +189,8 @@ def difference_interval(
     if not paired:
         of_first, of_second = (None, None) if groups is None else (groups[:n], groups[n:])
         units, other_units = _members(of_first, n), _members(of_second, m)
-        one, other = (
-            _of_units(by_seed.mean(axis=0), units, ends[0]),
-            _of_units(others.mean(axis=0), other_units, ends[1]),
-        )
+        one = _of_units(by_seed.mean(axis=0), units, ends[0])
+        other = _of_units(others.mean(axis=0), other_units, ends[1])
         fewest = min(int(units.max()), int(other_units.max())) + 1
         return _interval([one, other.minus(), *_of_seeds(by_seed), *_of_seeds(others)], within, fewest, confidence)
     if n != m:
@@ -213,7 +207,7 @@ def spearman_interval(
     predicted: np.ndarray,
     minus: np.ndarray | None = None,
     *,
-    groups: Sequence | np.ndarray | None = None,
+    groups: Groups = None,
     confidence: float = 0.95,
 ) -> Interval:
     """Interval of the rank correlation (−1 to 1) of predictions with scores.
@@ -283,9 +277,7 @@ def spearman_interval(
     return Interval(estimate, low, high, confidence, n_units, identical)
 
 
-def _of_pseudo_values(
-    estimate: float, without: np.ndarray, ends: tuple[float, float], confidence: float
-) -> tuple[float, float]:
+def _of_pseudo_values(estimate: float, without: np.ndarray, ends: Ends, confidence: float) -> Ends:
     """Ends of the jackknife's interval, from an estimate and what it is without each part."""
     n = len(without)
     return _limits([_of_units(n * estimate - (n - 1) * without, np.arange(n), ends)], confidence)
@@ -376,9 +368,8 @@ def group_difference(values: np.ndarray, groups: Sequence | np.ndarray, first: C
         ways = np.concatenate([own, dealt[:, :n_first]])
     sums = means[np.concatenate([own, ways])].sum(axis=1)
     estimate, *chance = sums / n_first - (means.sum() - sums) / (n - n_first)
-    return GroupDifference(
-        float(estimate), float(np.mean(np.abs(chance) >= abs(estimate) - 1e-12)), n_first, n - n_first
-    )
+    as_large = np.abs(chance) >= abs(estimate) - 1e-12
+    return GroupDifference(float(estimate), float(np.mean(as_large)), n_first, n - n_first)
 
 
 def questions_needed(
@@ -515,9 +506,7 @@ class Leader(NamedTuple):
         return tuple(name for name, gap in self.gaps.items() if gap.sign == 0)
 
 
-def leader(
-    values: Mapping[str, np.ndarray], *, groups: Sequence | np.ndarray | None = None, confidence: float = 0.95
-) -> Leader:
+def leader(values: Mapping[str, np.ndarray], *, groups: Groups = None, confidence: float = 0.95) -> Leader:
     """Find the highest mean, and say which others might as well be it.
 
     Parameters
@@ -572,7 +561,7 @@ def _checked(values: np.ndarray, confidence: float) -> np.ndarray:
     return np.where(np.abs(rows - whole) < 1e-9, whole, rows)
 
 
-def _members(groups: Sequence | np.ndarray | None, n: int) -> np.ndarray:
+def _members(groups: Groups, n: int) -> np.ndarray:
     """Number of the group of each of n cases, from 0."""
     if groups is None:
         return np.arange(n)
@@ -581,7 +570,7 @@ def _members(groups: Sequence | np.ndarray | None, n: int) -> np.ndarray:
     return np.unique(np.asarray(groups), return_inverse=True)[1]
 
 
-def _ends(values: np.ndarray) -> tuple[float, float]:
+def _ends(values: np.ndarray) -> Ends:
     """The ends of the range that values can have, where some touch 0 or 1, or −1 or 1; else there are none."""
     for low, high in ((0.0, 1.0), (-1.0, 1.0)):
         if low <= values.min() and values.max() <= high and np.isin((low, high), values).any():
@@ -589,7 +578,7 @@ def _ends(values: np.ndarray) -> tuple[float, float]:
     return -math.inf, math.inf
 
 
-def _of_units(values: np.ndarray, members: np.ndarray, ends: tuple[float, float]) -> _Mean:
+def _of_units(values: np.ndarray, members: np.ndarray, ends: Ends) -> _Mean:
     """Mean of values by units, one further unit at each end of their range."""
     low, high = ends
     totals, sizes = np.bincount(members, weights=values), np.bincount(members).astype(np.float64)
@@ -603,9 +592,8 @@ def _of_units(values: np.ndarray, members: np.ndarray, ends: tuple[float, float]
     at_ends = all_agree or np.isin(values, (low, 0.0, high)).all()
     below, above = ends if at_ends else (max(median - reach, low), min(median + reach, high))
     deviations = (totals - estimate * sizes) / size
-    tail = (
-        0.0 if at_ends or n < 3 else float((deviations**3).mean() / deviations.std() ** 3) * math.sqrt(n - 1) / (n - 2)
-    )
+    skewed = n > 2 and not at_ends
+    tail = float((deviations**3).mean() / deviations.std() ** 3) * math.sqrt(n - 1) / (n - 2) if skewed else 0.0
     totals, sizes = np.append(totals, [below * size, above * size]), np.append(sizes, [size, size])
     centre = totals.sum() / sizes.sum()
     variance = float((((totals - centre * sizes) / size) ** 2).sum()) / ((n + 2) * (n + 1))
@@ -618,7 +606,7 @@ def _of_seeds(by_seed: np.ndarray) -> list[_Mean]:
     return [_Mean(0.0, float(by_seed.mean(axis=1).var(ddof=1)) / seeds, 0.0, seeds - 1, 0.0)] if seeds > 1 else []
 
 
-def _interval(parts: list[_Mean], ends: tuple[float, float], n_units: int, confidence: float) -> Interval:
+def _interval(parts: list[_Mean], ends: Ends, n_units: int, confidence: float) -> Interval:
     """Interval of a sum of independent means, within the ends of its range."""
     estimate = sum(part.estimate for part in parts)
     low, high = _limits(parts, confidence) if n_units >= MIN_UNITS else (-math.inf, math.inf)
@@ -626,7 +614,7 @@ def _interval(parts: list[_Mean], ends: tuple[float, float], n_units: int, confi
     return Interval(estimate, min(low, estimate), max(high, estimate), confidence, n_units)
 
 
-def _limits(parts: list[_Mean], confidence: float) -> tuple[float, float]:
+def _limits(parts: list[_Mean], confidence: float) -> Ends:
     """Ends of the interval of a sum of independent means, each with the t of its own degrees of freedom."""
     from scipy.stats import t
 

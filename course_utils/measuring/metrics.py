@@ -104,10 +104,8 @@ def knn_overlap(first: np.ndarray, second: np.ndarray, k: int = 10, *, metric: s
     >>> knn_overlap(corners, corners[[0, 1, 3, 2]], k=1, metric=("cosine", "euclidean"))
     array([1., 1., 1., 1.])
     """
-    of_first, of_second = (metric, metric) if isinstance(metric, str) else metric
-    rows = zip(
-        nearest_neighbors(first, k, metric=of_first), nearest_neighbors(second, k, metric=of_second), strict=True
-    )
+    one, other = (metric, metric) if isinstance(metric, str) else metric
+    rows = zip(nearest_neighbors(first, k, metric=one), nearest_neighbors(second, k, metric=other), strict=True)
     return np.array([len(set(before) & set(after)) / k for before, after in rows])
 
 

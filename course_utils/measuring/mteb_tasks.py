@@ -12,11 +12,8 @@ import pandas as pd
 from course_utils.measuring.benchmark import Classification, Contender, Encoder, Retrieval, Similarity, Task
 
 #: The measures that both have, under one name.
-METRICS = {
-    Similarity: ("cosine_spearman",),
-    Retrieval: ("recall_at_1", "mrr_at_10", "ndcg_at_10"),
-    Classification: ("accuracy",),
-}
+METRICS: dict[type, tuple[str, ...]] = {Similarity: ("cosine_spearman",), Classification: ("accuracy",)}
+METRICS[Retrieval] = ("recall_at_1", "mrr_at_10", "ndcg_at_10")
 
 
 def evaluate_with_mteb(contenders: Iterable[Contender], tasks: Iterable[Task]) -> pd.DataFrame:

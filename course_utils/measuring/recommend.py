@@ -172,12 +172,8 @@ def recommend(
     return table
 
 
-_LIMITS = {
-    "quality": "units of what was measured",
-    "memory_mib": "MiB",
-    "ms_per_text": "ms a text",
-    "max_tokens": "tokens",
-}
+_LIMITS = {"quality": "units of what was measured"}
+_LIMITS |= {"memory_mib": "MiB", "ms_per_text": "ms a text", "max_tokens": "tokens"}
 _LISTS = ("languages", "licenses")
 _NO_MODEL = {"languages": "language", "licenses": "licence", "max_tokens": "length", "instructions": "instruction"}
 

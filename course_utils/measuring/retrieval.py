@@ -276,9 +276,7 @@ def decide(
     'mend the data'
     """
     sign = 0 if gain is None else gain.sign
-    look = (
-        "Look for wrong pairs, for negatives that are right answers, for too high a learning rate or too many epochs."
-    )
+    look = "Look for wrong pairs, negatives that are right answers, too high a learning rate or too many epochs."
     if harm is not None and harm.sign < 0 and sign <= 0:
         return "mend the data", f"training made it worse on the other subject (change {harm}), not better here. {look}"
     if first.too_few and not same_cosines:
