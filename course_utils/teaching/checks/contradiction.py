@@ -14,7 +14,10 @@ from itertools import pairwise, product
 from pathlib import Path
 from typing import NamedTuple
 
-RECOGNISED = "a not, never or no; another number; an opposite; who does what to whom"
+_UNKNOWN = (
+    "This pair may contradict or mean the same: the check cannot tell ({}). It recognises only a not, never or no; "
+    "another number; an opposite; who does what to whom, with the rest unchanged. Write one of those."
+)
 
 
 class _Word(NamedTuple):
@@ -221,10 +224,13 @@ def _read(text: str) -> list[_Word]:
 
 def _denies(tokens: list[str], i: int) -> bool:
     """Whether a ``not`` stands where English has it."""
-    before, after = tokens[max(0, i - 2) : i], [*tokens[i + 1 : i + 2], ""][0]
-    if after in ("", ",", ";", "."):
-        return before[-1:] != [] and before[-1] in _AUXILIARIES
-    return not _AUXILIARIES.isdisjoint(before) or after in ("to", "all", "every", "everyone", "everybody", "everything")
+    second, before = ["", "", *tokens[:i]][-2:]
+    after = [*tokens[i + 1 : i + 2], ""][0]
+    beside = before.endswith("ly") or before in _WORDS["frequency"] | _WORDS["persons"] | {"still", "also"}
+    placed = before in _AUXILIARIES or (second in _AUXILIARIES and beside)
+    return (placed and after not in ("is", "are", "was", "were", "am", "will", "can")) or (
+        after in ("to", "all", "every", "everyone", "everybody", "everything")
+    )
 
 
 @cache
@@ -510,10 +516,7 @@ def _unread(a: list[_Word], b: list[_Word], rest: list[_Edit]) -> str:
             "sentence and turn one thing round."
         )
     changed = ", ".join(dict.fromkeys(_said(edit, a, b) for edit in rest))
-    return (
-        f"This pair may contradict or mean the same: the check cannot tell ({changed:.60}). It recognises only "
-        f"{RECOGNISED}, with the rest unchanged. Write one of those."
-    )
+    return _UNKNOWN.format(f"{changed:.60}")
 
 
 def _tells(word: _Word) -> bool:
@@ -578,6 +581,8 @@ def _another_subject(said: list[str], other: list[str], edit: _Edit) -> str:
     if edit.a is None or edit.b is None:
         return ""
     at, one, new = edit.a, said[edit.a], other[edit.b]
+    if {one, new} == {"with", "without"} and _describes(said[at - 1]):  # happy with it
+        return _UNKNOWN.format(f"{said[at - 1]} {one}/{new}")
     acts = [i for i, word in enumerate(said) if word in _verbs() and said[i - 1 : i] not in _DETERMINERS]
     before_verb, next_verb = not acts or acts[0] >= at, at + 1 in acts
     named = at == 1 and said[0] in _WORDS["before_nouns"]
@@ -594,6 +599,10 @@ def _another_subject(said: list[str], other: list[str], edit: _Edit) -> str:
         found = kind != "quantities" and (named or begins or aside)
     pair = f"{one}/{new}".replace("#", "")
     return f"These are two different subjects ({pair}), so both can be true. Say it of the same thing." if found else ""
+
+
+def _describes(word: str) -> bool:
+    return any(word in pair and kind == "adjectives" for pair, kind in _lists()[0].items())
 
 
 @cache
@@ -613,7 +622,7 @@ def _changed_places(a: list[_Word], b: list[_Word]) -> str | None:
     begin = next(i for i, (one, other) in enumerate(zip(x, y, strict=True)) if one != other)
     end = len(x) - next(i for i, (one, other) in enumerate(zip(x[::-1], y[::-1], strict=True)) if one != other)
     before, x, y = x[:begin], x[begin:end], y[begin:end]
-    listed = any(word.comma for word in own[0][begin : end - 1])
+    listed = any(word.comma for word in own[0][begin : end - 1]) or "back" in y + [word.key for word in own[0][end:]]
     for m, n in product(range(1, len(x) - 1), repeat=2):
         if m + n < len(x) and y == x[-n:] + x[m:-n] + x[:m] and not listed and _acts(x[:m], x[m:-n], x[-n:], before):
             return ""
