@@ -59,7 +59,12 @@ The road from Oslo to Rome is long.|The road from Rome to Oslo is long.
 The train leaves at 7:15.|The train leaves at a quarter past seven.
 The train leaves at 19:15.|The train leaves at 7:15 pm.
 It costs 1,000 euros.|It costs one thousand euros.
-Pi is about 3.14 in size.|Pi is about 3.1416 in size.
+The rod is 3.14 metres long.|The rod is 3.1416 metres long.
+The town has 20,000 people.|The town has 20,100 people.
+He won second prize.|He won 2nd prize.
+The film starts at 8 pm.|The film starts at 20:00.
+In the evening we sit in the garden.|In the garden we sit in the evening.
+He ran up and down the stairs.|He ran down and up the stairs.
 The meeting starts at nine.|The meeting does not start until nine.
 He is guilty of theft.|He is no doubt guilty of theft.
 She sings and dances.|She not only sings but also dances.
@@ -78,7 +83,33 @@ The old man slept.|The young man slept.
 The man who is happy sings.|The man who is not happy sings.
 If it rains we stay.|If it does not rain we stay.
 The sun shines in Rome.|The goat does not like tulips in Oslo.
+One of the doors is open.|One of the doors is closed.
+Ten guests were late.|Ten guests were not late.
+The shop on the left is open.|The shop on the right is open.
+Room 12 is free tonight.|Room 21 is free tonight.
+The third train is late.|The fourth train is late.
+Nobody came late.|Nobody came early.
+She is happy with the house.|She is happy without the house.
+Anna thinks Ben is wrong.|Ben thinks Anna is wrong.
+The cat is on the mat not.|The cat is on the mat.
+Was the museum open|Was the museum closed
 The committee met on a rainy day in Berlin.|The violin was not tuned before the concert.
+"""
+
+CONTRADICT = """
+Spain beat Italy in the final.|Italy beat Spain in the final.
+They moved from Spain to Portugal.|They moved from Portugal to Spain.
+The boxer from Leeds beat the boxer from York.|The boxer from York beat the boxer from Leeds.
+He's already paid the fine.|He hasn't paid the fine yet.
+Three hundred people came.|Thirty people came.
+All the shops are open on Sunday.|None of the shops are open on Sunday.
+The shop opens at 7 am.|The shop opens at 7 pm.
+Take it twice a day.|Take it three times a day.
+Turn the heating up before you leave.|Turn the heating down before you leave.
+The judge refused to free him.|The judge agreed to free him.
+It is not true that the bridge is safe.|The bridge is safe.
+The exhibition ends in May.|The exhibition ends in June.
+We'll be at home on 3 May.|We won't be at home on 3 May.
 """
 
 
@@ -108,10 +139,14 @@ def test_who_does_what_to_whom_contradicts(frame, pair):
     assert_read(frame.format(*pair), frame.format(*pair[::-1]), True)
 
 
-@pytest.mark.parametrize("line", (SAME + BOTH_TRUE).split("\n"))
+@pytest.mark.parametrize("line", (SAME.strip() + BOTH_TRUE.rstrip()).split("\n"))
 def test_what_may_both_be_true_does_not(line):
-    if line:
-        assert_read(*line.split("|"), False)
+    assert_read(*line.split("|"), False)
+
+
+@pytest.mark.parametrize("line", CONTRADICT.strip().split("\n"))
+def test_what_cannot_both_be_true_does(line):
+    assert_read(*line.split("|"), True)
 
 
 def test_the_courses_own_pairs_are_read_as_they_are_labelled():
