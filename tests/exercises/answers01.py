@@ -251,6 +251,7 @@ WRONG = {
         (lambda: ("He is not tall.", "He is not short."), "Both sentences deny something"),
         (lambda: ("If it rains, we stay in.", "If it does not rain, we stay in."), 'stands after "if"'),
         (lambda: ("Der Laden ist heute offen.", "Der Laden ist heute nicht offen."), "plain English"),
+        (lambda: ("Las llaves son de mi casa.", "Las llaves no son de mi casa."), "plain English"),
         (lambda: ("dog cat tree house", "dog cat not tree house"), "plain English"),
         (lambda: ("He has seven keys.", "He has no keys."), "the model noticed: the cosine is"),
         (lambda a, b: (a, b), "is called with 0 arguments"),

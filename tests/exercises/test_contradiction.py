@@ -86,6 +86,8 @@ The sun shines in Rome.|The goat does not like tulips in Oslo.
 One of the doors is open.|One of the doors is closed.
 Ten guests were late.|Ten guests were not late.
 The shop on the left is open.|The shop on the right is open.
+Exit 4 is closed.|Exit 5 is closed.
+At least one lamp is on.|At least one lamp is off.
 Room 12 is free tonight.|Room 21 is free tonight.
 The third train is late.|The fourth train is late.
 Nobody came late.|Nobody came early.

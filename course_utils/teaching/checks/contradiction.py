@@ -71,6 +71,7 @@ _REWRITES = [
         (r"\bno (?:longer|more)\b(?! than)", "no_longer"),
         (r"\bany ?(?:more|longer)\b(?! than)", "any_more"),
         (r"\bat all\b", "at_all"),
+        (r"\bhalf (?=an?\b)", "half_ "),
         (r"\b(out|in front) of\b", lambda m: m[0].replace(" ", "_")),
         (r"^\W*it (?:is|'s) (?:not (?:true|so|the case)|untrue|false|wrong) that\b", "not_so"),
         (r"^\W*it (?:is|'s) (?:true|so|the case) that\b", ""),
@@ -170,8 +171,12 @@ def is_sentence(text: str) -> bool:
     from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
     found = words(text)
+    foreign, english = (
+        len(_WORDS["foreign"].intersection(found)),
+        len((ENGLISH_STOP_WORDS - _WORDS["foreign"]).intersection(found)),
+    )
     repeats = any(one == other != "had" and one != "that" for one, other in pairwise(found))
-    return not repeats and not _verbs().union(ENGLISH_STOP_WORDS).isdisjoint(found)
+    return not repeats and foreign <= max(1, english) and not _verbs().union(ENGLISH_STOP_WORDS).isdisjoint(found)
 
 
 # ------------------------------------------------------------------------------------------------- reading a sentence
@@ -546,7 +551,9 @@ def _both_true(a: list[_Word], b: list[_Word], turned: list[_Edit], kind: str) -
         word = sorted(shared & {"can", "could", "or"})[0]
         return f'With "{word}" both can be true. Leave that word out.'
     if kind != "number" and any(
-        text.startswith("#") and (i == 0 or texts[0][i + 1 : i + 2] == ["of"]) for i, text in enumerate(texts[0])
+        text.startswith("#")
+        and (i == 0 or texts[0][i + 1 : i + 2] == ["of"] or texts[0][i - 1] in ("least", "most", "than"))
+        for i, text in enumerate(texts[0])
     ):
         return 'Others may be meant the second time, so both can be true. Say "the two" or "all" for "two".'
     reasons = [_both_numbers(texts, moved)] if kind == "number" else []
@@ -591,7 +598,8 @@ def _another_subject(said: list[str], other: list[str], edit: _Edit) -> str:
     elif edit.kind == "number":
         counts = one.startswith("#") and not one.endswith("th")
         dated = (at == 1 and said[0] in _WORDS["no_thing"]) or (at == 0 and counts)
-        found = (named and (not counts or said[0] == "the")) or (before_verb and next_verb and not dated)
+        labels = (before_verb and next_verb) or (at > 0 and not _AUXILIARIES.isdisjoint(said[at + 1 : at + 2]))
+        found = (named and (not counts or said[0] == "the")) or (labels and not dated)
     else:
         kind = _opposite(one, new)
         begins = at == 0 and (kind == "adjectives" or next_verb)
