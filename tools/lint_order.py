@@ -49,7 +49,7 @@ class _Reader(ast.NodeVisitor):
                 return False
             by_value = name in _PICKS and not (name in _ALONG_AN_AXIS and "axis" in given)
             by_value |= isinstance(node.func, ast.Name) and name in {"max", "min", "sorted"} and "key" in given
-            if by_value and not self.is_fixed(node):
+            if (by_value or f"{name}()" in self.picked) and not self.is_fixed(node):
                 return True
         if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Call) and _name(node.value.func) == "sorted":
             return not self.is_fixed(node)
@@ -129,7 +129,7 @@ class _Reader(ast.NodeVisitor):
         returned = [each for each in ast.walk(node) if isinstance(each, ast.Return) and each.value is not None]
         gives = any(self.is_picked(each.value) for each in returned)
         self.picked = outside
-        self.mark(ast.Name(node.name), gives)
+        self.mark(ast.Name(f"{node.name}()"), gives)  # what it gives, not the function, which may be handed on
 
     def visit_Call(self, node: ast.Call) -> None:
         self.generic_visit(node)

@@ -4,17 +4,20 @@
 work: what cannot be read stays as it is, what is replaced was copied before, and no mistake in them stops a lesson.
 """
 
+import ast
 import inspect
+import textwrap
 from collections.abc import Callable, Iterable
 from contextlib import redirect_stdout
 from pathlib import Path
+from types import FunctionType
 
 import numpy as np
 import pandas as pd
 
 from course_utils.data import load_corpus, read_texts
 from course_utils.teaching.checks.guard import quiet, run
-from course_utils.teaching.exercise import is_placeholder
+from course_utils.teaching.exercise import Exercise, is_placeholder
 
 FINDER, QUESTIONS, SCOREBOARD = map(Path, ("my_finder.py", "my_questions.csv", "my_scoreboard.csv"))
 _PAIR, _ROW = ["question", "relevant"], ["finder", "question", "relevant", "found"]
@@ -50,7 +53,7 @@ class Finder:
     >>> import numpy as np
     >>> from course_utils.teaching import finder
     >>> mine = finder.load()
-    Your search is not written yet: the course's own is used.
+    Your search is not ready yet: the course's own is used.
     >>> answers = np.eye(40)[mine.questions["answer"]]  # vectors that could not be better
     >>> float(mine.score("perfect", answers, np.eye(40)).mean())
     1.0
@@ -112,17 +115,19 @@ class Finder:
         return shares.reindex(index=rows["finder"].unique(), columns=self.questions["kind"].unique())
 
 
-def keep(search: Callable, questions: Iterable[tuple[str, str]]) -> Finder:
+def keep(search: Callable, questions: Iterable[tuple[str, str]], exercise: Exercise | None = None) -> Finder:
     """Keep a search and questions of one's own in the current folder, for later lessons.
 
     Parameters
     ----------
     search : callable
-        A function of this name, as :class:`Finder` has it, that needs nothing of its notebook but ``np`` and ``pd``.
-        One that is not written yet replaces none that was kept before.
+        A function of this name, as :class:`Finder` has it, that needs nothing of its notebook but ``np``, ``pd`` and
+        functions written there. One that is not ready replaces none that was kept before.
     questions : iterable of (str, str)
         Up to 100, each with the id of the notice that answers it. Without any, those kept before stay; where they
         replace others, the older file is copied first.
+    exercise : Exercise, optional
+        Only a search that it calls correct is kept.
 
     Returns
     -------
@@ -143,7 +148,9 @@ def keep(search: Callable, questions: Iterable[tuple[str, str]]) -> Finder:
     >>> int(mine.questions["kind"].value_counts()["yours"])
     1
     """
-    own, code = _checked(questions, "questions"), None if is_placeholder(search) else _tried(inspect.getsource, search)
+    own = _checked(questions, "questions")
+    ready = not is_placeholder(search) and (exercise is None or exercise.check(search).outcome == "correct")
+    code = _tried(_source, search) if ready else None
     if code:
         _tried(_write, FINDER, code)
     if len(own):
@@ -168,12 +175,23 @@ def load(code: str | None = None, own: pd.DataFrame | tuple = ()) -> Finder:
     --------
     >>> from course_utils.teaching import finder
     >>> len(finder.load().questions)
-    Your search is not written yet: the course's own is used.
+    Your search is not ready yet: the course's own is used.
     24
     """
     code = code or (_tried(FINDER.read_text, "utf-8-sig", "replace") if FINDER.exists() else "search = lambda *_: None")
     own = own if len(own) else _tried(lambda: _checked(_read(QUESTIONS, _PAIR).to_numpy().tolist(), QUESTIONS.name))
     return Finder(str(code), own)
+
+
+def _source(function: Callable) -> str:
+    """Its lines, after those of the functions of the same notebook that it calls."""
+    found, todo = dict[str, str](), [function]
+    for each in todo:
+        found[each.__name__] = textwrap.dedent(inspect.getsource(each))
+        names = {node.id for node in ast.walk(ast.parse(found[each.__name__])) if isinstance(node, ast.Name)}
+        others = [getattr(each, "__globals__", {}).get(name) for name in sorted(names - set(found))]
+        todo += [f for f in others if type(f) is FunctionType and f.__module__ == each.__module__ and f not in todo]
+    return "\n\n".join(reversed(found.values()))
 
 
 def _search(query_vector: np.ndarray, document_vectors: np.ndarray, k: int) -> np.ndarray:
@@ -189,7 +207,7 @@ def _ask(code: str, queries: np.ndarray, documents: np.ndarray) -> tuple[np.ndar
         quiet()(run)(exec, compile(calls, f"<{FINDER}>", "exec"), space)
         return np.array([range(len(documents))[each[0]] for each in space["first"]]), space["search"], code
     except Exception as error:  # whatever a student's code does
-        why = "is not written yet" if isinstance(error, TypeError) else f"fails with just np and pd ({error})"
+        why = "is not ready yet" if isinstance(error, TypeError) else f"fails with just np and pd ({error})"
         print(f"Your search {why}: the course's own is used.")
         return np.argmax(queries @ documents.T, axis=1), _search, "search = ours"
 

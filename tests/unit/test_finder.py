@@ -12,11 +12,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from course_utils.teaching import finder
+from course_utils.teaching import exercises, finder
 from course_utils.teaching.checks import guard
 
 PAIRS = [("My son fails his maths test", "n10"), ("Käthe; who, she asked, has a ladder?", "n17")]
-UNWRITTEN = "Your search is not written yet: the course's own is used.\n"
+UNWRITTEN = "Your search is not ready yet: the course's own is used.\n"
 BOARD = np.eye(40)
 
 
@@ -144,7 +144,7 @@ def test_what_is_kept_is_there_in_a_new_process(capsys):
     mine.score("meaning", asked(mine), BOARD)
     code = """
 import sys
-from course_utils.teaching import finder
+from course_utils.teaching import exercises, finder
 mine = finder.load()
 assert not {"torch", "sklearn"} & set(sys.modules)
 print(mine.code.count("similarity"), mine.questions.tail(2).to_dict("list"), mine.scoreboard().to_dict("index"))
@@ -372,3 +372,28 @@ def test_a_question_that_shares_nothing_with_any_notice_finds_none():
     mine = finder.load()
     hits = mine.score("nothing", np.zeros((len(mine.questions), 3)), np.ones((len(mine.notices), 3)))
     assert (mine.questions["answer"] == 0).any() and hits.sum() == 0
+
+
+def _helper(a, b):
+    return a @ b
+
+
+def _calls_a_helper(query_vector, document_vectors, k):
+    return np.argsort([-_helper(row, query_vector) for row in document_vectors])[:k]
+
+
+def test_functions_of_the_notebook_that_the_search_calls_are_kept_with_it():
+    code = finder._source(_calls_a_helper)
+    assert code.index("def _helper") < code.index("def _calls_a_helper")
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_only_a_search_that_the_exercise_calls_correct_is_kept(sign, capsys):
+    lines = "def search(query_vector, document_vectors, k):", "similarity = document_vectors @ query_vector"
+    code = "\n    ".join([*lines, f"return np.argsort({-sign} * similarity)[:k]"])
+    Path("written.py").write_text(code, encoding="utf-8")
+    space = {"np": np}
+    exec(compile(code, str(Path("written.py").resolve()), "exec"), space)
+    finder.keep(space["search"], [], exercises(1)[1])
+    assert Path("my_finder.py").exists() == (sign == 1)
+    assert ("not ready" in capsys.readouterr().out) == (sign == -1)
