@@ -98,7 +98,7 @@ RIGHT = {
         lambda: ("The shop on the corner is open on Sundays.", "The shop on the corner isn't open on Sundays."),
         lambda: ["She can swim across the lake.", "She cannot swim across the lake."],
         lambda: ("The train to Oslo leaves at 7:15.", "The train to Oslo leaves at half past nine."),
-        lambda: np.array(["We sold the old house by the lake in May.", "We bought the old house by the lake in May."]),
+        lambda: np.array(["The old house by the lake is cold in May.", "The old house by the lake is warm in May."]),
         lambda: ("The boxer from Leeds beat the boxer from York.", "The boxer from York beat the boxer from Leeds."),
         lambda: (f"Take {'two'} tablets after each meal.", f"Take {3 * 4} tablets after each meal."),
         lambda: (each for each in ("Nobody in our street has a dog", "Everyone in our street has a dog")),
@@ -248,6 +248,17 @@ WRONG = {
         (lambda: ("Some birds can fly.", "Some birds cannot fly."), 'With "some" both can be true'),
         (lambda: ("You can open the window.", "You can close the window."), 'With "can" both can be true'),
         (lambda: ("He has at least two cats.", "He has at least three cats."), "leaves room for both numbers"),
+        (lambda: ("He ran 5 km on Monday.", "He ran 8 km on Tuesday."), "Two changes turn it round"),
+        (
+            lambda: ("I saw Rome in the spring of 2019.", "I saw Rome in the spring of 2021."),
+            "may happen at both times",
+        ),
+        (lambda: ("A dog is barking outside.", "A dog is not barking outside."), 'Say "the", not "a dog"'),
+        (lambda: ("The shop opens at nine.", "The shop closes at nine."), "one after the other (opens/closes)"),
+        (lambda: ("We saw a big whale.", "We saw a small whale."), "there may be two things"),
+        (lambda: ("I phoned my mother.", "My mother phoned me."), "only changed places"),
+        (lambda: ("Paul thinks that it rains.", "Paul thinks that it does not rain."), 'stands after "thinks"'),
+        (lambda: ("green blue is not red car", "green blue is red car"), "plain English sentences"),
         (lambda: ("He is not tall.", "He is not short."), "Both sentences deny something"),
         (lambda: ("If it rains, we stay in.", "If it does not rain, we stay in."), 'stands after "if"'),
         (lambda: ("Der Laden ist heute offen.", "Der Laden ist heute nicht offen."), "plain English"),
@@ -323,7 +334,7 @@ EQUIVALENT = {
     "q1": {"return b @ a / (np.linalg.norm(a) * np.linalg.norm(b))": "the product of two vectors commutes"},
     "q2": {"return np.argsort(similarity)[::-1][:k]": _TURNED},
     "q3": {
-        f"return ('The surgeon operates on the left knee{a}', 'The surgeon operates on the right knee{b}'){turned}": (
+        f"return ('The patient is allergic to penicillin{a}', 'The patient is not allergic to penicillin{b}'){turned}": (
             "a full stop, a blank and which one comes first change nothing"
         )
         for a, b, turned in (("", ".", ""), (". ", ".", ""), (".", "", ""), (".", ". ", ""), (".", ".", "[::-1]"))

@@ -25,9 +25,9 @@ SLOTS = [
 DIFFER = [
     ("The flat in the old town costs {} euros a month.", ("900", "1,900", "two thousand", "seven hundred and fifty")),
     ("The train to Oslo leaves at {}.", ("7:15", "half past seven", "9", "quarter to ten", "twelve o'clock")),
-    ("The library is closed on {}.", ("Monday", "Friday")),
+    ("The meeting is on {}.", ("Monday", "Friday")),
     ("The offer ends in {}.", ("May", "June")),
-    ("The company {} its prices in spring.", ("raised", "lowered")),
+    ("The company is {} its prices in spring.", ("raising", "lowering")),
     ("The patient is getting {} every day.", ("better", "worse")),
     ("The path leads {} the hill.", ("up", "down")),
     ("He takes his tea {} sugar.", ("with", "without")),
@@ -95,6 +95,27 @@ She is happy with the house.|She is happy without the house.
 Anna thinks Ben is wrong.|Ben thinks Anna is wrong.
 The cat is on the mat not.|The cat is on the mat.
 Was the museum open|Was the museum closed
+He ran 5 km on Monday.|He ran 8 km on Tuesday.
+She wrote him 2 letters in 1998.|She wrote him 2 letters in 1999.
+The museum is closed on Monday.|The museum is closed on Friday.
+I wash the car in the morning.|I wash the car in the evening.
+He ate before the film.|He ate after the film.
+A thief stole the ring.|A thief did not steal the ring.
+A wolf attacked a bear.|A bear attacked a wolf.
+The shop on the corner opens at nine.|The shop on the corner closes at nine.
+The clerk locked the safe.|The clerk unlocked the safe.
+She switched the radio on.|She switched the radio off.
+The girl laughed.|The girl cried.
+I like black coffee after lunch.|I like white coffee after lunch.
+There is a dry towel in the bathroom.|There is a wet towel in the bathroom.
+My cousin reads boring books.|My cousin reads exciting books.
+They have expensive taste and cheap shoes.|They have expensive taste and expensive shoes.
+The surgeon treats the left knee.|The surgeon treats the right knee.
+We read chapter 3 at school.|We read chapter 4 at school.
+He broke the second plate.|He broke the third plate.
+The company hired an engineer.|The company fired an engineer.
+Tim loves Julia.|Julia loves Tim.
+Maria said the cake was sweet.|Maria said the cake was sour.
 The committee met on a rainy day in Berlin.|The violin was not tuned before the concert.
 """
 
@@ -111,6 +132,20 @@ Turn the heating up before you leave.|Turn the heating down before you leave.
 The judge refused to free him.|The judge agreed to free him.
 It is not true that the bridge is safe.|The bridge is safe.
 The exhibition ends in May.|The exhibition ends in June.
+I remember the name of my first teacher.|I forgot the name of my first teacher.
+The road through the valley is blocked.|The road through the valley is clear.
+The oldest child is a boy.|The oldest child is a girl.
+The plane landed on time.|The plane landed late.
+The witness told the truth.|The witness lied.
+The lake is too cold for swimming.|The lake is warm enough for swimming.
+He survived the crash.|He died in the crash.
+You must pay the fee.|You need not pay the fee.
+He pleaded guilty.|He pleaded not guilty.
+That was the right answer.|That was the wrong answer.
+The sun rises in the east.|The sun rises in the west.
+The contract expires on 30 June.|The contract expires on 30 July.
+Her birthday is in March.|Her birthday is in May.
+The philosopher died in 1804.|The philosopher died in 1840.
 We'll be at home on 3 May.|We won't be at home on 3 May.
 """
 
@@ -153,7 +188,8 @@ def test_what_cannot_both_be_true_does(line):
 
 def test_the_courses_own_pairs_are_read_as_they_are_labelled():
     for row in PAIRS.itertuples():
-        assert_read(row.a, row.b, row.kind in TURNS_ROUND)
+        resold = "bought" in row.b and row.kind == "antonym"  # strictly, they may have bought and sold it in one month
+        assert_read(row.a, row.b, row.kind in TURNS_ROUND and not resold)
 
 
 def test_sentences_of_the_courses_own_sets_do_not_contradict_each_other():
