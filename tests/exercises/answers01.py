@@ -68,8 +68,8 @@ def _search_upside_down(query, documents, k):
 
 
 def _pair_in_steps():
-    side = {"a": "left", "b": "right"}
-    return [f"The surgeon operates on the {side[each]} knee." for each in side]
+    said = {"a": "", "b": "not "}
+    return [f"The old bridge is {said[each]}safe for lorries." for each in said]
 
 
 RIGHT = {
@@ -329,12 +329,13 @@ WRONG = {
     ],
 }
 
+_ALLERGIC = "The patient is allergic to penicillin"
 _TURNED = "upside down and turned round is the same; which of two equal ones comes first is left open"
 EQUIVALENT = {
     "q1": {"return b @ a / (np.linalg.norm(a) * np.linalg.norm(b))": "the product of two vectors commutes"},
     "q2": {"return np.argsort(similarity)[::-1][:k]": _TURNED},
     "q3": {
-        f"return ('The patient is allergic to penicillin{a}', 'The patient is not allergic to penicillin{b}'){turned}": (
+        f"return ('{_ALLERGIC}{a}', '{_ALLERGIC.replace('is', 'is not', 1)}{b}'){turned}": (
             "a full stop, a blank and which one comes first change nothing"
         )
         for a, b, turned in (("", ".", ""), (". ", ".", ""), (".", "", ""), (".", ". ", ""), (".", ".", "[::-1]"))

@@ -128,10 +128,7 @@ def why_not(first: str, second: str) -> str:
     """
     if "?" in first + second or any(map(_asks, (first, second))):
         return "A question claims nothing that could be contradicted. Write two statements."
-    reasons: list[tuple[int, str]] = []
-    for one, other in product(_readings(first), _readings(second)):
-        reasons.append(_judged(one, other))
-    return max(reasons)[1]
+    return max(_judged(one, other) for one, other in product(_readings(first), _readings(second)))[1]
 
 
 def words(text: str) -> list[str]:
@@ -206,9 +203,7 @@ def _readings(text: str) -> list[list[_Word]]:
     text = _rewritten(text)
     texts = [text]
     if _REFUSES.search(text):
-        texts.append(
-            _REFUSES.sub(lambda m: ("did" if m[2].endswith("d") or m[1] == "forgot" else "do") + " not ", text)
-        )
+        texts.append(_REFUSES.sub(lambda m: "did not " if m[2].endswith("d") or m[1] == "forgot" else "do not ", text))
     return [_read(each) for each in texts]
 
 
@@ -514,7 +509,8 @@ def _judged(a: list[_Word], b: list[_Word]) -> tuple[int, str]:
 
 
 def _unread(a: list[_Word], b: list[_Word], rest: list[_Edit]) -> str:
-    told = [Counter(word.key for word in sentence if _tells(word)) for sentence in (a, b)]
+    idle = _SMALL | _NEGATORS | _AUXILIARIES | _WORDS["before_nouns"]
+    told = [Counter(each.key for each in said if len(each.text) > 2 and each.text not in idle) for said in (a, b)]
     if 2 * (told[0] & told[1]).total() < min(each.total() for each in told):
         return (
             "These are two different subjects, which cannot contradict each other. Keep the words of the first "
@@ -522,10 +518,6 @@ def _unread(a: list[_Word], b: list[_Word], rest: list[_Edit]) -> str:
         )
     changed = ", ".join(dict.fromkeys(_said(edit, a, b) for edit in rest))
     return _UNKNOWN.format(f"{changed:.60}")
-
-
-def _tells(word: _Word) -> bool:
-    return not (word.text in _SMALL | _NEGATORS | _AUXILIARIES | _WORDS["before_nouns"] or len(word.text) < 3)
 
 
 def _both_true(a: list[_Word], b: list[_Word], turned: list[_Edit]) -> str:
@@ -539,9 +531,7 @@ def _both_true(a: list[_Word], b: list[_Word], turned: list[_Edit]) -> str:
         return f'With "{vague[0]}" both can be true: some do, some do not. Leave that word out.'
     opens = [" ".join(each[:2]) for each in texts if each[0] in ("a", "an")]
     if len(opens) == 2 or (opens and not turned):
-        return (
-            f'Both can be true: there may be two. Say "the", not "{opens[0]}": of one definite thing only one is true.'
-        )
+        return f'Both can be true: there may be two. Say "the", not "{opens[0]}": of one thing only one is true.'
     if not (_NEGATORS | _WORDS["deniers"]).isdisjoint(kept[0] | kept[1]):
         return "Both sentences deny something, so both can be true. Deny nothing in one of them."
     if not turned and any(word.under for word in a):
@@ -574,9 +564,8 @@ def _two_things(texts: list[list[str]], at: int, to: int) -> str:
     if kind == "quantities" or not _WORDS["frequency"].isdisjoint((one, new)):
         return ""
     if before not in ("since", "until") and _is_time(said, at):
-        if _form(verb)[0] in _keys("once") or (
-            _form(verb)[0] == "be" and _WORDS["before_times"].issuperset(said[acts[-1] + 1 : at])
-        ):
+        is_then = _form(verb)[0] == "be" and _WORDS["before_times"].issuperset(said[acts[-1] + 1 : at])
+        if is_then or (_form(verb)[0] in _keys("once") and verb not in ("open", "closed")):
             return ""
         return (
             f"It may happen at both times ({pair}). Say it of what happens once or by a timetable (was born, begins, "
@@ -630,23 +619,18 @@ def _is_time(said: list[str], at: int) -> bool:
     return clock or (before in _WORDS["before_times"] and (not after or after in _FUNCTION))
 
 
+@cache
 def _describes(word: str) -> bool:
-    return word not in _WORDS["frequency"] and any(
-        word in pair and kind == "adjectives" for pair, kind in _lists()[0].items()
-    )
+    kinds = {kind for pair, kind in _lists()[0].items() if word in pair}
+    return "adjectives" in kinds and word not in _WORDS["frequency"]
 
 
 @cache
 def _verbs() -> set[str]:
     kinds, forms = _lists()
     known = {word for pair, kind in kinds.items() if kind == "verbs" for word in pair}
-    common = {
-        form
-        for name in ("verbs_besides", "once", "states", "reversible")
-        for word in _WORDS[name]
-        for form in (word, _s(word), _er(word, "ed"))
-    }
-    return known.union(forms, common, _AUXILIARIES)
+    bases = set().union(*(_WORDS[name] for name in ("verbs_besides", "once", "states", "reversible")))
+    return known.union(forms, bases, map(_s, bases), (_er(word, "ed") for word in bases), _AUXILIARIES)
 
 
 def _changed_places(a: list[_Word], b: list[_Word]) -> str | None:
@@ -671,9 +655,8 @@ def _changed_places(a: list[_Word], b: list[_Word]) -> str | None:
 def _acts(one: list[str], between: list[str], other: list[str], before: list[str]) -> bool:
     """Whether it matters which of two things stands first."""
     begins = {one[0], other[0]}
-    if {word for word in begins if word.endswith("ly")} - _WORDS["things_ly"] or begins & (
-        _WORDS["no_thing"] | _WORDS["weekdays"]
-    ):
+    manner = {word for word in begins if word.endswith("ly")} - _WORDS["things_ly"]
+    if manner or begins & (_WORDS["no_thing"] | _WORDS["weekdays"]):
         return False
     if before[-1:] == ["from"] and between in (["to"], ["into"]):
         return not _keys("motion").isdisjoint(before)
