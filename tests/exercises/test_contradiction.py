@@ -115,6 +115,10 @@ We read chapter 3 at school.|We read chapter 4 at school.
 He broke the second plate.|He broke the third plate.
 The company hired an engineer.|The company fired an engineer.
 Tim loves Julia.|Julia loves Tim.
+Eva invited Max to dinner.|Max invited Eva to dinner.
+He turned left at the church.|He turned right at the church.
+I sat in row 5.|I sat in row 9.
+The judge freed the prisoner.|The judge imprisoned the prisoner.
 Maria said the cake was sweet.|Maria said the cake was sour.
 The committee met on a rainy day in Berlin.|The violin was not tuned before the concert.
 """
@@ -144,6 +148,7 @@ He pleaded guilty.|He pleaded not guilty.
 That was the right answer.|That was the wrong answer.
 The sun rises in the east.|The sun rises in the west.
 The contract expires on 30 June.|The contract expires on 30 July.
+The hotel is near the beach.|The hotel is far from the beach.
 Her birthday is in March.|Her birthday is in May.
 The philosopher died in 1804.|The philosopher died in 1840.
 We'll be at home on 3 May.|We won't be at home on 3 May.

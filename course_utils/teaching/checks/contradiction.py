@@ -43,14 +43,9 @@ _REWRITES = [
         (r"^\W*(yes|no),", r" answer_\1 "),
         (r"\b(can|do|does|did|is|are|was|were|has|have|had|would|could|should)nt\b", r"\1 not"),
         (r"\bcan(?:not|'t)(?!\w)", "can not"),
-        (r"\bwon't\b", "will not"),
-        (r"\bshan't\b", "shall not"),
-        (r"\bain't\b", "is not"),
+        (r"\b(wo|sha|ai)n't\b", lambda m: {"wo": "will not", "sha": "shall not", "ai": "is not"}[m[1]]),
         (r"n't\b", " not"),
-        (r"'m\b", " am"),
-        (r"'re\b", " are"),
-        (r"'ve\b", " have"),
-        (r"'ll\b", " will"),
+        (r"'(m|re|ve|ll)\b", lambda m: {"m": " am", "re": " are", "ve": " have", "ll": " will"}[m[1]]),
         (r"'s (?=been\b|got\b|had\b|not been\b|never been\b)", " has "),
         (r"'s\b", " 's"),
         (r"'d (?=better\b|been\b|never\b|not been\b|\w+ed\b)", " had "),
@@ -61,8 +56,7 @@ _REWRITES = [
         (r"\bmidnight\b", "12 am_"),
         (r"\b(1[3-9]|2[0-3]):(?=[0-5]\d\b)", lambda m: f"pm_ {int(m[1]) - 12}:"),
         (r"\bonce (?=a\b|per\b|every\b|each\b)", "one time "),
-        (r"\btwice\b", "two times"),
-        (r"\bthrice\b", "three times"),
+        (r"\b(twice|thrice)\b", lambda m: {"twice": "two times", "thrice": "three times"}[m[1]]),
         (r"\b(all|both) (?=(?:the|my|your|his|her|our|their|these|those)\b)", r"\1 of "),
         (r"(?<=\d),(?=\d{3}\b)", ""),
         (r"(?<=\d)(?:st|nd|rd|th)\b", "th"),
@@ -74,7 +68,7 @@ _REWRITES = [
         (r"\bat all\b", "at_all"),
         (r"\bhalf (?=an?\b)", "half_ "),
         (
-            r"\b(out|in front) of\b|\bup to\b|\bdied in(?= (?:the|an?|his|her|their)\b)",
+            r"\b(out|in front) of\b|\b(?:up to|far from)\b|\bdied in(?= (?:the|an?|his|her|their)\b)",
             lambda m: m[0].replace(" ", "_"),
         ),
         (r"\bneed not\b|\b(?:do|does) not have to\b", "must no_need"),
@@ -101,7 +95,6 @@ _LISTS = tomllib.loads((Path(__file__).parents[1] / "english.toml").read_text(en
 _WORDS = {name: set(text.split()) for name, text in _LISTS.items()}
 _NEGATORS, _SMALL, _AUXILIARIES = (_WORDS[name] for name in ("negators", "small", "auxiliaries"))
 _ALIKE = ({"and", "nor"}, {"or", "nor"}, {"'s", "has"}, {"too", "enough_"})
-_DETERMINERS = [[word] for word in _WORDS["before_nouns"]]
 _CASES = {"him": "he", "her": "she", "them": "they", "us": "we", "me": "i", "whom": "who"}
 
 
@@ -183,7 +176,9 @@ def is_sentence(text: str) -> bool:
     repeats = any(one == other != "had" and one != "that" for one, other in pairwise(found))
     acts = [i for i, word in enumerate(found) if word in _verbs()] or [len(found)]
     subject = found[: acts[0]]
-    named = len(subject) < 2 or subject[-1].endswith("s") or _describes(subject[0]) or text.split()[1].istitle()
+    named = (
+        len(subject) < 2 or subject[-1].endswith("s") or _describes(subject[0]) or "".join(text.split()[1:2]).istitle()
+    )
     held = not _verbs().union(ENGLISH_STOP_WORDS).isdisjoint(found)
     return held and not repeats and foreign <= max(1, english) and (named or not known.isdisjoint(subject))
 
@@ -529,14 +524,13 @@ def _both_true(a: list[_Word], b: list[_Word], turned: list[_Edit]) -> str:
     vague = sorted(shared & _WORDS["vague"])
     if vague:
         return f'With "{vague[0]}" both can be true: some do, some do not. Leave that word out.'
-    opens = [" ".join(each[:2]) for each in texts if each[0] in ("a", "an")]
+    opens = [" ".join(each[:2]) for each in texts if each[:1] in (["a"], ["an"])]
     if len(opens) == 2 or (opens and not turned):
         return f'Both can be true: there may be two. Say "the", not "{opens[0]}": of one thing only one is true.'
     if not (_NEGATORS | _WORDS["deniers"]).isdisjoint(kept[0] | kept[1]):
         return "Both sentences deny something, so both can be true. Deny nothing in one of them."
-    if not turned and any(word.under for word in a):
-        return 'A condition or a "who" stands beside it, so both can be true. Write a sentence without.'
-    under = [each[i].under for each, at in zip((a, b), moved, strict=True) for i in at - {None} if each[i].under]
+    under = [each.under for i, each in enumerate(a) if (not turned or i in moved[0]) and each.under]
+    under += [each.under for i, each in enumerate(b) if i in moved[1] and each.under]
     if under:
         return f'The change stands after "{under[0]}", so both can be true. Make it in the main clause.'
     room = sorted(shared & {"can", "could", "or"}) if kinds != {"negation"} else []
@@ -557,33 +551,33 @@ def _two_things(texts: list[list[str]], at: int, to: int) -> str:
     kind, number = _opposite(one, new), None not in (_value(one), _value(new))
     acts = [i for i, each in enumerate(said[:at]) if _acts_at(each, ["", *said][i])]
     verb = said[acts[-1]] if acts else ""
+    key, past = _form(verb)
     second = before in ("a", "an") and not _WORDS["between"].isdisjoint(said[acts[-1] : at] if acts else [])
-    state = _form(verb)[0] in _keys("states") and said[acts[-1] - 1 : acts[-1]] != ["there"]
+    state = key in _keys("states") and (past is False or key == "be") and said[0] != "there"
     if number and (before in _WORDS["bounds"] or "or" in (before, after)):
         return f'"{before if after != "or" else after}" leaves room for both numbers. Leave it out.'
     if kind == "quantities" or not _WORDS["frequency"].isdisjoint((one, new)):
         return ""
     if before not in ("since", "until") and _is_time(said, at):
-        is_then = _form(verb)[0] == "be" and _WORDS["before_times"].issuperset(said[acts[-1] + 1 : at])
-        if is_then or (_form(verb)[0] in _keys("once") and verb not in ("open", "closed")):
+        is_then = key == "be" and _WORDS["before_times"].issuperset(said[acts[-1] + 1 : at])
+        if is_then or (key in _keys("once") and verb not in ("open", "closed")):
             return ""
         return (
             f"It may happen at both times ({pair}). Say it of what happens once or by a timetable (was born, begins, "
             "leaves), or turn another word round."
         )
     noun = before in _WORDS["before_nouns"]
-    if kind == "verbs" and not noun and (_form(verb)[0] == "be" or not one.endswith("ing")):
+    if kind == "verbs" and not noun and (key == "be" or not one.endswith("ing")):
         done = _keys("reversible").issuperset((_form(one)[0], _form(new)[0]))
         if done and at > 0 and before not in ("is", "are", "am", "'s"):
             return f"Both may be done, one after the other ({pair}). Say how it is: *is open* and *is closed*."
         return _SECOND.format(pair) if after in ("a", "an") else ""
-    if one in _WORDS["between"]:
-        if {one, new} == {"with", "without"} and _describes(before):  # happy with it
-            return _UNKNOWN.format(f"{before} {one}/{new}")
-        event = verb and not state and _form(verb)[1] is not False and not verb.endswith("ing")
-        if event and {one, new} != {"with", "without"}:
-            return f"Both may be done, one after the other ({pair}). Say how it is: *is on* and *is off*."
-        return ""
+    if one in _WORDS["between"] | _WORDS["ways"] and verb and not noun:
+        if {one, new} == {"with", "without"}:  # happy with it
+            return _UNKNOWN.format(f"{before} {one}/{new}") if _describes(before) else ""
+        if state or past is False or verb.endswith("ing"):
+            return ""
+        return f"Both may be done, one after the other ({pair}). Say how it is: *is on* and *is off*."
     content = after and not after.endswith("ly") and after not in _FUNCTION
     label = one.endswith("th") or one in _ORDINALS or after in _AUXILIARIES
     label = label or not (content or before in _FUNCTION | _verbs())
@@ -612,10 +606,9 @@ def _acts_at(word: str, before: str) -> bool:
 def _is_time(said: list[str], at: int) -> bool:
     """Whether a word says when."""
     word, before, after = said[at], said[at - 1] if at else "", [*said[at + 1 :], ""][0]
-    months = _WORDS["months"]
     if not word.startswith("#"):
-        return word in _WORDS["weekdays"] | months | _WORDS["times"]
-    clock = ":" in word or after in ("am_", "pm_") or not months.isdisjoint((before, *said[at + 1 : at + 3]))
+        return word in _WORDS["weekdays"] | _WORDS["months"] | _WORDS["times"]
+    clock = ":" in word or after in ("am_", "pm_") or not _WORDS["months"].isdisjoint((before, *said[at + 1 : at + 3]))
     return clock or (before in _WORDS["before_times"] and (not after or after in _FUNCTION))
 
 
