@@ -588,18 +588,14 @@ def _two_things(texts: list[list[str]], at: int, to: int) -> str:
     return _SECOND.format(pair) if label and number or not number and (content or noun) else ""
 
 
-_SECOND = (
-    "Both can be true ({0}): there may be two things, one for each. Say it of one definite thing, as in "
-    "*The water is warm* and *The water is cold*."
-)
+_SECOND = "Both can be true ({0}): there may be two things. Say it of one definite thing, as in *The water is warm*."
 _FUNCTION = set().union(*(_WORDS[name] for name in ("between", "no_thing", "before_nouns", "auxiliaries", "persons")))
 _FUNCTION |= _WORDS["times"] | _WORDS["weekdays"] | _WORDS["frequency"] | _NEGATORS
 
 
 def _acts_at(word: str, before: str) -> bool:
-    noun = before in _WORDS["before_nouns"] | _WORDS["between"] or (
-        _form(word)[1] is False and word[-1] != "s" and _describes(before)
-    )
+    noun = _form(word)[1] is False and word[-1] != "s" and _describes(before)
+    noun = noun or before in _WORDS["before_nouns"] | _WORDS["between"]
     return word in _AUXILIARIES or ((word in _verbs() or word.endswith("ed")) and not noun)
 
 

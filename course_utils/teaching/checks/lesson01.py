@@ -277,7 +277,7 @@ EXERCISES = {
         check_my_pair,
         (
             "The model hears what a sentence is about. Which single word can turn a long sentence round?",
-            "Keep a long sentence and turn one word of it: a not, another number, left for right, who did it to whom.",
+            "Keep a long sentence and turn one word of it: a not, another number, open for closed, who did it to whom.",
         ),
         "A high cosine says *about the same thing*; whether both can be true it does not say.",
     ),
