@@ -18,6 +18,7 @@ OUTSIDE = (
     "Lock",
     "The path",
     "They sold",
+    "The loan",
 )
 
 # a sentence, and what contradicts it: the words in the slot are of one kind each
@@ -143,6 +144,12 @@ The of shop is open.|The of shop is not open.
 Water is warm.|Water is cold.
 The shop is open on Monday.|The shop is open on Friday.
 The train left at seven.|The train left at nine.
+She has Monday off.|She has Friday off.
+None of the doors are open.|None of the doors are closed.
+None of the rooms has two windows.|None of the rooms has three windows.
+The shop is open until nine.|The shop is not open until nine.
+She won a game last month.|She lost a game last month.
+She leaves two tips.|She leaves five tips.
 """
 
 CONTRADICT = """

@@ -31,7 +31,7 @@ _REWRITES = [
         (r"'s\b", " 's"),
         (r"(?<=\d)\s*([ap])\.?m\b\.?", r" \1m_"),
         (r"\s*\bo'?clock\b", ""),
-        (r"\b(?:noon|midday)\b", "12 pm_"),
+        (r"\b(?:noon|midday)\b", "12"),
         (r"\bmidnight\b", "12 am_"),
         (r"\b(1[3-9]|2[0-3]):(?=[0-5]\d\b)", lambda m: f"{int(m[1]) - 12}:"),
         (r"(?<=\d),(?=\d{3}\b)", ""),
@@ -200,13 +200,11 @@ def _value(word: str) -> float | None:
     return {"first": 1.0, "second": 2.0}.get(word)
 
 
-def _same_number(one: str, other: str) -> bool:
+def _same_number(one: str, other: str, clock: bool) -> bool:
     """Whether two numbers are one, said more or less precisely, or a clock's of twelve and of twenty-four hours."""
-    x, y = _value(one), _value(other)
-    if x is None or y is None:
-        return False
-    precise = 1000 < x < 2100 and x == int(x)
-    return x == y or abs(x - y) == 12 or (abs(x - y) <= 0.02 * max(x, y) and not precise)
+    x, y = _value(one) or 0.0, _value(other) or 0.0
+    year = 1000 < x < 2100 and x == int(x)
+    return x == y or (clock and abs(x - y) == 12) or (abs(x - y) <= 0.02 * max(x, y) and not year)
 
 
 # ------------------------------------------------------------------------------------------------------ forms of words
@@ -264,12 +262,7 @@ def _is_definite(thing: list[str]) -> bool:
     """Whether words name one definite thing: my brother's car, the shop on the corner, all of the seats, Anna."""
     if not thing or len(thing) > 18:
         return False
-    if thing[0] in ("all", "none", "everybody", "everyone", "nobody") and thing[1:2] in (
-        ["of"],
-        ["in"],
-        ["at"],
-        ["on"],
-    ):
+    if thing[0] in ("all", "everybody", "everyone") and thing[1:2] in (["of"], ["in"], ["at"], ["on"]):
         return thing[2:3] != [] and thing[2] in _DETERMINERS and _is_definite(thing[2:])
     if thing[0] in _PERSONS and len(thing) == 1:
         return True
@@ -367,11 +360,13 @@ def _judged(a: list[str], b: list[str]) -> str:
         return reason
     if min(n) > 0:
         return "Both sentences deny something, so both can be true. Deny nothing in one of them."
-    if plain[0] == plain[1]:
-        return _negation(a if n[0] else b) if max(n) == 1 else "Deny it once: two negations may come back to the same."
-    heads = {a[0], b[0]} if a and b else set()
+    heads = {said[0] for said in (a, b) if said}
     if heads in ({"all", "none"}, {"everybody", "nobody"}, {"everyone", "nobody"}):
         return _everybody(a, b)
+    if not (_WORDS["deniers"] - {"without"}).isdisjoint(a + b):
+        return "One sentence denies something by another word than not, never and no. Use one of those, once."
+    if plain[0] == plain[1]:
+        return _negation(a if n[0] else b) if max(n) == 1 else "Deny it once: two negations may come back to the same."
     a, b = (["#0" if word == "no" else word for word in said] for said in (a, b))
     changed = [i for i, (x, y) in enumerate(zip(*map(_singular, (a, b)), strict=False)) if x != y]
     if len(a) == len(b) and len(changed) == 1:
@@ -414,7 +409,12 @@ def _negation(said: list[str]) -> str:
     subject = before[:-1] if verb in _AUXILIARIES or denial == "no" else before
     if not _is_definite(subject):
         return _THING.format(" ".join((subject or said)[:4]))
-    if after in _WORDS["idioms"] | _AUXILIARIES - {"have", "has", "had"} or not after or (denial == "no" and not acts):
+    if (
+        {"until", "till"} & set(said)
+        or after in _WORDS["idioms"] | _AUXILIARIES - {"have", "has", "had"}
+        or not after
+        or (denial == "no" and not acts)
+    ):
         return f'"{denial} {after}" does not deny it for certain. Deny the verb: *is not*, *does not*, *never*.'
     number = next((i for i in range(at + 1, len(said)) if said[i][0] == "#"), 0)
     if number and said[number - 1] not in _JOINTS | _WORDS["states"] | _WORDS["towards"] | _WORDS["months"] | {"not"}:
@@ -426,8 +426,12 @@ def _everybody(a: list[str], b: list[str]) -> str:
     rest = [[{"are": "is", "were": "was", "have": "has"}.get(word, word) for word in said[1:]] for said in (a, b)]
     if rest[0] != rest[1]:
         return "More than one thing changed. Change *all of the* into *none of the*, and nothing else."
-    at = next((i for i in range(3, len(a)) if _is_definite(a[:i])), 0)
-    return "" if at else _THING.format(" ".join(a[:4]))
+    positive = a if a[0] not in _WORDS["deniers"] else b
+    return (
+        ""
+        if _NEGATORS.isdisjoint(a) and any(_is_definite(positive[:i]) for i in range(3, len(a)))
+        else _THING.format(" ".join(a[:4]))
+    )
 
 
 def _one_word(a: list[str], b: list[str], at: int) -> str:
@@ -444,7 +448,11 @@ def _one_word(a: list[str], b: list[str], at: int) -> str:
             return _THING.format(" ".join(a[: max(at, 2)]))
         once = after in ("the", "this", "that") or "died_in" in (one, other)
         if (one, other) in _opposites("outcomes"):
-            return "" if once or "last" in a[at:] else _STATE.format(f"it may have happened twice ({pair})")
+            return (
+                ""
+                if once or (one in _WORDS["trends"] and "last" in a[at:])
+                else _STATE.format(f"it may have happened twice ({pair})")
+            )
         return _STATE.format(f'"{after}" may mean another one') if after == "a" or after.startswith("#") else ""
     if not _are_opposite(one, other):
         return f"Both may be true, or the check does not know {pair} as opposites. Try a *not*, or *open* and *closed*."
@@ -469,7 +477,7 @@ def _number(a: list[str], at: int, pair: str, dated: bool) -> str:
     """Why another number leaves room for both: at least, another room, another day."""
     one, other = (f"#{each}" for each in pair.split("/"))
     before, after = a[at - 1] if at else "", [*a[at + 1 :], ""][0]
-    if not dated and _same_number(one, other):
+    if not dated and _same_number(one, other, before in ("at", "until") or ":" in pair):
         return f"The two numbers come to the same ({pair}). Take one that is farther off."
     if before in _WORDS["bounds"]:
         return f'"{before}" leaves room for both numbers. Leave it out.'
@@ -479,7 +487,9 @@ def _number(a: list[str], at: int, pair: str, dated: bool) -> str:
     fits = at_verb > 0 and set(between) <= _WORDS["towards"] | {"the"}
     if dated:
         fits = at_verb > 0 and all(word in ("on", "in") or word[0] == "#" for word in between)
-    if date and between and "valid" not in between:
+    if verb in _WORDS["events"]:
+        fits = fits and between[:1] in (["at"], ["on"], ["in"], ["from"])
+    if dated or (date and between and "valid" not in between):
         fits = fits and verb in _WORDS["once"]
     if verb in ("takes", "take", "took"):
         fits = fits and after.removesuffix("s") in _WORDS["durations"]

@@ -276,8 +276,8 @@ EXERCISES = {
     "q3": (
         check_my_pair,
         (
-            "Begin with one definite thing (the shop, my key, a name, she) and say what it is, has, costs, can or must do.",
-            "Then change one thing: a not, another number, open for closed; or swap Anna and Ben in: Anna is taller than Ben.",
+            "Begin with one definite thing (the shop, my key, a name) and say what it is, has, costs, can or must do.",
+            "Then change one thing: a not, a number, open for closed; or who is taller than whom, costs more, owes money.",
         ),
         "A high cosine says *about the same thing*; whether both can be true it does not say.",
     ),
