@@ -15,6 +15,7 @@ _LISTS = tomllib.loads((Path(__file__).parents[1] / "english.toml").read_text(en
 _WORDS = {name: set(text.split()) for name, text in _LISTS.items()}
 _AUXILIARIES, _COPULAS, _JOINTS = (_WORDS[name] for name in ("auxiliaries", "copulas", "joints"))
 _NEGATORS, _DETERMINERS, _PERSONS = (_WORDS[name] for name in ("negators", "determiners", "persons"))
+_DO = {"do", "does", "did"}
 _RELATION = re.compile("|".join(f"({line})" for line in _LISTS["relations"].strip().split("\n")))
 _REWRITES = [
     (re.compile(pattern), new)
@@ -220,6 +221,8 @@ def _doubled(word: str) -> str:
 
 
 def _s(word: str) -> str:
+    if word == "have":
+        return "has"
     if re.search(r"[^aeiou]y$", word):
         return word[:-1] + "ies"
     return word + ("es" if word.endswith(("s", "sh", "ch", "x", "z", "o")) else "s")
@@ -289,9 +292,7 @@ def _unfit(said: list[str]) -> str:
         return f'With "{hedge}" both can be true. Leave that word out.'
     clauses, finite = [word for word in said if word in _WORDS["clauses"]], []
     for before, word in pairwise(["", *said]):
-        if word in _AUXILIARIES | {"do", "does", "did"} and (
-            word != "have" or before not in ("to", "not", *_AUXILIARIES)
-        ):
+        if word in _AUXILIARIES | _DO and (word != "have" or before not in ("to", "not", *_AUXILIARIES)):
             finite.append(word)
         if (word == "that" and before not in {"", *_JOINTS, *_COPULAS}) or (
             before in ("before", "after", "since", "as", "so") and word in _PERSONS
@@ -299,24 +300,15 @@ def _unfit(said: list[str]) -> str:
             clauses.append(word)
     if clauses or len(finite) > 1:
         return f'Write one short clause: with "{[*clauses, *finite][-1]}" begins another, and both can be true.'
-    starts, small = (
-        _DETERMINERS - {"her", "his", "this", "that", "these", "those"} | {"a"},
-        {"of", "and", "is", "are", "not"},
-    )
+    starts = _DETERMINERS - {"her", "his", "this", "that", "these", "those"} | {"a"}
     after_the = _AUXILIARIES | _NEGATORS | starts | {"of", "and", "in", "at", "to", "for", "with", "from", "by"}
-    before_not = _AUXILIARIES | _WORDS["small"] | {"do", "does", "did"}
     for before, word in pairwise([*said, ""]):
-        wrong = before == word or (before in starts and word in after_the) or (not word and before in starts | small)
-        if wrong or (word == "not" and before not in before_not and not before.endswith("ly")):
+        wrong = before == word or (before in starts and word in after_the)
+        wrong = wrong or (word == "of" and before in _AUXILIARIES | {"not"})
+        wrong = wrong or (not word and before in starts | {"of", "and", "is", "are", "not"})
+        if wrong or (word == "not" and before not in _AUXILIARIES | _DO | _WORDS["small"] and before[-2:] != "ly"):
             return f'Write plain English sentences: the check cannot read "{before} {word}".'
     return ""
-
-
-def _begin(said: list[str]) -> list[str]:
-    """The sentence from its subject on: what stands in front of it may say when."""
-    if said and said[0] in ("today", "tomorrow", "now", "yesterday"):
-        return said[1:]
-    return said
 
 
 def _verb_at(said: list[str], verbs: set[str]) -> int:
@@ -328,30 +320,21 @@ def _verb_at(said: list[str], verbs: set[str]) -> int:
 
 
 def _without_do(said: list[str]) -> list[str]:
-    """A do, does or did before a not goes into its verb: does not drink, not drinks."""
+    """A do, does or did before a not goes into its verb: does not drink, not drinks; and the day in front goes."""
     out = list(said)
     for i, (word, after) in enumerate(pairwise(said)):
-        if word in ("do", "does", "did") and after in ("not", "never"):
-            at = next(
-                (j for j in range(i + 2, len(said)) if said[j] not in _WORDS["small"] and not said[j].endswith("ly")), 0
-            )
-            if at:
-                verb = said[at]
-                out[at] = (
-                    verb if word == "do" else _third(verb) if word == "does" else _past().get(verb) or _er(verb, "ed")
-                )
+        if word in _DO and after in ("not", "never"):
             out[i] = ""
-    return [word for word in out if word]
-
-
-def _third(verb: str) -> str:
-    return {"have": "has"}.get(verb) or _s(verb)
+            at = [j for j in range(i + 2, len(said)) if said[j] not in _WORDS["small"] and said[j][-2:] != "ly"][:1]
+            for j, verb in ((j, said[j]) for j in at):
+                out[j] = {"do": verb, "does": _s(verb), "did": _past().get(verb) or _er(verb, "ed")}[word]
+    return [word for i, word in enumerate(out) if word and (i or word not in ("today", "tomorrow", "now", "yesterday"))]
 
 
 def _judged(a: list[str], b: list[str]) -> str:
     """Why two sentences are no contradiction; empty if they are one."""
     reason = next(filter(None, map(_unfit, (a, b))), "")
-    a, b = (_begin(_without_do(said)) for said in (a, b))
+    a, b = (_without_do(said) for said in (a, b))
     plain = [[word for word in said if word not in _NEGATORS | _WORDS["small"]] for said in (a, b)]
     n = [sum(word in _NEGATORS for word in said) for said in (a, b)]
     if plain[0] == plain[1] and n[0] == n[1] == 0:
@@ -376,12 +359,9 @@ def _judged(a: list[str], b: list[str]) -> str:
         return (
             f"Two things changed ({', '.join(['not', *other])[:60]}), and that may come back to the same. Change one."
         )
-    swapped = _compared(a, b)
-    if swapped is not None:
-        return swapped
-    kept = set(plain[0]) & set(plain[1])
-    told = min(len(set(each)) for each in plain)
-    if 2 * len(kept) < told or len(kept - _DETERMINERS - _AUXILIARIES - _JOINTS) == 0:
+    if sorted(_cased(a)) == sorted(_cased(b)):
+        return _compared(_cased(a), _cased(b))
+    if (set(plain[0]) & set(plain[1])) <= _DETERMINERS | _AUXILIARIES | _JOINTS:
         return (
             "These are two different subjects, which cannot contradict each other. Keep the first and change one thing."
         )
@@ -423,7 +403,7 @@ def _negation(said: list[str]) -> str:
 
 
 def _everybody(a: list[str], b: list[str]) -> str:
-    rest = [[{"are": "is", "were": "was", "have": "has"}.get(word, word) for word in said[1:]] for said in (a, b)]
+    rest = [_cased(said[1:]) for said in (a, b)]
     if rest[0] != rest[1]:
         return "More than one thing changed. Change *all of the* into *none of the*, and nothing else."
     positive = a if a[0] not in _WORDS["deniers"] else b
@@ -498,12 +478,13 @@ def _number(a: list[str], at: int, pair: str, dated: bool) -> str:
     return "" if fits else _thing_or(a, at, f"{pair} may be two things or two times")
 
 
-def _compared(a: list[str], b: list[str]) -> str | None:
-    """Whether two things changed places: empty if that says something else, a reason, or None."""
+def _cased(said: list[str]) -> list[str]:
     cases = {"him": "he", "them": "they", "us": "we", "me": "i", "am": "is", "are": "is", "were": "was", "have": "has"}
-    x, y = ([cases.get(word, word) for word in said] for said in (a, b))
-    if sorted(x) != sorted(y):
-        return None
+    return [cases.get(word, word) for word in said]
+
+
+def _compared(x: list[str], y: list[str]) -> str:
+    """Why two things may change places and both be true; empty if one of them is more than the other."""
     for i, j, k in combinations(range(1, len(x) + 1), 3):
         tail, fits = x[k:], _RELATION.fullmatch(" ".join(x[i:j])) and y == x[j:k] + x[i:j] + x[:i] + x[k:]
         if x[i:j] == ["beat"]:

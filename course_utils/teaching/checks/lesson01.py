@@ -277,7 +277,7 @@ EXERCISES = {
         check_my_pair,
         (
             "Begin with one definite thing (the shop, my key, a name) and say what it is, has, costs, can or must do.",
-            "Then change one thing: a not, a number, open for closed; or who is taller than whom, costs more, owes money.",
+            "Then change one thing: a not, a number, open for closed; or who is taller than whom, or costs more.",
         ),
         "A high cosine says *about the same thing*; whether both can be true it does not say.",
     ),
