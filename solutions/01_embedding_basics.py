@@ -571,8 +571,8 @@ say.sentence(
 # ### Exercise 3: fool it
 #
 # Write two sentences that **contradict each other**, with a cosine above that of the median paraphrase (the dashed line). The check
-# measures the cosine with all-MiniLM-L6-v2. It cannot read meaning either, so it wants a plain form: both sentences speak of **one
-# definite thing** (*the*, *my*, *this*, a name, *he*, *she*) and say what it is, has, costs, can or must do, in the same tense.
+# measures the cosine with all-MiniLM-L6-v2. It cannot read meaning either, so it wants a plain form: both sentences begin with **one
+# definite thing** (*the*, *my*, *this*, a name, *he*, *she*) and say what it is, has, costs, can or must do, in one clause and the same tense.
 # **One thing changes**: a *not* (or *never*, *no*), a number, an opposite, or who is more than whom. Otherwise both might be true.
 
 
