@@ -150,7 +150,8 @@ by_words = metrics.recall_at_k(in_words, answer[:, None], 1)
 by_nothing = untrained.encode_query(twelve["question"]) @ untrained.encode_document(board["message"]).T
 by_nothing = metrics.recall_at_k(by_nothing, answer[:, None], 1)
 say.sentence(
-    f"By meaning **{found.sum()} of {len(found)}** come first, by words **{by_words.sum():.0f}**. {twin} before "
+    f"By meaning **{found.sum()} of {len(found)}** come first: {intervals.mean_interval(found)}. By words **{by_words.sum():.0f}** do, "
+    f"as the questions were written to avoid them. {twin} before "
     f"training, with random weights (one draw of them), finds **{by_nothing.sum():.0f}**"
     + (
         ": what it can do was learned"
@@ -160,8 +161,8 @@ say.sentence(
     + ".\n\n"
     "<details><summary>About the intervals in this course</summary>\n\nDrawing with repeats (the <i>bootstrap</i>) is honest for "
     "many cases and too narrow for few; where all twelve are found it has no width at all. The library's intervals mend that: exact "
-    "ones for shares of yes and no (Clopper–Pearson), t intervals with a correction for means. Here that gives "
-    f"{intervals.mean_interval(found)}. Below twelve cases it says <i>too few</i>. Where several comparisons stand together "
+    "ones for shares of yes and no (Clopper–Pearson), t intervals with a correction for means. So the one "
+    "above is a little wider than yours. Below twelve cases it says <i>too few</i>. Where several comparisons stand together "
     "(“4 together”), each interval is wider, so that all of them hold at once.</details>"
 )
 
@@ -207,7 +208,7 @@ rows = [f"{pile}: {text}  {i}" for i, (text, pile) in enumerate(sentences.loc[or
 plots.plot_similarity_heatmap(ordered, rows, columns=range(1, 17), title="Cosines, pile by pile", limit=0.5)
 
 # %% [markdown] tags=["core"]
-# Where a pile holds together, a square on the diagonal is red. In a number: of the three **nearest neighbours** of each sentence, which
+# Where a pile holds together, its square on the diagonal is redder than what lies around it. In a number: of the three **nearest neighbours** of each sentence, which
 # share is of its own pile? Beside it stand three **controls**, readers that should know less: counted words (hardly two of these
 # sentences share one, so counting can only guess), the network with random weights, and guessing itself.
 
@@ -334,7 +335,7 @@ say.sentence(
 
 # %% [markdown] tags=["core"]
 # Zero inside an interval means: these questions cannot tell the two apart. It does not mean that they are equal. Each way of searching
-# has questions that it cannot answer, and merging is a way not to know beforehand which will come. Section 8 hunts for the reason why codes
+# has questions that it cannot answer. If you do not know which will come, merge. Section 8 hunts for the reason why codes
 # are so hard for the model.
 
 # %% [markdown] tags=["core", "workshop"]
@@ -415,10 +416,9 @@ plots.plot_map_grid(
 )
 
 # %% [markdown] tags=["core"]
-# Which shapes come back, and are those the true ones? A map shows neighbours. So we take the ten nearest of each post on a map, and
-# ask how many of them are among its ten nearest in the vectors: those are *true*. Then we keep only neighbours that come back,
-# in both methods, and at last in all six drawings. As those are few and close, the control for them is the three nearest on one map. The
-# floor is a map whose points were dealt out at random.
+# Which shapes come back, and are those the true ones? A map shows neighbours. We take the ten nearest of each post on a map, and ask
+# how many of them are among its ten nearest in the vectors: those are *true*. Then we keep only what comes back, in both methods and
+# at last in all six drawings. That leaves few neighbours, so the control is a map's three nearest. The floor: points dealt out at random.
 
 
 # %% tags=["core", "folded"]
@@ -435,7 +435,8 @@ shown = {
     "PCA": neighbours_on(pca),
     "t-SNE": on_map["t-SNE"],
     "UMAP": on_map["UMAP"],
-    "UMAP, its three nearest": neighbours_on(drawn["UMAP"], k=3),
+    "t-SNE, three nearest": neighbours_on(drawn["t-SNE"], k=3),
+    "UMAP, three nearest": neighbours_on(drawn["UMAP"], k=3),
     "t-SNE and UMAP": on_map["t-SNE"] & on_map["UMAP"],
     "all six drawings": np.logical_and.reduce(list(on_map.values())),
     "dealt out at random": neighbours_on(np.random.default_rng(SEED).permutation(drawn["UMAP"])),
@@ -452,25 +453,33 @@ recurs = {
     for method in ("t-SNE", "UMAP")
     for change in ("seed", "start")
 }
-many, one = "all six drawings", "UMAP, its three nearest"
+many, few = "all six drawings", ("t-SNE, three nearest", "UMAP, three nearest")
 there = shown[many].any(axis=1)
 true = {
     name: ((shown[name] & in_vectors).sum(axis=1) / np.maximum(1, shown[name].sum(axis=1)))[there]
-    for name in (many, one)
+    for name in (many, *few)
 }
-difference = intervals.difference_interval(true[many], true[one])
+differences = intervals.simultaneous(intervals.difference_interval, {name: (true[many], true[name]) for name in few})
 say.sentence(
     "Another seed keeps "
     + " and ".join(f"{recurs[method, 'seed']:.0%} ({method})" for method in ("t-SNE", "UMAP"))
     + " of the neighbours on the map, another start "
     + " and ".join(f"{recurs[method, 'start']:.0%} ({method})" for method in ("t-SNE", "UMAP"))
-    + f". What comes back in all six is true in **{table.loc[many, 'share that is true']:.0%}**; what one map shows, in "
-    f"{table.loc['UMAP', 'share that is true']:.0%}, and its three nearest in {table.loc[one, 'share that is true']:.0%}. "
-    + say.comparison(many, one, difference, "share of true neighbours")
+    + f". {there.sum()} of {len(there)} posts have neighbours that come back in all six. For those, post by post:\n\n"
+    + "\n".join(
+        f"- {say.comparison(many, name, difference, 'share of true neighbours')}"
+        for name, difference in differences.items()
+    )
+    + (
+        "\n\nWhat comes back is truer than what is merely close on one map."
+        if min(each.sign for each in differences.values()) > 0
+        else "\n\n**What is close on one map can be as true as what comes back in all six.** Drawing again shows which shapes are luck, "
+        "and no more."
+    )
 )
 
 # %% [markdown] tags=["core"]
-# So draw a map more than once before you believe a shape; islands, gaps and distances remain hints. Use it to find questions, and answer them from the vectors, as section 3 did.
+# So believe close neighbours before you believe a shape; islands, gaps and distances are hints. Use a map to find questions, and answer them from the vectors, as section 3 did.
 
 # %% [markdown] tags=["core"]
 # ## 5. Where it fails
@@ -538,7 +547,7 @@ axis = axis.set(
 
 # %% tags=["core", "folded"]
 changed = pairs["kind"].isin(["negation", "number", "word order", "antonym"])
-above = pairs["cosine"] > median
+synonyms, above = pairs["kind"] == "synonym", pairs["cosine"] > median
 edits = {
     kind: (
         pairs.loc[pairs["kind"] == kind, "cosine"].to_numpy(),
@@ -553,7 +562,7 @@ among_edits = intervals.spearman_interval(edited["cosine"], edited["word overlap
 abroad = pairs.loc[pairs["kind"] == "other language", "cosine"].mean()
 say.sentence(
     f"**{(changed & above).sum()} of {changed.sum()}** pairs that do *not* say the same have a higher cosine than half of the "
-    f"paraphrases. Over all kinds the cosine goes with the words in common: rank correlation {related}; among "
+    f"paraphrases, as have **{(synonyms & above).sum()} of {synonyms.sum()}** synonyms, which do. Over all kinds the cosine goes with the words in common: rank correlation {related}; among "
     f"pairs that differ in a word or two ({len(edited)} of them) it is {among_edits}. Translations, which say the same, reach a mean "
     f"cosine of {abroad:.2f}"
     + (": this model knows English alone" if embedder.card.languages == ("eng",) else "")
@@ -573,7 +582,7 @@ say.sentence(
 # Write two sentences that **contradict each other**, with a cosine above that of the median paraphrase (the dashed line). The check
 # measures the cosine with all-MiniLM-L6-v2. It cannot read meaning either, so it wants a plain form: both sentences begin with **one
 # definite thing** (*the*, *my*, *this*, a name, *he*, *she*) and say what it is, has, costs, can or must do, in one clause and the same tense.
-# **One thing changes**: a *not* (or *never*, *no*), a number, an opposite, or who is more than whom. Otherwise both might be true.
+# **One thing changes**: a *not* (or *never*, *no*), a number (how much, how many), an opposite, or who is more than whom. Otherwise both might be true.
 
 
 # %% tags=["core", "exercise", "q3"]
@@ -598,7 +607,7 @@ q3.check(my_pair)
 #
 # - A model turns a text into a **vector**; the **cosine** compares two. It finds what no shared word could, because it was trained to.
 # - **Search by meaning** and by words see different things; they can be merged. Measure on your own questions.
-# - A **map** shows neighbours at best. Draw it again before you believe a shape; the vectors answer.
+# - A **map** shows close neighbours at best. Draw it again to see which shapes are luck; the vectors answer.
 # - A high cosine does not mean *the same*: look at what changed.
 # - A number without a **control** and an **interval** is an anecdote.
 #
@@ -801,7 +810,9 @@ for row, interval in enumerate(shares.values()):
 axis.axvline(1 / 12, color="black", linestyle="--", label="guessing")
 axis.set_yticks(range(len(shares)), [f"{way} ({n_chunks[way]} vectors)" for way in shares])
 axis.set(
-    xlim=(0, 1.02), xlabel="share of questions whose page comes first", title="Twelve long pages, cut in four ways"
+    xlim=(0, 1.02),
+    xlabel="share of questions whose page comes first",
+    title="Twelve long pages, and how often the right one is found",
 )
 axis.legend(loc="lower left")
 axis.invert_yaxis()
@@ -1004,7 +1015,7 @@ my_vectors = embedder.encode_document(my_texts["text"])
 # %% tags=["deep"]
 MY_QUESTION = "who can help me with sums?"
 cosines = my_vectors @ embedder.encode_query(MY_QUESTION)
-my_texts.assign(cosine=cosines.round(2)).nlargest(5, "cosine").style.hide(axis="index")
+my_texts.assign(cosine=cosines.round(2)).nlargest(5, "cosine").style.format({"cosine": "{:.2f}"}).hide(axis="index")
 
 # %% [markdown] tags=["deep"]
 # Then a map of it. From four texts on one can be drawn; under thirty the two largest directions (PCA) are safer than methods that
@@ -1015,10 +1026,10 @@ method = "pca" if len(my_texts) < 30 else "tsne"
 my_labels = my_texts["label"].fillna("no label") if "label" in my_texts else ["text"] * len(my_texts)
 try:
     my_points = maps.project(my_vectors, method, random_state=SEED)
-    shown = plots.plot_map(my_points, my_labels, my_texts["text"], title="Your texts", method=method.upper())
+    my_map = plots.plot_map(my_points, my_labels, my_texts["text"], title="Your texts", method=method.upper())
 except ValueError:
-    my_points, shown = None, say.sentence("No map: it takes four texts or more that are not all alike.")
-shown
+    my_points, my_map = None, say.sentence("No map: it takes four texts or more that are not all alike.")
+my_map
 
 # %% tags=["deep", "folded"]
 k = max(1, min(5, len(my_texts) - 2))

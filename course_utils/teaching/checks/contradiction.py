@@ -294,7 +294,7 @@ def _unfit(said: list[str]) -> str:
     for before, word in pairwise(["", *said]):
         if word in _AUXILIARIES | _DO and (word != "have" or before not in ("to", "not", *_AUXILIARIES)):
             finite.append(word)
-        if (word == "that" and before not in {"", *_JOINTS, *_COPULAS}) or (
+        if (word == "that" and before not in {"", "than", *_JOINTS, *_COPULAS}) or (
             before in ("before", "after", "since", "as", "so") and word in _PERSONS
         ):
             clauses.append(word)
