@@ -68,7 +68,8 @@ def ask_both(question, target):
         best = [i for i in np.argsort(-values, kind="stable")[:3] if name == "by meaning" or values[i] > 0]
         ticked = [f"{'✓' if board['id'][i] == target else '·'} {board['message'][i]}" for i in best]
         shown[name] = ticked + ["nothing: no word in common"] * (not ticked) + [""] * (3 - max(1, len(ticked)))
-    return pd.DataFrame(shown, index=pd.Index(["first", "second", "third"], name=f"“{question}”"))
+    places = pd.Index(["first", "second", "third"], name=f"“{question}”")
+    return say.table(pd.DataFrame(shown, index=places))  # fixed: a search, and its first is what it says
 
 
 # %% [markdown] tags=["core", "workshop"]
@@ -77,7 +78,7 @@ def ask_both(question, target):
 # A housing co-operative has a notice board. These are six of its forty notices (`board` holds them all).
 
 # %% tags=["core"]
-board.iloc[[0, 6, 8, 9, 10, 32]].style.hide(axis="index")
+say.table(board.iloc[[0, 6, 8, 9, 10, 32]]).hide(axis="index")
 
 # %% [markdown] tags=["core"]
 # A game. Pick a notice, and ask for it **without using any of its words**. A search by words then comes back with empty
@@ -85,7 +86,7 @@ board.iloc[[0, 6, 8, 9, 10, 32]].style.hide(axis="index")
 
 # %% tags=["core"]
 target, question = "n10", "My son fails his maths test"  # change both, run the cell again
-ask_both(question, target).style
+ask_both(question, target)
 
 # %% [markdown] tags=["core"]
 # The tick marks the notice you meant. Try three of your own, and one that you think is too hard. The one on the right is an
@@ -151,7 +152,7 @@ by_nothing = untrained.encode_query(twelve["question"]) @ untrained.encode_docum
 by_nothing = metrics.recall_at_k(by_nothing, answer[:, None], 1)
 say.sentence(
     f"By meaning **{found.sum()} of {len(found)}** come first: {intervals.mean_interval(found)}. By words **{by_words.sum():.0f}** do, "
-    f"as the questions were written to avoid them. {twin} before "
+    f"as these questions have hardly a word of the notice. {twin} before "
     f"training, with random weights (one draw of them), finds **{by_nothing.sum():.0f}**"
     + (
         ": what it can do was learned"
@@ -161,8 +162,8 @@ say.sentence(
     + ".\n\n"
     "<details><summary>About the intervals in this course</summary>\n\nDrawing with repeats (the <i>bootstrap</i>) is honest for "
     "many cases and too narrow for few; where all twelve are found it has no width at all. The library's intervals mend that: exact "
-    "ones for shares of yes and no (Clopper–Pearson), t intervals with a correction for means. So the one "
-    "above is a little wider than yours. Below twelve cases it says <i>too few</i>. Where several comparisons stand together "
+    "ones for shares of yes and no (Clopper–Pearson), t intervals with a correction for means. That is why the "
+    "one above is not quite yours. Below twelve cases it says <i>too few</i>. Where several comparisons stand together "
     "(“4 together”), each interval is wider, so that all of them hold at once.</details>"
 )
 
@@ -173,7 +174,7 @@ say.sentence(
 
 # %% tags=["core"]
 sentences = load_corpus("plain_sentences").sample(frac=1, random_state=SEED, ignore_index=True)
-sentences[["text"]].style.hide(axis="index")
+say.table(sentences[["text"]]).hide(axis="index")
 
 # %% [markdown] tags=["core"]
 # Now the model sorts. It is told no subject: we embed the sentences and draw a **map**, on which each sentence lies near those whose
@@ -286,7 +287,7 @@ my_questions = [  # take away the # and write your own
     # ("My son fails his maths test", "n10"),
 ]
 mine = finder.keep(search, my_questions, exercise=q2)
-mine.questions.groupby("kind", sort=False).head(2)[["question", "kind", "relevant"]].style.hide(axis="index")
+say.table(mine.questions.groupby("kind", sort=False).head(2)[["question", "kind", "relevant"]]).hide(axis="index")
 
 # %% [markdown] tags=["core"]
 # Twelve of the course's questions are put in other words, twelve ask **by a name**: a number, a code, a person. Each text gets two
@@ -303,10 +304,10 @@ def in_three_ways(questions, documents):
 
 
 hits = {way: mine.score(way, *both) for way, both in in_three_ways(mine.questions["question"], mine.notices).items()}
-mine.scoreboard().style.format("{:.2f}", na_rep="–")
+say.table(mine.scoreboard())
 
 # %% [markdown] tags=["core"]
-# On this board a name is easily found. So here is a list that no reader would like: a hundred notices that differ in a code
+# On this board each name stands in one notice or two. So here is a list that no reader would like: a hundred notices that differ in a code
 # and a house number.
 
 # %% tags=["core"]
@@ -318,7 +319,7 @@ for way, (queries, rows) in in_three_ways([f"Where is parcel {code}?" for code i
 # %% tags=["core", "folded"]
 kind_of = np.append(mine.questions["kind"], ["parcels, by code"] * len(codes))
 shares = pd.DataFrame({way: pd.Series(found).groupby(kind_of, sort=False).mean() for way, found in hits.items()})
-say.table(shares.T.rename_axis("search by").reset_index())
+say.table(shares.T.rename_axis("search by"))
 
 # %% tags=["core", "folded"]
 sides = {
@@ -335,8 +336,8 @@ say.sentence(
 
 # %% [markdown] tags=["core"]
 # Zero inside an interval means: these questions cannot tell the two apart. It does not mean that they are equal. Each way of searching
-# has questions that it cannot answer. If you do not know which will come, merge. Section 8 hunts for the reason why codes
-# are so hard for the model.
+# has questions that it cannot answer. If you do not know which will come, merge. Section 8 hunts for what makes a code
+# hard to find.
 
 # %% [markdown] tags=["core", "workshop"]
 # ## 3. A map of real texts
@@ -347,7 +348,7 @@ say.sentence(
 
 # %% tags=["core", "external-text"]
 posts = middle_of(load_corpus("newsgroups", n_per_group=N_PER_GROUP, seed=SEED))
-posts.groupby("group", sort=False).first().style
+say.table(posts.groupby("group", sort=False).first())
 
 # %% [markdown] tags=["core"]
 # We embed them. The first time this takes a while; then the vectors come from a **cache** on your disk. Another method, **UMAP**,
@@ -443,7 +444,7 @@ shown = {
 }
 table = {name: (near.sum() / len(near), (near & in_vectors).sum() / near.sum()) for name, near in shown.items()}
 table = pd.DataFrame(table, index=["neighbours per post", "share that is true"]).T
-say.table(table.rename_axis("on").reset_index())
+say.table(table.rename_axis("on"))
 
 # %% tags=["core", "folded"]
 recurs = {
@@ -511,14 +512,14 @@ say.sentence(
 )
 
 # %% [markdown] tags=["core"]
-# A good instrument, then, on ordinary pairs. Now pairs that differ in one small thing which changes what is said: a *not*, a number,
+# Those were ordinary pairs. Now pairs that differ in one small thing which changes what is said: a *not*, a number,
 # who did it to whom, an opposite. Three kinds mean the same: paraphrases, pairs with one word replaced by a **synonym** (an
 # edit of equal size that changes nothing), and translations.
 
 # %% tags=["core"]
 pairs = load_corpus("minimal_pairs")
 pairs = pairs.join(compare(pairs["a"], pairs["b"]))
-pairs.groupby("kind", sort=False).first()[["a", "b", "same_meaning"]].style
+say.table(pairs.groupby("kind", sort=False).first()[["a", "b", "same_meaning"]])
 
 # %% [markdown] tags=["core"]
 # Each marker is a pair. To the right: a high cosine. Upwards: many words in common. The dashed line is the median paraphrase.
@@ -980,7 +981,7 @@ for a, b, c, expected in asked:
     everything = rank_of(expected, king - man + woman)
     rows.append({"question": f"{b} − {a} + {c} = {expected}", "inputs allowed": everything, **ranks})
 ranks = pd.DataFrame(rows).set_index("question")
-ranks.style
+say.table(ranks)
 
 # %% tags=["deep", "folded"]
 firsts = (ranks == 1).sum()
@@ -1026,7 +1027,8 @@ method = "pca" if len(my_texts) < 30 else "tsne"
 my_labels = my_texts["label"].fillna("no label") if "label" in my_texts else ["text"] * len(my_texts)
 try:
     my_points = maps.project(my_vectors, method, random_state=SEED)
-    my_map = plots.plot_map(my_points, my_labels, my_texts["text"], title="Your texts", method=method.upper())
+    axes = {"pca": "PCA", "tsne": "t-SNE"}[method]
+    my_map = plots.plot_map(my_points, my_labels, my_texts["text"], title="Your texts", method=axes)
 except ValueError:
     my_points, my_map = None, say.sentence("No map: it takes four texts or more that are not all alike.")
 my_map
