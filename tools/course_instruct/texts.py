@@ -114,17 +114,10 @@ def _runs(text: str) -> set[str]:
     return {" ".join(words[start : start + _RUN]) for start in range(len(words) - _RUN + 1)}
 
 
-def friends() -> pd.DataFrame:
-    """Lines of a television series, 4 to 40 words."""
-    file = fetch_files("instruct_tests")["friends-transcripts.tab"]
-    lines = pd.read_csv(file, sep="\t", skiprows=[1, 2], dtype=str)["Quote"].dropna().str.strip().drop_duplicates()
-    return pd.DataFrame({"text": lines[lines.str.split().str.len().between(4, 40)]})
-
-
 def held_out_texts() -> list[str]:
     """Everything that must not be trained on."""
     texts = [load_corpus(name)["text"] for name in ("reviews", "editorials", "movie_snippets", "posts")]
-    texts += [newsgroup_posts(of_lessons=True)["text"], friends()["text"]]
+    texts += [newsgroup_posts(of_lessons=True)["text"], load_corpus("friends")["text"]]
     return pd.concat(texts).astype(str).tolist()
 
 
