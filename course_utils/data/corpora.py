@@ -82,9 +82,9 @@ def load_corpus(name: str | Path, **options) -> pd.DataFrame:
     >>> load_corpus("sts_b", n=3, seed=0).columns.tolist()
     ['sentence1', 'sentence2', 'score']
     """
-    functions = (newsgroups, sts_b, boolq, fiqa, movie_snippets, friends, toxicity_prompts, mood_words)
-    functions += (emoji_names, code)
-    public: dict[str, Callable[..., pd.DataFrame]] = {function.__name__: function for function in functions}
+    functions: list[Callable[..., pd.DataFrame]] = [newsgroups, sts_b, boolq, fiqa, movie_snippets, friends]
+    functions += [toxicity_prompts, mood_words, emoji_names, code]
+    public = {function.__name__: function for function in functions}
     public |= {scored: partial(scored_sentences, scored) for scored in SCORED_SENTENCES}
     if str(name) in public:
         return public[str(name)](**options)

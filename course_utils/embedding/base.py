@@ -198,12 +198,16 @@ class Embedder(ABC):
         _check_encodable(options.instruction or prompt, "instruction" if options.instruction else "prompt")
         max_length = options.max_length or self.max_length
         texts = list(sentences)
-        self._receipts.add(hash((prompt, max_length, *texts)))
+        self._receipts.add(hash((self._in_front(prompt), max_length, *texts)))
         try:
             tokenizer = self.tokenizer
         except ModelUnavailableError:
             tokenizer = None  # it is elsewhere
-        return receipt(texts, tokenizer, "" if self.card.prompt_apart else prompt, max_length, self.card.languages)
+        return receipt(texts, tokenizer, self._in_front(prompt), max_length, self.card.languages)
+
+    def _in_front(self, prompt: str | None) -> str:
+        """The part of a prompt that takes from a text's room."""
+        return "" if self.card.prompt_apart else prompt or ""
 
     def _encode_as(self, own_prompt: str, sentences: Any, options: Any = None, **given: Any) -> np.ndarray:
         running = given.pop("batch_size", 32), given.pop("show_progress_bar", None)
@@ -220,7 +224,8 @@ class Embedder(ABC):
         n_empty = sum(not text.strip() for text in texts)
         if n_empty:
             logger.warning("%d of %d texts are empty; their vectors mean nothing.", n_empty, len(texts))
-        if not isinstance(sentences, str) and hash((options.prompt, options.max_length, *texts)) not in self._receipts:
+        known = hash((self._in_front(options.prompt), options.max_length, *texts))
+        if not isinstance(sentences, str) and known not in self._receipts:
             unread = self.receipt(texts, options)
             if unread:
                 logger.warning("%s.", unread)

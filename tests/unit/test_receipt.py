@@ -3,7 +3,7 @@
 import pytest
 from helpers import fake_embedder
 
-from course_utils.embedding import EmbeddingOptions
+from course_utils.embedding import EmbeddingOptions, load_embedder
 
 LONG, SHORT = "river " * 1000, "A short text about the river."
 
@@ -52,6 +52,13 @@ def test_english_texts_names_and_signs_are_left_alone(minilm, caplog):
         "a naïve résumé",
     ]
     assert minilm.receipt(texts) == ""
+
+
+def test_it_is_said_once_where_an_instruction_takes_no_room(caplog):
+    embedder = load_embedder("course-instruct")
+    for instruction in (None, "Classify the sentiment", "Identify the topic"):
+        embedder.encode([SHORT, LONG + "apart"], instruction=instruction)
+    assert len(caplog.messages) == 1
 
 
 def test_it_is_logged_once_for_a_list_and_never_for_one_text(minilm, caplog):
