@@ -80,7 +80,7 @@ def test_pca_is_the_exact_one_whatever_the_seed():
 
 
 @pytest.mark.filterwarnings("error::UserWarning")
-@pytest.mark.parametrize("n", [4, 5, 9, 10, 16])
+@pytest.mark.parametrize("n", [3, 4, 5, 9, 10, 16])
 @pytest.mark.parametrize("method", METHODS)
 def test_a_handful_of_rows(method, n):
     points = project(VECTORS[::7][:n], method, **({"max_iter": 250} if method == "tsne" else {}))
@@ -96,6 +96,42 @@ def test_equal_rows(method):
             project(same, method)
 
 
+def test_three_rows_are_a_triangle_and_a_method_that_is_none_still_an_error():
+    unit, points = normalize(VECTORS[:3]), project(VECTORS[:3], "tsne")
+    sides = [np.linalg.norm(rows - np.roll(rows, 1, axis=0), axis=1) for rows in (unit, points)]
+    assert np.allclose(*sides, atol=1e-5)
+    assert len(project_aligned({"one": VECTORS[:3], "two": VECTORS[3:6]}, "umap")["two"]) == 3
+    with pytest.raises(ValueError, match="method='mds'"):
+        project(VECTORS[:3], "mds")
+
+
+@pytest.mark.parametrize("method", ["tsne", "umap"])
+def test_a_text_far_out_leaves_room_for_the_others(method, monkeypatch):
+    """A method that lays one row 1,128 units away, two at half of that, and half of the rows in one place."""
+    reducer = {"tsne": "sklearn.manifold.TSNE", "umap": "umap.UMAP"}[method]
+    module = pytest.importorskip(reducer.rpartition(".")[0])
+    made = RANDOM.normal(size=(120, 2))
+    made[:3] = [[1128, 0], [-564, 0], [-564, 1]]
+
+    class Reducer:
+        def __init__(self, **options):
+            pass
+
+        def fit_transform(self, vectors):
+            return made
+
+    monkeypatch.setattr(module, reducer.rpartition(".")[2], Reducer)
+    points = project(VECTORS, method)
+    assert np.allclose(points[3:], made[3:], atol=1e-5)  # the rest stays where it was
+    distance = np.linalg.norm(points - np.median(points, axis=0), axis=1)
+    assert distance[0] > distance[1:3].max() > distance[3:].max() > distance.max() / 4
+    assert points[0, 0] > 0 > points[1, 0] and points[1, 1] < points[2, 1]
+    made[:100] = 0
+    assert np.array_equal(project(VECTORS, method)[:100], made[:100]) and np.isfinite(project(VECTORS, method)).all()
+    made[:] = np.where(np.arange(120)[:, None] < 2, [[3, 0]], 0)  # all but two in one place: nothing to measure by
+    assert np.array_equal(project(VECTORS, method), made)
+
+
 def test_options_go_to_the_method():
     near, far = (project(VECTORS[:40], "umap", n_neighbors=k, min_dist=0.9) for k in (3, 30))
     assert not np.allclose(near, far, atol=0.1)
@@ -106,8 +142,9 @@ def test_options_go_to_the_method():
 def test_what_cannot_be_drawn():
     with pytest.raises(ValueError, match="method='t-sne' must be 'pca', 'tsne' or 'umap'"):
         project(VECTORS, "t-sne")
-    with pytest.raises(ValueError, match=r"at least 4 rows, not \(3, 32\)"):
-        project(VECTORS[:3])
+    for n in range(3):
+        with pytest.raises(ValueError, match=rf"at least 3 rows, not \({n}, 32\). Add texts"):
+            project(VECTORS[:n])
     with pytest.raises(ValueError, match=r"shape \(n, dim\) .* not \(32,\)"):
         project(VECTORS[0])
     for bad in (np.nan, np.inf):
@@ -180,6 +217,14 @@ def test_a_turned_or_mirrored_space_is_turned_back():
     stretched[:, 0] += 1e-3
     aligned = project_aligned({"one": VECTORS, "two": -stretched}, "pca")
     assert moved(*aligned.values()) < 0.02
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_space_of_the_same_vectors_is_the_first_map_itself(method):
+    spaces = {"one": VECTORS, "same": VECTORS + 1e-8, "wider": np.hstack([VECTORS, VECTORS]), "other": VECTORS[::-1]}
+    aligned = project_aligned(spaces, method)
+    assert np.array_equal(aligned["same"], aligned["one"])
+    assert list(aligned) == list(spaces) and not np.array_equal(aligned["other"], aligned["one"])
 
 
 def test_spaces_of_other_texts_cannot_be_aligned():
