@@ -25,7 +25,7 @@ _SYMBOLS = ("circle", "diamond", "square", "triangle-up", "cross", "star", "x", 
 _MARKERS = ("o", "D", "s", "^", "P", "*", "X", "h", "p", "v")
 
 
-def preview(text: str, length: int = 160) -> str:
+def preview(text: str, length: int = 160, width: int = 50) -> str:
     """Shorten a text for a hover box, broken into lines; tags in it are shown, not interpreted.
 
     Parameters
@@ -34,11 +34,13 @@ def preview(text: str, length: int = 160) -> str:
         Any text.
     length : int, default 160
         Characters after which it is cut, at a space where there is one.
+    width : int, default 50
+        Characters of a line.
 
     Returns
     -------
     str
-        HTML as Plotly reads it, in lines of up to 50 characters.
+        HTML as Plotly reads it.
 
     Examples
     --------
@@ -49,7 +51,7 @@ def preview(text: str, length: int = 160) -> str:
     text = " ".join(str(text).split())
     if len(text) > length:  # at a space where there is one: not all scripts have them
         text = text[:length].rsplit(" ", 1)[0] + " …"
-    return "<br>".join(_escape(line) for line in textwrap.wrap(text, 50))
+    return "<br>".join(_escape(line) for line in textwrap.wrap(text, width))
 
 
 def _escape(text: str) -> str:
@@ -79,10 +81,10 @@ def plain(text: object) -> str:
     return str(text).replace("$", r"\$")
 
 
-def _by_label(labels: Sequence) -> Iterator[tuple[str, np.ndarray, str, int]]:
-    """Give each label, in the order of their first rows, with its rows, its colour and the number of its shape."""
+def _by_label(labels: Sequence, known: Iterable[str] = ()) -> Iterator[tuple[str, np.ndarray, str, int]]:
+    """Give each label, known ones first, then by first rows, with its rows, its colour and the number of its shape."""
     names = np.asarray([str(label) for label in labels])
-    for i, name in enumerate(dict.fromkeys(names.tolist())):
+    for i, name in enumerate(dict.fromkeys([*known, *names.tolist()])):
         turn, colour = divmod(i, len(PALETTE))
         yield name, names == name, PALETTE[colour], (i + turn) % len(_SYMBOLS)  # the colours return with other shapes
 
@@ -127,13 +129,37 @@ def plot_map(
     return _laid_out(figure, title, width=900, height=600)
 
 
-def _add_markers(figure: Any, points: np.ndarray, labels: Sequence, hovers: list[str], size: int, **place: Any) -> None:
+def _add_markers(
+    figure: Any, points: np.ndarray, labels: Sequence, hovers: list[str], size: int, known: Iterable = (), **place: Any
+) -> None:
     texts, edge = np.asarray(hovers), {"width": 0.5, "color": "white"}
-    for label, rows, color, shape in _by_label(labels):
-        name, (x, y) = _escape(label), points[rows].T
-        marker = {"color": color, "symbol": _SYMBOLS[shape], "size": size, "line": edge}
-        looks = {"mode": "markers", "marker": marker, "hovertemplate": f"<b>{name}</b><br>%{{text}}<extra></extra>"}
-        figure.add_scatter(x=x, y=y, text=texts[rows], name=name, legendgroup=name, **looks, **place)
+    listed = {trace.name for trace in figure.data if trace.showlegend is not False}
+    for label, rows, color, shape in _by_label(labels, known):
+        if rows.any():
+            name, (x, y) = _escape(label), points[rows].T
+            marker = {"color": color, "symbol": _SYMBOLS[shape], "size": size, "line": edge}
+            looks = {"mode": "markers", "marker": marker, "hovertemplate": f"<b>{name}</b><br>%{{text}}<extra></extra>"}
+            legend = {"legendgroup": name, "showlegend": name not in listed}
+            figure.add_scatter(x=x, y=y, text=texts[rows], name=name, **legend, **looks, **place)
+
+
+def _add_values(
+    figure: Any, points: np.ndarray, values: np.ndarray, hovers: list[str], size: int, name: str, **place: Any
+) -> None:
+    name, (low, high) = preview(name, width=28), (np.nanmin(values), np.nanmax(values))
+    bars = {trace.name for trace in figure.data if trace.marker.showscale}
+    scale: Any = "Cividis"
+    if low < 0 < high:
+        low, high = -max(-low, high), max(-low, high)
+        scale = [(0, PALETTE[2]), (0.5, "#d8d8d8"), (1, PALETTE[0])]
+    bar = {"orientation": "h", "thickness": 10, "lenmode": "pixels", "len": 180, "x": 1.02, "xanchor": "left"}
+    bar |= {"y": 0.13 * len(bars), "yanchor": "bottom", "title": {"text": name, "side": "top"}}
+    bar |= {"tickvals": [low, (low + high) / 2, high], "tickformat": ".2~f"}
+    marker = {"color": values, "colorscale": scale, "cmin": low, "cmax": high, "colorbar": bar, "size": size}
+    marker |= {"showscale": name not in bars, "line": {"width": 0.5, "color": "grey"}}
+    looks: dict[str, Any] = {"mode": "markers", "hovertemplate": "<b>%{marker.color:.2f}</b><br>%{text}<extra></extra>"}
+    looks |= {"x": points[:, 0], "y": points[:, 1], "text": hovers, "name": name, "showlegend": False}
+    figure.add_scatter(marker=marker, **looks, **place)
 
 
 def _laid_out(figure: Any, title: str, width: int, height: int) -> Any:
@@ -145,16 +171,25 @@ def _laid_out(figure: Any, title: str, width: int, height: int) -> Any:
 
 
 def plot_task_maps(
-    maps: Arrays, labels: Sequence, texts: Sequence[str], neighbours: Arrays, *, title: str, method: str = "UMAP"
+    maps: Arrays,
+    labels: Sequence | Mapping[str, Sequence],
+    texts: Sequence[str],
+    neighbours: Arrays,
+    *,
+    title: str,
+    method: str = "UMAP",
+    coloured_by: Mapping[str, str] | None = None,
 ) -> Any:
     """Draw the interactive maps of the same texts under several instructions, with one legend that rules all panels.
 
     Parameters
     ----------
     maps : mapping of str to array of shape (n, 2)
-        The title of each panel and its points; one map fills the figure, more stand in two columns.
-    labels : sequence
-        n values of any kind. A click on a label hides it in every panel.
+        The title of each panel and its points; one map fills the figure, more stand in two columns. Where all points
+        lie as on the first map, the title says that no vector moved.
+    labels : sequence, or mapping of str to sequence
+        n values for all panels, or for each its own. Floats are drawn on a scale of colours, which has grey at zero
+        where some are below and some above. Others are categories: a click on one hides it in every panel.
     texts : sequence of str
         n texts for the hover boxes.
     neighbours : mapping of str to array of int, shape (n, k)
@@ -164,11 +199,18 @@ def plot_task_maps(
         Stands above the maps.
     method : str, default "UMAP"
         Names the axes.
+    coloured_by : mapping of str to str, optional
+        What a panel's labels are, for the legend or beside the scale; the panel's name by default.
 
     Returns
     -------
     plotly.graph_objects.Figure
         ``figure.write_html(path, include_plotlyjs=True)`` saves it with all that it needs.
+
+    Raises
+    ------
+    ValueError
+        If a panel has no labels.
 
     Examples
     --------
@@ -181,24 +223,40 @@ def plot_task_maps(
     """
     from plotly.subplots import make_subplots
 
-    labels, texts = [str(label) for label in labels], [str(text) for text in texts]
+    of_panel = labels if isinstance(labels, Mapping) else dict.fromkeys(maps, labels)
+    if missing := [name for name in maps if name not in of_panel]:
+        raise ValueError(f"labels has nothing for the map {missing[0]!r}. It has {', '.join(map(repr, of_panel))}.")
+    values = {name: np.asarray(of_panel[name]) for name in maps}
+    words = {name: [f"{v:.2f}" if own.dtype.kind == "f" else str(v) for v in own] for name, own in values.items()}
+    known = dict.fromkeys(word for name in maps if values[name].dtype.kind != "f" for word in words[name])
+    whole, short = ([preview(text, length) for text in texts] for length in (160, 60))
     columns, size = (1, 8) if len(maps) == 1 else (2, 6)
-    rows, titles = -(-len(maps) // columns), [_escape(name) for name in maps]
+    first, rows = next(iter(maps)), -(-len(maps) // columns)
+    still = [name != first and np.array_equal(points, maps[first]) for name, points in maps.items()]
+    titles = [_escape(name) + " (no vector moved)" * same for name, same in zip(maps, still, strict=True)]
     figure = make_subplots(rows, columns, subplot_titles=titles, horizontal_spacing=0.03, vertical_spacing=0.06)
     for panel, (name, points) in enumerate(maps.items()):
         hovers = [
-            "<br>".join([preview(text), "<i>nearest in the vectors:</i>"])
-            + "".join(f"<br>– {_escape(labels[j])}: {preview(texts[j], 60)}" for j in nearest[:2])
-            for text, nearest in zip(texts, neighbours[name], strict=True)
+            f"{text}<br><i>nearest in the vectors:</i>"
+            + "".join(f"<br>– {_escape(words[name][j])}: {short[j]}" for j in nearest[:2])
+            for text, nearest in zip(whole, neighbours[name], strict=True)
         ]
-        row, column = panel // columns + 1, panel % columns + 1
-        _add_markers(figure, points, labels, hovers, size, row=row, col=column, showlegend=panel == 0)
-        if row == rows:
-            figure.update_xaxes(title=f"{method} 1 (no unit)", row=row, col=column)
-        if column == 1:
-            figure.update_yaxes(title=f"{method} 2 (no unit)", row=row, col=column)
+        place = {"row": panel // columns + 1, "col": panel % columns + 1}
+        called = (coloured_by or {}).get(name, name if of_panel is labels else "")
+        if values[name].dtype.kind == "f":
+            _add_values(figure, points, values[name], hovers, size, called, **place)
+        else:
+            before = len(figure.data)
+            _add_markers(figure, points, words[name], hovers, size, known, **place)
+            if (new := [trace for trace in figure.data[before:] if trace.showlegend]) and called:
+                new[0].legendgrouptitle.text = _escape(called)
+        if place["row"] == rows:
+            figure.update_xaxes(title=f"{method} 1 (no unit)", **place)
+        if place["col"] == 1:
+            figure.update_yaxes(title=f"{method} 2 (no unit)", **place)
+    figure.update_layout(legend_tracegroupgap=2, margin={"l": 50, "r": 20, "t": 80, "b": 50})
     side = 430 if columns == 1 else 340  # two maps and the legend fit into a JupyterLab window on a laptop
-    return _laid_out(figure, title, width=side * columns + 210, height=side * rows + 130)
+    return _laid_out(figure, title, width=side * columns + 210, height=side * rows + 120)
 
 
 def plot_map_grid(maps: Arrays, labels: Sequence, *, columns: int = 3, title: str = "") -> Any:

@@ -57,6 +57,7 @@ def test_a_preview_is_short_and_broken_into_lines():
     lines = preview(text).split("<br>")
     assert all(len(line) <= 50 for line in lines) and len(lines) == 4
     assert lines[-1].endswith(" …") and lines[0].startswith("many words in a post many")
+    assert all(len(line) <= 20 for line in preview(text, width=20).split("<br>"))
     assert preview("short") == "short"
     assert preview("") == ""
     assert preview(3.5) == "3.5"
@@ -284,11 +285,66 @@ def test_task_maps_share_one_legend_and_read_out_neighbours():
     assert len(alone.data) == 3 and alone.layout.width < figure.layout.width
 
 
+FOUR = {"default": POINTS, "mood": POINTS * 2, "topic": POINTS.copy(), "tone": -POINTS}
+NEAREST = dict.fromkeys(FOUR, (np.arange(24)[:, None] + [[1, 2]]) % 24)
+
+
+def four_maps(labels, **options):
+    return plot_task_maps(FOUR, labels, [f"text {i}" for i in range(24)], NEAREST, title="Four", **options)
+
+
+def test_colour_follows_the_question():
+    mood, kinds = np.linspace(-0.5, 1, 24), ["b", "a", "b", "c"] * 6
+    labels = {"default": kinds, "mood": mood, "topic": pd.Series(kinds), "tone": ["rude", "b"] * 12}
+    figure = four_maps(labels, coloured_by={"default": "kind", "mood": "mood <list>"})
+    by_panel = {panel: [trace for trace in figure.data if trace.xaxis == panel] for panel in ("x", "x2", "x3", "x4")}
+    (values,) = by_panel["x2"]
+    assert np.array_equal(values.marker.color, mood) and not values.showlegend
+    assert (values.marker.cmin, values.marker.cmax) == (-1, 1)  # so that zero has the colour between
+    assert values.marker.showscale and as_plotly_shows(values.marker.colorbar.title.text) == "mood <list>"
+    assert "text 0" in values.text[0] and f"– {mood[1]:.2f}: text 1" in values.text[0]
+    assert "%{marker.color:.2f}" in values.hovertemplate
+    # one legend: a label is listed once, looks alike in all panels, and a click on it hides it in all
+    assert [trace.name for trace in figure.data if trace.showlegend] == ["b", "a", "c", "rude"]
+    looks = {}
+    for trace in by_panel["x"] + by_panel["x3"] + by_panel["x4"]:
+        assert trace.legendgroup == trace.name
+        looks.setdefault(trace.name, set()).add((trace.marker.color, trace.marker.symbol))
+    assert all(len(own) == 1 for own in looks.values()) and len(set.union(*looks.values())) == 4
+    headings = {trace.name: trace.legendgrouptitle.text for trace in figure.data if trace.legendgrouptitle.text}
+    assert headings == {"b": "kind", "rude": "tone"}
+    titles = [as_plotly_shows(note.text) for note in figure.layout.annotations]
+    assert titles == ["default", "mood", "topic (no vector moved)", "tone"]
+
+
+@pytest.mark.parametrize("values", [np.arange(24.0), [0.5] * 24, [np.nan] + [1.5] * 23, -np.arange(24, dtype="f4")])
+def test_values_on_one_side_of_zero_take_the_whole_scale(values):
+    figure = four_maps(values)
+    assert [trace.marker.showscale for trace in figure.data] == [True, False, False, False]  # the same for all
+    for trace in figure.data:
+        assert (trace.marker.cmin, trace.marker.cmax) == (np.nanmin(values), np.nanmax(values))
+
+
+def test_two_scales_and_the_legend_do_not_overlap():
+    scales = {"default": ["a"] * 24, "mood": POINTS[:, 0], "topic": POINTS[:, 1], "tone": POINTS[:, 0] ** 2}
+    figure = four_maps(scales, coloured_by={"mood": "a description that needs more than one line, and then some"})
+    bars = [trace.marker.colorbar for trace in figure.data if trace.marker.showscale]
+    assert len({bar.y for bar in bars}) == 3 and all(bar.x > 1 for bar in bars)
+    assert all(len(line) <= 28 for bar in bars for line in bar.title.text.split("<br>"))
+    assert figure.layout.width <= 890 and figure.layout.height <= 800
+
+
+def test_a_panel_without_labels_is_named():
+    with pytest.raises(ValueError, match="labels has nothing for the map 'mood'. It has 'default'"):
+        four_maps({"default": range(24)})
+
+
 def test_task_maps_do_not_interpret_what_others_wrote():
     evil = "<img src=x onerror=alert(1)> $5$ %{x}"
     neighbours = {evil: np.tile([[1, 2]], (24, 1))}
-    figure = plot_task_maps({evil: POINTS}, [evil] * 24, [evil] * 24, neighbours, title=evil)
-    assert not re.search(r"<img|[$]|%{x}", str(figure.to_dict()))
+    for labels in ([evil] * 24, {evil: [evil] * 24}, {evil: POINTS[:, 0]}):
+        figure = plot_task_maps({evil: POINTS}, labels, [evil] * 24, neighbours, title=evil, coloured_by={evil: evil})
+        assert not re.search(r"<img|[$]|%{x}", str(figure.to_dict()))
 
 
 @pytest.mark.parametrize("words", FORMULAS)
