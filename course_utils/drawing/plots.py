@@ -22,6 +22,8 @@ Styles = Mapping[str, Mapping[str, str]] | None
 #: Ten colours from Petroff, Accessible Color Sequences for Data Visualization (2021), arXiv 2107.02270.
 PALETTE = ("#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd")
 _SYMBOLS = ("circle", "diamond", "square", "triangle-up", "cross", "star", "x", "hexagon", "pentagon", "bowtie")
+_INSIDE = np.array([530, 400])  # pixels between the outer marks of a map that glides
+_UP, _ACROSS = {"bottom": -1, "top": 1, "middle": 0}, {"center": 0, "right": 1, "left": -1}
 _MARKERS = ("o", "D", "s", "^", "P", "*", "X", "h", "p", "v")
 
 
@@ -257,6 +259,86 @@ def plot_task_maps(
     figure.update_layout(legend_tracegroupgap=2, margin={"l": 50, "r": 20, "t": 80, "b": 50})
     side = 430 if columns == 1 else 340  # two maps and the legend fit into a JupyterLab window on a laptop
     return _laid_out(figure, title, width=side * columns + 210, height=side * rows + 120)
+
+
+def plot_glide(maps: Arrays, labels: Mapping[str, Sequence], texts: Sequence[str], *, title: str) -> Any:
+    """Draw a few texts on one map, with a button for each other map: a click, and they glide to their places there.
+
+    Parameters
+    ----------
+    maps : mapping of str to array of shape (n, 2)
+        The name of each button and the points on its map; the first is shown to begin with.
+    labels : mapping of str to sequence
+        For each map n categories, which give the marks their colour and shape there.
+    texts : sequence of str
+        About twelve texts, of which the first words are written beside the marks, and more in the hover boxes.
+    title : str
+        Stands above the map.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+        The first trace holds the texts, one frame a map their places. The others are the legend.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from course_utils.drawing import plots
+    >>> maps = {"topic": np.eye(4)[:, :2], "mood": -np.eye(4)[:, :2]}
+    >>> labels = {"topic": list("ffcc"), "mood": list("ghgh")}
+    >>> [frame.name for frame in plots.plot_glide(maps, labels, ["text"] * 4, title="Two questions").frames]
+    ['topic', 'mood']
+    """
+    import plotly.graph_objects as go
+
+    every = np.concatenate(list(maps.values()))
+    low, high = every.min(axis=0), every.max(axis=0)
+    room = 0.15 * (high - low)
+    looks = {
+        name: {"color": color, "symbol": _SYMBOLS[shape], "size": 13}
+        for name, _, color, shape in _by_label([label for name in maps for label in labels[name]])
+    }
+    figure, frames = go.Figure(), []
+    words, whole = [preview(text, 40, 24) for text in texts], [preview(text) for text in texts]
+    for name, points in maps.items():
+        own = [str(label) for label in labels[name]]
+        marks = {key: [looks[label][key] for label in own] for key in ("color", "symbol")}
+        hovers = [f"<b>{_escape(label)}</b><br>{text}" for label, text in zip(own, whole, strict=True)]
+        places = _beside((points - low) / (high - low) * _INSIDE, words)
+        state = go.Scatter(x=points[:, 0], y=points[:, 1], mode="markers+text", marker=marks, text=words)
+        state.update(marker_size=13, textposition=places, hovertext=hovers, hoverinfo="text", showlegend=False)
+        frames.append(go.Frame(name=_escape(name), data=[state], traces=[0]))
+    figure.add_trace(frames[0].data[0])
+    for label, marker in looks.items():  # empty traces, which stand in the legend
+        group = _escape(", ".join(name for name in maps if label in map(str, labels[name])))
+        entry = {"name": _escape(label), "legendgroup": group, "legendgrouptitle": {"text": group}}
+        figure.add_scatter(x=[None], y=[None], mode="markers", marker=marker, **entry)
+    figure.frames = frames
+    pace = {"mode": "immediate", "transition": {"duration": 1500}, "frame": {"duration": 1500, "redraw": False}}
+    buttons = [{"label": frame.name, "method": "animate", "args": [[frame.name], pace]} for frame in frames]
+    row = {"type": "buttons", "direction": "right", "x": 0, "xanchor": "left", "y": 1.02, "yanchor": "bottom"}
+    _laid_out(figure, title, width=890, height=650)
+    for axis, start, end in zip((figure.layout.xaxis, figure.layout.yaxis), low - room, high + room, strict=True):
+        axis.update(range=[start, end], showgrid=False, scaleanchor=None)
+    legend = {"title": "", "itemclick": False, "itemdoubleclick": False}
+    margin = {"l": 20, "r": 20, "t": 110, "b": 20}
+    return figure.update_layout(updatemenus=[{"buttons": buttons, **row}], legend=legend, margin=margin)
+
+
+def _beside(points: np.ndarray, words: list[str]) -> list[str]:
+    """Say on which side of each point, in pixels, its words cover the fewest marks, other words and edges."""
+    taken, chosen = [np.array([point - 9, point + 9]) for point in points], []
+    for point, lines in zip(points, (text.split("<br>") for text in words), strict=True):
+        size, sides = np.array([3.3 * max(map(len, lines)), 8 * len(lines)]), {}
+        for (up, y), (across, x) in itertools.product(_UP.items(), _ACROSS.items()):
+            centre = point + np.array([x, y]) * (size + 9)
+            box = np.array([centre - size, centre + size])
+            cost = (abs(box - _INSIDE / 2) > 0.65 * _INSIDE).any() + len(points) * (x == y == 0)
+            covered = sum(((box[0] < other[1]) & (other[0] < box[1])).all() for other in taken)
+            sides[f"{up} {across}"] = covered + cost, box
+        chosen.append(min(sides, key=lambda side: sides[side][0]))
+        taken.append(sides[chosen[-1]][1])
+    return chosen
 
 
 def plot_map_grid(maps: Arrays, labels: Sequence, *, columns: int = 3, title: str = "") -> Any:

@@ -26,5 +26,8 @@ window.course = {
             return axis._offset + inAxis;
         };
         return [box.left + place(trace.xaxis, trace.x), box.top + place(trace.yaxis, trace.y)];
-    }),
+    }).filter(place => place.every(Number.isFinite)),  // what only stands in a legend is nowhere
+
+    // where the marks of a figure are drawn
+    places: figure => [...figure.querySelectorAll(".scatterlayer path.point")].map(mark => mark.getAttribute("transform")),
 };

@@ -97,6 +97,19 @@ def hover(page: Page, figure: ElementHandle) -> None:
     pytest.fail("no point of the figure answers a hover")
 
 
+def press_buttons(page: Page, figure: ElementHandle) -> None:
+    """Press each button of a drawn figure, and see its marks come to rest in other places for some of them."""
+    rests = []
+    for button in figure.query_selector_all(".updatemenu-button"):
+        button.click()
+        places = [figure.evaluate("course.places")]
+        while len(places) < 2 or places[-1] != places[-2]:
+            page.wait_for_timeout(500)
+            places.append(figure.evaluate("course.places"))
+        rests.append(places[-1])
+    assert not rests or any(each != rests[0] for each in rests), "nothing moves, whichever button is pressed"
+
+
 def type_and_run(page: Page, index: int, source: str, expected: str) -> None:
     """Type the source of a cell anew, run it, and wait for the expected output ("" for none)."""
     node = show_cell(page, index)
@@ -160,6 +173,7 @@ def test_lesson(lesson, jupyterlab, page, pytestconfig):
         figure = show_cell(page, index).wait_for_selector(".js-plotly-plot:has(.main-svg)")
         hover(page, figure)
         picture(f"figure-in-cell-{index}")
+        press_buttons(page, figure)
         place = "figure.closest('.jp-OutputArea-output').clientWidth"
         drawn, room = figure.evaluate(f"figure => [figure.querySelector('.main-svg').clientWidth, {place}]")
         assert drawn <= room, f"the figure of cell {index} is {drawn} px wide, and {room} px of it can be seen"

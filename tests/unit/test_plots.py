@@ -12,6 +12,7 @@ from matplotlib.text import Text
 from course_utils.drawing import PALETTE, preview
 from course_utils.drawing.plots import (
     plot_frontier,
+    plot_glide,
     plot_map,
     plot_map_grid,
     plot_scores,
@@ -339,12 +340,63 @@ def test_a_panel_without_labels_is_named():
         four_maps({"default": range(24)})
 
 
+TWELVE = {"none": POINTS[:12], "mood": 9 * POINTS[12:], "tone": POINTS[12:] - 2}
+ASKED = {"none": ["food", "cars"] * 6, "mood": ["glad", "sad", "calm"] * 4, "tone": pd.Series(["rude", "food"] * 6)}
+WORDS = [f"a text of number {i}, which goes on and on and will not fit beside a mark" for i in range(12)]
+
+
+def test_texts_glide_to_each_map_in_its_colours():
+    figure = plot_glide(TWELVE, ASKED, WORDS, title="Glide")
+    texts, *legend = figure.data
+    looks = {trace.name: (trace.marker.color, trace.marker.symbol) for trace in legend}
+    assert list(looks) == ["food", "cars", "glad", "sad", "calm", "rude"] and len(set(looks.values())) == 6
+    assert [trace.legendgroup for trace in legend] == ["none, tone", "none", "mood", "mood", "mood", "tone"]
+    assert all(trace.showlegend is not False and trace.x == (None,) for trace in legend) and not texts.showlegend
+    (menu,) = figure.layout.updatemenus
+    for button, frame, (name, points) in zip(menu.buttons, figure.frames, TWELVE.items(), strict=True):
+        assert (button.label, button.method, button.args[0], frame.name) == (name, "animate", (name,), name)
+        assert list(frame.traces) == [0]
+        (state,) = frame.data
+        assert np.array_equal(np.column_stack([state.x, state.y]), points)
+        drawn = list(zip(state.marker.color, state.marker.symbol, strict=True))
+        assert drawn == [looks[label] for label in ASKED[name]]
+        assert all(f"<b>{label}</b>" in words for label, words in zip(ASKED[name], state.hovertext, strict=True))
+        for axis, values in ((figure.layout.xaxis, state.x), (figure.layout.yaxis, state.y)):  # one range for all
+            assert axis.range[0] < min(values) and max(values) < axis.range[1]
+    shown_first = figure.frames[0].data[0].to_plotly_json()
+    assert str(texts.to_plotly_json()) == str(shown_first)  # as a picture it is the first map
+    assert all(words.startswith("a text of number") and len(words) < 60 for words in texts.text)
+    assert not (figure.layout.xaxis.showticklabels or figure.layout.xaxis.title.text)
+    assert figure.layout.width <= 890 and figure.layout.height <= 800
+
+
+def test_words_stand_beside_their_marks_and_not_on_others():
+    grid = np.array([(x, y) for x in range(3) for y in range(4)]) * 1.0
+    for seed in range(5):
+        points = grid + np.random.default_rng(seed).uniform(-0.2, 0.2, size=grid.shape)
+        figure = plot_glide({"one": points}, {"one": ["a"] * 12}, WORDS, title="t")
+        inside = (points - points.min(axis=0)) / np.ptp(points, axis=0) * (530, 400)
+        boxes = []
+        for place, side, words in zip(inside, figure.data[0].textposition, figure.data[0].text, strict=True):
+            up, across = side.split()
+            way = np.array([("left", "center", "right").index(across) - 1, ("bottom", "middle", "top").index(up) - 1])
+            half = np.array([3.2 * max(map(len, words.split("<br>"))), 7.5 * len(words.split("<br>"))])
+            assert way.any()
+            boxes.append((place + way * (half + 9) - half, place + way * (half + 9) + half))
+        pairs = itertools.combinations(boxes, 2)
+        overlaps = sum(bool(((one[0] < two[1]) & (two[0] < one[1])).all()) for one, two in pairs)
+        on_marks = sum(bool(((box[0] < mark) & (mark < box[1])).all()) for box in boxes for mark in inside)
+        assert (overlaps, on_marks) == (0, 0)
+
+
 def test_task_maps_do_not_interpret_what_others_wrote():
     evil = "<img src=x onerror=alert(1)> $5$ %{x}"
     neighbours = {evil: np.tile([[1, 2]], (24, 1))}
     for labels in ([evil] * 24, {evil: [evil] * 24}, {evil: POINTS[:, 0]}):
         figure = plot_task_maps({evil: POINTS}, labels, [evil] * 24, neighbours, title=evil, coloured_by={evil: evil})
         assert not re.search(r"<img|[$]|%{x}", str(figure.to_dict()))
+    figure = plot_glide({evil: POINTS}, {evil: [evil] * 24}, [evil] * 24, title=evil)
+    assert not re.search(r"<img|[$]|%{x}", str(figure.to_dict()))
 
 
 @pytest.mark.parametrize("words", FORMULAS)
