@@ -188,8 +188,9 @@ def demo(
     from course_utils.embedding import load_embedder
 
     task_maps.check_folder(out)
-    tasks, embedder = task_maps.choose_tasks(load_tasks(), []), load_embedder("course-instruct")
-    page = task_maps.make_page(out, "posts", task_maps.labelled_texts("posts"), tasks, embedder).resolve()
+    file, embedder, posts = load_tasks(), load_embedder("course-instruct"), task_maps.labelled_texts("posts")
+    tasks, control = task_maps.choose_tasks(file, []), file[task_maps.CONTROL]
+    page = task_maps.make_page(out, "posts", posts, tasks, embedder, control=control).resolve()
     print(f"The page is {page}. The folder can be put on any web server as it is.")
     if browser:
         import webbrowser

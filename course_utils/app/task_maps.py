@@ -1,13 +1,17 @@
 """What stands behind `course embed --tasks` and `course demo`: one corpus under several instructions, and its web page.
 
 The folder holds ``data.json`` (places, neighbours and measures, for any program), ``vectors.safetensors`` (for
-``load_embedder``) and the page: hand-written HTML, CSS and JavaScript that fetch nothing, so it opens by a double click
-as well as from any web server.
+``load_embedder``) and the page: hand-written HTML, CSS and JavaScript that fetch nothing from outside, so it opens by a
+double click as well as from any web server; :func:`frame` shows it in a notebook.
 """
 
+import base64
+import hashlib
+import html
 import json
+import re
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -31,7 +35,6 @@ from course_utils.measuring import (
     normalize,
 )
 from course_utils.paths import file_sha256
-from course_utils.teaching import say
 
 FORMAT = "text-embeddings-course task maps 1"
 PAGE = Path(__file__).with_name("page")
@@ -42,6 +45,17 @@ FEWEST = 2 * (K + 1)  # texts; with fewer the K nearest would be most of what th
 PREVIEW = 400  # characters of a text that the page shows
 # Where the course's corpora keep what their texts can be coloured by, the most telling first.
 LABEL_COLUMNS = ("group", "topic", "sentiment", "tone", "meaning", "kind", "label")
+# What a label may be called that answers the question of a task, beside the task's own name.
+ANSWERS = {
+    "sentiment": ("mood",),
+    "emotion": ("mood", "sentiment"),
+    "toxicity": ("toxic", "tone", "rude"),
+    "politeness": ("polite", "tone", "rude"),
+    "topic": ("group", "subject", "theme"),
+    "genre": ("kind",),
+}
+CONTROL = "irrelevant_control"  # the task that should move nothing
+MOVERS = 10  # texts that are listed as those that moved most
 
 
 def choose_tasks(tasks: dict[str, Task], names: Sequence[str]) -> list[Task]:
@@ -83,10 +97,11 @@ def labelled_texts(
 
 def embed_page(encoding: Encoding, tasks: Path, names: list[str], corpus: str, frame: pd.DataFrame, out: Path) -> Path:
     """Make the page of a corpus under the tasks of a file; what cannot be is said before a model is loaded."""
-    chosen = choose_tasks(load_tasks(tasks), names)
+    file = load_tasks(tasks)
+    chosen, control = choose_tasks(file, names), file.get(CONTROL)
     check_folder(out)
-    embedder = encoding.open(frame["text"].tolist(), len(chosen))
-    return make_page(out, corpus, frame, chosen, embedder, encoding.max_length, encoding.batch_size)
+    embedder = encoding.open(frame["text"].tolist(), len(chosen) + (control is not None))
+    return make_page(out, corpus, frame, chosen, embedder, encoding.max_length, encoding.batch_size, control)
 
 
 def check_folder(out: Path) -> set[str]:
@@ -112,14 +127,22 @@ def make_page(
     embedder: Embedder,
     max_length: int | None = None,
     batch_size: int = 32,
+    control: Task | None = None,
+    label_of: Mapping[str, str] | None = None,
 ) -> Path:
-    """Embed, measure and draw the texts under each task, with a line for each step; return the page's path."""
-    vectors = embed_tasks(embedder, frame["text"], tasks, max_length, batch_size)
-    spaces = {task.name: normalize(vectors[embedder.card.prompt_for(task.instruction)]) for task in tasks}
+    """Embed, measure and draw the texts under each task, with a line for each step; return the page's path.
+
+    ``control`` is a task whose answer says nothing of the texts: it gets no map, only its effect is stated beside that
+    of the others. ``label_of`` is that of :func:`describe`.
+    """
+    asked = [*tasks, *([control] if control and control not in tasks else [])]
+    vectors = embed_tasks(embedder, frame["text"], asked, max_length, batch_size)
+    spaces = {task.name: normalize(vectors[embedder.card.prompt_for(task.instruction)]) for task in asked}
     print("measuring, and drawing the maps …")
     about = {"corpus": Path(corpus).stem, "model": embedder.card.name, "taught": embedder.card.use_instructions}
+    data = describe(spaces, frame, tasks, about, label_of, control)
     made_with = {"embedder": embedder, "texts": frame["text"], "max_length": max_length or embedder.max_length}
-    return write_page(describe(spaces, frame, tasks, about), out, partial(add_vectors, vectors=vectors, **made_with))
+    return write_page(data, out, partial(add_vectors, vectors=vectors, **made_with))
 
 
 def embed_tasks(
@@ -135,63 +158,145 @@ def embed_tasks(
     return by_prompt
 
 
-def describe(spaces: dict[str, np.ndarray], frame: pd.DataFrame, tasks: Sequence[Task], about: dict) -> dict:
+def describe(
+    spaces: dict[str, np.ndarray],
+    frame: pd.DataFrame,
+    tasks: Sequence[Task],
+    about: dict,
+    label_of: Mapping[str, str] | None = None,
+    control: Task | None = None,
+) -> dict:
     """Place, compare and measure: everything that the page shows, as one JSON object.
 
-    Neighbours and measures are taken in the vectors; of the maps only their own quality is stated. Intervals are
-    over the texts. Each task is compared with the first, and what is said of all of them holds together.
+    Neighbours and measures are taken in the vectors; of the maps only their own quality and their islands are stated.
+    Intervals are over the texts. Each task is compared with the first, and what is said of all of them holds together.
+    ``label_of`` names for a task the label that answers it; others go by name, or get the first label.
     """
-    labels = [column for column in frame.columns if column != "text"]
-    maps = project_aligned(spaces)
-    nearest = {name: nearest_neighbors(vectors, K) for name, vectors in spaces.items()}
-    first = tasks[0].name
-    accuracies = {
-        (label, name): knn_accuracy(vectors, frame[label], K) for label in labels for name, vectors in spaces.items()
-    }
+    labels, first = [column for column in frame.columns if column != "text"], tasks[0]
+    answers = {task.name: (label_of or {}).get(task.name) or _answer(task, labels) for task in tasks}
+    if unknown := [name for name, label in answers.items() if label and label not in labels]:
+        raise ValueError(f"label_of[{unknown[0]!r}] must be one of {', '.join(labels)}, not {answers[unknown[0]]!r}.")
+    maps = project_aligned({task.name: spaces[task.name] for task in tasks})
+    nearest = {name: nearest_neighbors(spaces[name], K) for name in maps}
     gains = intervals.simultaneous(
         difference_interval,
         {
-            f"{label} {task.name}": (accuracies[label, task.name], accuracies[label, first])
+            f"{label} {task.name}": tuple(
+                knn_accuracy(spaces[name], frame[label], K) for name in (task.name, first.name)
+            )
             for label in labels
             for task in tasks[1:]
+            if not _same(spaces, task, first)
         },
     )
     described = []
     for task in tasks:
-        new = 1 - knn_overlap(spaces[first], spaces[task.name], K, metric="cosine")
-        quality = map_quality(spaces[task.name], maps[task.name], K)
-        measures: dict[str, dict[str, Any]] = {"map": quality, "new_neighbours": _numbers(mean_interval(new))}
-        effect = []
-        if task.name != first:
-            effect.append(f"{new.mean():.0%} of each text's {K} nearest neighbours are others than under {first}.")
-        for label in labels:
-            own = accuracies[label, task.name]
-            counts = frame[label].value_counts()
-            chance = float((counts * (counts - 1)).sum() / (len(frame) * (len(frame) - 1)))
-            measures[f"same_{label}"] = _numbers(mean_interval(own)) | {"chance": chance}
-            quantity = f"share of neighbours with the same {label}"
-            if task.name == first:
-                effect.append(f"The {quantity} is {own.mean():.2f}; chance would give {chance:.2f}.")
-            else:
-                difference = gains[f"{label} {task.name}"]
-                measures[f"same_{label}"]["minus_first"] = _numbers(difference)
-                same = np.allclose(spaces[task.name], spaces[first], atol=1e-6)
-                said = say.comparison(task.name, first, difference, quantity, same_vectors=same)
-                effect.append(said.replace("**", ""))
-        described.append(asdict(task) | {"measures": measures, "effect": effect})
+        told = _measured(spaces, frame, task, first, gains, answers[task.name])
+        told["measures"]["map"] = map_quality(spaces[task.name], maps[task.name], K)
+        islands = {label: _islands(maps[task.name], frame[label].to_numpy()) for label in labels}
+        described.append(asdict(task) | {"label": answers[task.name]} | told | {"islands": islands})
+    beside = None
+    if control is not None and control != first:
+        new = 1 - knn_overlap(spaces[first.name], spaces[control.name], K, metric="cosine")
+        beside = {"instruction": control.instruction, "new_neighbours": _numbers(mean_interval(new))}
     points = []
     for i, row in enumerate(frame.to_dict("records")):
         text = " ".join(row["text"].split())
         shown = text if len(text) <= PREVIEW else text[:PREVIEW].rsplit(" ", 1)[0] + " …"
         point: dict[str, Any] = {"text_preview": shown}
         point |= {"category": row[labels[0]] if labels else "", "labels": [row[label] for label in labels]}
-        for name in spaces:
+        for name in maps:
             x, y = maps[name][i].tolist()
             point |= {f"{name}_x": round(x, 3), f"{name}_y": round(y, 3)}
             point[f"{name}_neighbours"] = nearest[name][i].tolist()
         points.append(point)
-    chance = K / (len(frame) - 1)
-    return {"format": FORMAT, **about, "k": K, "chance": chance, "labels": labels, "tasks": described, "points": points}
+    counts = {"k": K, "chance": K / (len(frame) - 1), "comparisons": len(gains)}
+    return {
+        "format": FORMAT, **about, **counts, "labels": labels, "control": beside, "tasks": described, "points": points
+    }  # fmt: skip
+
+
+def _answer(task: Task, labels: Sequence[str]) -> str:
+    names = (task.name, *ANSWERS.get(task.name, ()))
+    found = [label for name in names for label in labels if label.lower() == name]
+    return (found or [*labels, ""])[0]
+
+
+def _same(spaces: dict[str, np.ndarray], task: Task, first: Task) -> bool:
+    return task != first and np.allclose(spaces[task.name], spaces[first.name], atol=1e-6)
+
+
+def _measured(
+    spaces: dict[str, np.ndarray], frame: pd.DataFrame, task: Task, first: Task, gains: dict[str, Interval], answer: str
+) -> dict[str, Any]:
+    """Measure a task against the first, say what was found (of its own label before others), and name what moved."""
+    vectors, start, same = spaces[task.name], spaces[first.name], _same(spaces, task, first)
+    new = 1 - knn_overlap(start, vectors, K, metric="cosine")
+    change = mean_interval(new)
+    measures: dict[str, dict[str, Any]] = {"new_neighbours": _numbers(change)}
+    effect, than = [], f"under {first.name}" if first.instruction else "with no question asked"
+    if same:
+        effect.append("No vector moved: the map is the same.")
+    elif task != first:
+        ends = f"{K * max(change.low, 0):.1f} to {K * min(change.high, 1):.1f}"
+        effect.append(
+            f"This question gave the texts {K * change.estimate:.1f} of {K} new neighbours on average "
+            f"(95% interval: {ends})."
+        )
+    for label in sorted((column for column in frame.columns if column != "text"), key=lambda label: label != answer):
+        counts = frame[label].value_counts()
+        chance = float((counts * (counts - 1)).sum() / (len(frame) * (len(frame) - 1)))
+        own = mean_interval(knn_accuracy(vectors, frame[label], K))
+        measures[f"same_{label}"] = _numbers(own) | {"chance": chance}
+        if task == first:
+            effect.append(
+                f"Of 100 neighbours {100 * own.estimate:.0f} have the same {label}; by chance it would be "
+                f"{100 * chance:.0f}."
+            )
+        elif not same:
+            gain = gains[f"{label} {task.name}"]
+            measures[f"same_{label}"]["minus_first"] = _numbers(gain)
+            effect.append(_said(gain, label, than))
+    shift = 1 - (vectors * start).sum(axis=1)
+    most = [] if same else [i for i in np.lexsort((-shift, -new))[:MOVERS].tolist() if new[i] > 0]
+    movers = [{"point": i, "new": round(float(new[i]), 4), "shift": round(float(shift[i]), 4)} for i in most]
+    return {"measures": measures, "same_vectors": same, "effect": effect, "movers": movers}
+
+
+def _said(gain: Interval, label: str, than: str) -> str:
+    """Say of a difference between shares what it means among 100 neighbours, more or fewer only where that is known."""
+    if gain.identical:
+        return f"Of 100 neighbours exactly as many have the same {label} as {than}."
+    if gain.sign == 0:
+        size, *ends = (f"{100 * value:+.1f}" for value in (gain.estimate, gain.low, gain.high))
+        said = f"about as many have the same {label} as {than}: the difference, {size}, may be chance"
+    else:
+        beyond = sorted(abs(end) for end in (gain.low, gain.high))
+        # an end close to zero does not become it: that it lies beyond is what is said
+        ends = [f"{100 * end:.1f}" if end >= 0.0005 else f"{100 * end:.1g}" for end in beyond]
+        word = "more" if gain.sign > 0 else "fewer"
+        said = f"{abs(100 * gain.estimate):.1f} {word} have the same {label} than {than}"
+    return f"Of 100 neighbours {said} (95% interval: {' to '.join(ends)})."
+
+
+def _islands(points: np.ndarray, values: np.ndarray) -> list[dict[str, Any]]:
+    """Return the categories that lie together on a map, and the point where to write each one's name.
+
+    There at least half of the neighbours on the map are of their own, and a third of the way from chance to all.
+    """
+    own = (values[nearest_neighbors(points, K, metric="euclidean")] == values[:, None]).mean(axis=1)
+    found = []
+    for category in pd.unique(values):
+        (members,) = np.nonzero(values == category)
+        chance = (len(members) - 1) / (len(values) - 1)
+        if own[members].mean() < max(0.5, chance + (1 - chance) / 3) or len(members) == len(values):
+            continue
+        centre = members[own[members] >= own[members].mean()]  # those in the thick of it
+        for _ in range(3):  # where they lie in two places, the middle is in neither
+            apart = np.linalg.norm(points[members] - np.median(points[centre], axis=0), axis=1)
+            centre = members[np.argsort(apart)[: max(len(members) // 3, 1)]]
+        found.append({"category": category, "point": int(centre[0]), "share": round(float(own[members].mean()), 4)})
+    return found
 
 
 def _numbers(interval: Interval) -> dict[str, float | None]:
@@ -229,3 +334,41 @@ def write_page(data: dict[str, Any], out: Path, write_vectors: Callable[[Path], 
         finally:
             shutil.rmtree(part, ignore_errors=True)
     return out / "index.html"
+
+
+def page_html(folder: str | Path) -> str:
+    """Return the page of a folder as one HTML text that needs no other file and can ask for none.
+
+    Its Content-Security-Policy lets run only what it holds, by hash. What a server adds to the page is left out.
+    """
+    folder = Path(folder)
+    if not (folder / "index.html").is_file():
+        raise ValueError(f"{folder} holds no page of maps. `course demo` makes one, or `course embed --tasks`.")
+    hashes: dict[str, list[str]] = {"script": [], "style": []}
+
+    def inlined(found: re.Match) -> str:
+        name = found["script"] or found["style"]
+        if name == "live.js":
+            return ""
+        words, tag = (folder / name).read_text(encoding="utf-8"), "script" if found["script"] else "style"
+        digest = base64.b64encode(hashlib.sha256(words.encode()).digest()).decode()
+        hashes[tag].append(f"'sha256-{digest}'")
+        return f"<{tag}>{words}</{tag}>"
+
+    page = (folder / "index.html").read_text(encoding="utf-8")
+    head, policy, rest = re.split('(?<=Policy" content=")([^"]*)', page)
+    files = r'<script src="(?P<script>[\w.]+)"></script>|<link rel="stylesheet" href="(?P<style>[\w.]+)">'
+    rest = re.sub(files, inlined, rest)
+    policy = "; ".join(["default-src 'none'; img-src data:", *(f"{k}-src {' '.join(v)}" for k, v in hashes.items())])
+    return head + policy + rest
+
+
+def frame(folder: str | Path, height: int = 720) -> Any:
+    """Show the page of a folder in a notebook, in a frame that cannot reach the notebook (IPython.display.HTML)."""
+    from IPython.display import HTML
+
+    page = html.escape(page_html(folder))
+    return HTML(
+        f'<div><iframe srcdoc="{page}" sandbox="allow-scripts" title="Maps of the same texts under several questions" '
+        f'style="width: 100%; height: {int(height)}px; border: 0"></iframe></div>'
+    )

@@ -1,7 +1,11 @@
 """`course embed --tasks` and `course demo`: the data of the page, what it says, and what the command refuses."""
 
+import base64
+import hashlib
+import html
 import json
 import math
+import re
 import shutil
 
 import numpy as np
@@ -47,7 +51,8 @@ def made(folder, tmp_path_factory):
 def test_progress_is_told_task_by_task(made):
     out, output, _ = made
     assert "Without a graphics card this takes" in output
-    assert "1 of 4  default: no instruction" in output and "4 of 4  toxicity: Classify the given text" in output
+    assert "1 of 5  default: no instruction" in output and "4 of 5  toxicity: Classify the given text" in output
+    assert "5 of 5  irrelevant_control: Translate" in output
     assert output.rstrip().endswith(f"Open {out / 'index.html'} in a browser.")
 
 
@@ -87,7 +92,7 @@ def test_the_folder_can_be_made_again(made, folder):
     assert [task["name"] for task in again["tasks"]] == ["default", "stance"]
     assert again["points"][3]["default_x"] == data["points"][3]["default_x"]
     with safe_open(out / "vectors.safetensors", framework="numpy") as file:
-        assert len(json.loads(file.metadata()["about"])["prompts"]) == 2
+        assert len(json.loads(file.metadata()["about"])["prompts"]) == 3  # with the unrelated one
 
 
 LABELLED = pd.DataFrame(
@@ -95,9 +100,11 @@ LABELLED = pd.DataFrame(
 )
 
 
-def described(spaces, frame=LABELLED):
+def described(spaces, frame=LABELLED, **options):
     tasks = [Task(name, "" if name == "default" else f"do {name}", "text") for name in spaces]
-    return task_maps.describe(spaces, frame.fillna("(none)"), tasks, {"corpus": "c", "model": "m", "taught": False})
+    tasks = [task for task in tasks if task != options.get("control")]
+    about = {"corpus": "c", "model": "m", "taught": False}
+    return task_maps.describe(spaces, frame.fillna("(none)"), tasks, about, **options)
 
 
 @pytest.fixture(scope="module")
@@ -114,21 +121,100 @@ def test_what_is_said_follows_the_numbers(data):
     assert same["estimate"] > 0.9 and same["low"] <= same["estimate"] <= same["high"]
     assert same["chance"] == pytest.approx(29 / 59, abs=1e-6)
     assert same["minus_first"]["low"] > 0
-    assert by_a["effect"][1].startswith(
-        "by_a has a higher share of neighbours with the same a than default: difference"
+    said = re.fullmatch(
+        r"Of 100 neighbours (.*) more have the same a than with no question asked \(95% interval: (.*) to (.*)\)\.",
+        by_a["effect"][1],
     )
-    assert "2 together" in by_a["effect"][1]  # two labels, so two comparisons
+    gain = [100 * same["minus_first"][end] for end in ("estimate", "low", "high")]
+    assert [float(number) for number in said.groups()] == pytest.approx(gain, abs=0.06)
+    assert data["comparisons"] == 2  # two labels, so two comparisons
     other = by_a["measures"]["same_b"]["minus_first"]
-    word = "a higher" if other["low"] > 0 else "a lower" if other["high"] < 0 else "cannot be told apart"
-    assert word in by_a["effect"][2] and "share of neighbours with the same b" in by_a["effect"][2]
+    word = " more have" if other["low"] > 0 else " fewer have" if other["high"] < 0 else "may be chance"
+    assert word in by_a["effect"][2] and "the same b" in by_a["effect"][2]
     assert by_a["measures"]["new_neighbours"]["estimate"] > 0.5
-    assert by_a["effect"][0] == (
-        f"{by_a['measures']['new_neighbours']['estimate']:.0%} of each text's 10 nearest neighbours are others than "
-        "under default."
+    said = re.fullmatch(
+        r"This question gave the texts (.*) of 10 new neighbours on average \(95% interval: (.*) to (.*)\)\.",
+        by_a["effect"][0],
     )
+    change = [10 * by_a["measures"]["new_neighbours"][end] for end in ("estimate", "low", "high")]
+    assert [float(number) for number in said.groups()] == pytest.approx(change, abs=0.06)
     unchanged = default["measures"]["new_neighbours"]
     assert unchanged["estimate"] == unchanged["low"] == 0 < unchanged["high"]
-    assert "chance would give 0.49" in default["effect"][0] and len(default["effect"]) == 2
+    assert default["effect"][0].endswith("by chance it would be 49.") and len(default["effect"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("gain", "said"),
+    [
+        (Interval(0.2, 0.1, 0.3), "20.0 more have the same x than before (95% interval: 10.0 to 30.0)."),
+        (Interval(-0.2, -0.3, -0.1), "20.0 fewer have the same x than before (95% interval: 10.0 to 30.0)."),
+        (Interval(0.02, 0.0002, 0.04), "2.0 more have the same x than before (95% interval: 0.02 to 4.0)."),
+        (Interval(0.02, -0.01, 0.05), "the difference, +2.0, may be chance (95% interval: -1.0 to +5.0)."),
+        (Interval(0.0, -0.01, 0.01, identical=True), "exactly as many have the same x as before."),
+        (Interval(0.5, 0.1, 0.9, n=4), "the difference, +50.0, may be chance (95% interval: +10.0 to +90.0)."),
+    ],
+)
+def test_more_or_fewer_is_said_only_where_it_is_known(gain, said):
+    words = task_maps._said(gain, "x", "before")
+    assert words.startswith("Of 100 neighbours ") and words.endswith(said)
+    assert ("more" in words or "fewer" in words) == (gain.sign != 0 and not gain.identical)
+
+
+def test_each_question_has_the_label_that_answers_it():
+    space = normalize(np.random.default_rng(0).normal(size=(60, 6)))
+    turned = {
+        name: normalize(np.roll(space, shift, axis=0))
+        for shift, name in enumerate(("default", "sentiment", "toxicity", "politeness", "spam"))
+    }
+    frame = LABELLED.rename(columns={"a": "Mood", "b": "tone"})
+    labels = {task["name"]: task["label"] for task in described(turned, frame)["tasks"]}
+    assert labels == {"default": "Mood", "sentiment": "Mood", "toxicity": "tone", "politeness": "tone", "spam": "Mood"}
+    given = described(turned, frame, label_of={"spam": "tone"})["tasks"]
+    assert given[4]["label"] == "tone" and given[1]["label"] == "Mood"
+    assert "same tone" in given[4]["effect"][1]  # what answers the question is said before other things
+    with pytest.raises(ValueError, match=r"label_of\['spam'\] must be one of Mood, tone, not 'no'"):
+        described(turned, frame, label_of={"spam": "no"})
+
+
+def test_those_that_moved_most_have_the_most_new_neighbours(data):
+    default, by_a = data["tasks"]
+    assert default["movers"] == []
+    new = [1 - len({*point["default_neighbours"]} & {*point["by_a_neighbours"]}) / 10 for point in data["points"]]
+    listed = by_a["movers"]
+    assert [mover["new"] for mover in listed] == pytest.approx(sorted(new, reverse=True)[:10])
+    assert all(mover["new"] == pytest.approx(new[mover["point"]]) for mover in listed)
+    assert listed == sorted(listed, key=lambda mover: (-mover["new"], -mover["shift"]))
+    assert len({mover["point"] for mover in listed}) == task_maps.MOVERS
+
+
+def test_an_unrelated_question_stands_beside_and_gets_no_map():
+    random, control = np.random.default_rng(0), Task(task_maps.CONTROL, "do irrelevant_control", "text")
+    space, other = (normalize(random.normal(size=(60, 6))) for _ in range(2))
+    for third, least, most in ((space, 0, 0), (other, 0.5, 1)):
+        data = described({"default": space, "x": other, control.name: third}, control=control)
+        assert [task["name"] for task in data["tasks"]] == ["default", "x"]
+        assert f"{control.name}_x" not in data["points"][0] and data["control"]["instruction"] == control.instruction
+        assert least <= data["control"]["new_neighbours"]["estimate"] <= most
+    assert described({"default": space})["control"] is None
+
+
+def test_a_name_is_written_only_where_its_texts_lie_together():
+    random = np.random.default_rng(0)
+    values = np.array(["lump", "spread", "torn"])[np.arange(300) % 3]
+    points = random.normal(size=(300, 2))
+    points[values == "lump"] += [20, 0]
+    half = np.arange(300) % 2 == 0
+    points[(values == "torn") & half] += [0, 30]
+    points[(values == "torn") & ~half] -= [0, 30]
+    found = {island["category"]: island for island in task_maps._islands(points, values)}
+    assert set(found) == {"lump", "spread", "torn"}  # nobody else is where they are
+    assert abs(points[found["torn"]["point"]][1]) > 25 and points[found["lump"]["point"]] == pytest.approx(
+        [20, 0], abs=1
+    )
+    mixed = task_maps._islands(random.normal(size=(300, 2)), values)
+    assert mixed == [] and task_maps._islands(points, np.array(["all"] * 300)) == []
+    two = np.array(["left", "right"] * 150)  # half of the neighbours are no island where half of all are such
+    assert task_maps._islands(random.normal(size=(300, 2)), two) == []
 
 
 def test_shares_are_those_of_the_neighbours(data):
@@ -142,7 +228,10 @@ def test_shares_are_those_of_the_neighbours(data):
 def test_an_instruction_that_leaves_the_vectors_is_no_result():
     space = normalize(np.random.default_rng(0).normal(size=(60, 6)))
     data = described({"default": space, "ignored": space.copy()})
-    assert data["tasks"][1]["effect"][1].endswith("with the same a by design: the same vectors.")
+    ignored = data["tasks"][1]
+    assert ignored["effect"] == ["No vector moved: the map is the same."] and data["comparisons"] == 0
+    assert ignored["same_vectors"] and ignored["movers"] == [] and "minus_first" not in ignored["measures"]["same_a"]
+    assert not data["tasks"][0]["same_vectors"]
 
 
 def test_a_range_without_ends_is_null():
@@ -173,8 +262,28 @@ def test_the_script_of_the_page_is_the_same_as_the_data_and_cannot_be_left(data,
     written = json.loads((tmp_path / "data.json").read_text(encoding="utf-8"))
     assert json.loads(script.removeprefix("window.DATA = ").removesuffix(";\n")) == written
     assert written["corpus"] == evil
-    files = {"index.html", "style.css", "page.js", "data.js", "data.json", task_maps.MARK}
+    files = {"index.html", "style.css", "page.js", "live.js", "data.js", "data.json", task_maps.MARK}
     assert {path.name for path in tmp_path.iterdir()} == files
+
+
+def test_the_page_as_one_text_holds_all_and_lets_run_only_that(data, tmp_path):
+    evil = '</script><script src=\'page.js\'></script> \u2028 <link rel="stylesheet" href="style.css"> " \' &quot;'
+    task_maps.write_page(data | {"corpus": evil}, tmp_path)
+    page = task_maps.page_html(tmp_path)
+    scripts, styles = (re.findall(f"<{tag}>(.*?)</{tag}>", page, re.DOTALL) for tag in ("script", "style"))
+    assert [script.strip() for script in scripts] == [
+        (tmp_path / name).read_text(encoding="utf-8").strip() for name in ("data.js", "page.js")
+    ]
+    (policy,) = re.findall('Content-Security-Policy" content="([^"]*)"', page)
+    allowed = dict(part.strip().split(" ", 1) for part in policy.split(";"))
+    assert allowed["default-src"] == "'none'" and set(allowed) == {"default-src", "img-src", "script-src", "style-src"}
+    for words, rule in ((scripts, "script-src"), (styles, "style-src")):
+        digests = [base64.b64encode(hashlib.sha256(each.encode()).digest()).decode() for each in words]
+        assert allowed[rule] == " ".join(f"'sha256-{digest}'" for digest in digests)
+    (shown,) = re.findall('srcdoc="([^"]*)"', task_maps.frame(tmp_path, 500).data)
+    assert html.unescape(shown) == page and "<" not in shown and "height: 500px" in task_maps.frame(tmp_path, 500).data
+    with pytest.raises(ValueError, match="holds no page of maps"):
+        task_maps.page_html(tmp_path / "no")
 
 
 def test_a_long_text_is_shortened_at_a_word():

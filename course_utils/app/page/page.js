@@ -1,9 +1,10 @@
 // The page of maps. It reads window.DATA (data.js, the same as data.json) and asks for nothing else. Texts are only ever
-// put into the page as text (textContent), so that no text can become a part of it.
+// put into the page as text (textContent), so that no text can become a part of it. A server may add live.js, which
+// shows a visitor's own text through window.PAGE.
 "use strict";
 (() => {
-const {tasks, points, labels, k, model, corpus, chance, taught} = window.DATA;
-const count = points.length;
+const {tasks, points, labels, k, model, corpus, chance, taught, control, comparisons} = window.DATA;
+const count = points.length, GUEST = count;  // a visitor's text stands behind all others
 const GLIDE_MS = 1000;
 // as in course_utils/drawing/plots.py: ten colours, ten shapes, and from the eleventh category on other pairs of the two
 const PALETTE = ["#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd"];
@@ -22,14 +23,25 @@ function percent(share) {
     return (share > 0 && share < .01 ? "under 1" : Math.round(100 * share)) + "\u00a0%";
 }
 
+const nameOf = task => task.instruction ? task.name.replaceAll("_", " ") : "no question asked";
+const tenths = share => (k * share).toFixed(1);
+
 // --- what is shown -------------------------------------------------------------------------------------------------
 
-const state = {task: 0, label: 0, pinned: -1, cursor: -1, hidden: new Set(), search: ""};
-let categories = [], categoryOf = new Uint16Array(count), sprites = [];
-let shown = new Uint8Array(count).fill(1), found = new Uint8Array(count).fill(1);
+// kinds: of each label, the categories, which one a text has, and how many have it
+const kinds = (labels.length ? labels : [""]).map((label, l) => {
+    const value = i => labels.length ? points[i].labels[l] : "";
+    const names = [...new Set(points.map((_, i) => value(i)))], at = new Map(names.map((name, c) => [name, c]));
+    const of = Uint16Array.from(points, (_, i) => at.get(value(i))), sizes = new Uint32Array(names.length);
+    for (const c of of) sizes[c]++;
+    return {label, names, of, sizes, hidden: new Set()};
+});
+const state = {task: 0, fixed: -1, pinned: -1, cursor: -1, search: ""};
+let kind = kinds[0], sprites = [], guest = null;
+const shown = new Uint8Array(count).fill(1), found = new Uint8Array(count).fill(1);
 
 const places = tasks.map(({name}) => {
-    const xy = new Float32Array(2 * count);
+    const xy = new Float32Array(2 * count + 2);
     points.forEach((point, i) => { xy[2 * i] = point[name + "_x"]; xy[2 * i + 1] = -point[name + "_y"]; });
     return xy;
 });
@@ -107,7 +119,7 @@ let width = 0, height = 0, dense = 1, radius = 5;
 function makeSprites() {
     radius = Math.max(3, Math.min(7, 150 / Math.sqrt(count))) * (width < 600 ? .8 : 1);
     const size = Math.ceil(2 * (radius + 1.5) * dense);
-    sprites = categories.map((_, category) => {
+    sprites = kind.names.map((_, category) => {
         const sprite = element("canvas"), pen = sprite.getContext("2d");
         sprite.width = sprite.height = size;
         pen.translate(size / 2, size / 2);
@@ -128,11 +140,15 @@ function placeOf(i) {
             height / 2 + view.y + (now[2 * i + 1] - (bounds.top + bounds.bottom) / 2) * scale];
 }
 
+const guestHere = () => guest?.tasks[tasks[state.task].name];
+const near = (i, t) => (i === GUEST ? guest?.tasks[tasks[t].name]?.neighbours : points[i][tasks[t].name + "_neighbours"]) ?? [];
+
 function draw() {
     const scale = fit() * view.zoom, half = sprites[0].width / 2 / dense, size = 2 * half;
     const left = width / 2 + view.x - (bounds.left + bounds.right) / 2 * scale - half;
     const top = height / 2 + view.y - (bounds.top + bounds.bottom) / 2 * scale - half;
-    const pinned = state.pinned >= 0, near = pinned ? points[state.pinned][tasks[state.task].name + "_neighbours"] : [];
+    const pinned = state.pinned >= 0, style = getComputedStyle(document.documentElement);
+    const [ink, card, mark, accent] = ["--ink", "--card", "--mark", "--accent"].map(name => style.getPropertyValue(name));
     context.setTransform(dense, 0, 0, dense, 0, 0);
     context.clearRect(0, 0, width, height);
     for (const bright of [0, 1]) {  // what was not found lies underneath
@@ -140,38 +156,73 @@ function draw() {
         for (const i of order) {
             if (shown[i] && found[i] === bright) {
                 // on whole pixels, where copying a mark takes half the time
-                context.drawImage(sprites[categoryOf[i]], Math.round((left + now[2 * i] * scale) * dense) / dense,
+                context.drawImage(sprites[kind.of[i]], Math.round((left + now[2 * i] * scale) * dense) / dense,
                     Math.round((top + now[2 * i + 1] * scale) * dense) / dense, size, size);
             }
         }
     }
+    for (const [t, alpha] of glide ? [[glide.task, 1 - 2 * glide.done], [state.task, 2 * glide.done - 1]] : [[state.task, 1]]) {
+        if (alpha > 0) writeNames(t, alpha * (pinned ? .45 : 1), ink, card);
+    }
     context.globalAlpha = 1;
-    const style = getComputedStyle(document.documentElement);
-    if (pinned) {
+    if (pinned && (state.pinned !== GUEST || guestHere())) {
         const [x, y] = placeOf(state.pinned);
-        context.strokeStyle = style.getPropertyValue("--ink");
+        context.strokeStyle = ink;
         context.lineWidth = 1.2;
         context.beginPath();
-        for (const j of near) { context.moveTo(x, y); context.lineTo(...placeOf(j)); }
+        for (const j of near(state.pinned, state.task)) { context.moveTo(x, y); context.lineTo(...placeOf(j)); }
         context.stroke();
-        for (const j of near) drawBig(j, 1.15);
-        drawBig(state.pinned, 1.6);
-        ring(state.pinned, radius * 2.2, style.getPropertyValue("--mark"));
+        for (const j of near(state.pinned, state.task)) drawBig(j, 1.15);
+        if (state.pinned !== GUEST) {
+            drawBig(state.pinned, 1.6);
+            ring(state.pinned, radius * 2.2, mark);
+        }
     }
-    if (state.cursor >= 0) ring(state.cursor, radius * 1.9, style.getPropertyValue("--accent"));
+    if (guestHere()) {  // a disc with a hole, larger than all others
+        for (const [r, wide, colour] of [[radius * 1.7, 9, card], [radius * 1.7, 5, mark]]) ring(GUEST, r, colour, wide);
+        write("your text", ...placeOf(GUEST), ink, card, -radius * 1.7 - 14);
+    }
+    if (state.cursor >= 0) ring(state.cursor, radius * 1.9, accent);
+}
+
+// A word on the map, with a rim of the ground's colour, so that it can be read over marks; returns its box.
+function write(text, x, y, ink, card, lift = 0, taken = []) {
+    context.font = `600 ${width < 600 ? 13 : 15}px system-ui, sans-serif`;
+    [context.textAlign, context.textBaseline, context.lineJoin] = ["center", "middle", "round"];
+    const half = context.measureText(text).width / 2 + 3;
+    x = Math.max(half, Math.min(width - half, x));
+    y = Math.max(12, Math.min(height - 12, y + lift));
+    const box = [x - half, y - 11, x + half, y + 11];
+    if (taken.some(([l, t, r, b]) => l < box[2] && r > box[0] && t < box[3] && b > box[1])) return null;
+    [context.strokeStyle, context.fillStyle, context.lineWidth] = [card, ink, 5];
+    context.strokeText(text, x, y);
+    context.fillText(text, x, y);
+    return box;
+}
+
+function writeNames(t, alpha, ink, card) {
+    const islands = (tasks[t].islands?.[kind.label] ?? []).map(({category, point, share}) => ({c: kind.names.indexOf(category), point, share}));
+    const taken = [];
+    context.globalAlpha = alpha;
+    for (const {c, point} of islands.sort((a, b) => b.share * kind.sizes[b.c] - a.share * kind.sizes[a.c])) {
+        const [x, y] = placeOf(point), name = kind.names[c];
+        if (kind.hidden.has(c) || x < 0 || y < 0 || x > width || y > height) continue;
+        const box = write(name.length > 24 ? name.slice(0, 23) + "…" : name, x, y, ink, card, 0, taken);
+        if (box) taken.push(box);
+    }
 }
 
 function drawBig(i, times) {
     context.save();
     context.translate(...placeOf(i));
-    drawMark(context, categoryOf[i], radius * times);
+    drawMark(context, kind.of[i], radius * times);
     context.restore();
 }
 
-function ring(i, r, colour) {
+function ring(i, r, colour, wide = 2.5) {
     context.beginPath();
     context.arc(...placeOf(i), r, 0, 7);
-    context.lineWidth = 2.5;
+    context.lineWidth = wide;
     context.strokeStyle = colour;
     context.stroke();
 }
@@ -183,7 +234,7 @@ function redraw() {
         asked = 0;
         if (glide) {
             glide.began ??= time;
-            const t = Math.min(1, (time - glide.began) / GLIDE_MS), eased = t < .5 ? 4 * t ** 3 : 1 - (2 - 2 * t) ** 3 / 2;
+            const t = glide.done = Math.min(1, (time - glide.began) / GLIDE_MS), eased = t < .5 ? 4 * t ** 3 : 1 - (2 - 2 * t) ** 3 / 2;
             const {from, to} = glide;
             for (let c = 0; c < now.length; c++) now[c] = from[c] + (to[c] - from[c]) * eased;
             if (t === 1) glide = null;
@@ -212,8 +263,8 @@ function zoomBy(factor, x = width / 2, y = height / 2) {
 
 function nearestTo(x, y, within) {
     let best = -1, least = within ** 2;
-    for (let i = 0; i < count; i++) {
-        if (!shown[i] || !found[i]) continue;
+    for (let i = 0; i <= GUEST; i++) {
+        if (i === GUEST ? !guestHere() : !shown[i] || !found[i]) continue;
         const [px, py] = placeOf(i), distance = (px - x) ** 2 + (py - y) ** 2;
         if (distance < least) [best, least] = [i, distance];
     }
@@ -222,19 +273,21 @@ function nearestTo(x, y, within) {
 
 // --- reading, pinning ----------------------------------------------------------------------------------------------
 
-const namesOf = i => points[i].labels.join(", ");
+const textOf = i => i === GUEST ? guest.text : points[i].text_preview;
+const namesOf = i => i === GUEST ? "your text" : points[i].labels.join(", ");
 
 function setCursor(i, spoken = false) {
     state.cursor = i;
     const tip = $("tooltip");
     tip.hidden = i < 0;
     if (i >= 0) {
-        tip.replaceChildren(...(labels.length ? [element("b", "", namesOf(i))] : []), element("span", "", points[i].text_preview));
+        const names = namesOf(i);
+        tip.replaceChildren(...(names ? [element("b", "", names)] : []), element("span", "", textOf(i)));
         const [x, y] = placeOf(i), right = x > width / 2;
         tip.style.left = right ? "auto" : Math.max(8, x + 16) + "px";
         tip.style.right = right ? Math.max(8, width - x + 16) + "px" : "auto";
         tip.style.top = Math.max(8, Math.min(height - tip.offsetHeight - 8, y - tip.offsetHeight / 2)) + "px";
-        if (spoken) $("spoken").textContent = `${namesOf(i)}: ${points[i].text_preview}`;
+        if (spoken) $("spoken").textContent = `${names}: ${textOf(i)}`;
     }
     redraw();
 }
@@ -243,49 +296,83 @@ function pin(i) {
     state.pinned = i;
     $("unpin").hidden = $("pinned-text").hidden = i < 0;
     $("pinned-empty").hidden = i >= 0;
-    $("pinned-text").textContent = i < 0 ? "" : points[i].text_preview;
-    $("pinned-labels").replaceChildren(...(i < 0 ? [] : points[i].labels.map((value, l) => element("span", "chip", `${labels[l]}: ${value}`))));
+    $("pinned-title").textContent = i === GUEST ? "Your text" : "Pinned text";
+    $("pinned-text").textContent = i < 0 ? "" : textOf(i);
+    $("pinned-note").hidden = i !== GUEST || !guest.note;
+    $("pinned-note").textContent = i === GUEST ? guest.note ?? "" : "";
+    $("pinned-labels").replaceChildren(...(i < 0 || i === GUEST ? [] : points[i].labels.map((value, l) => element("span", "chip", `${labels[l]}: ${value}`))));
     $("columns").replaceChildren(...(i < 0 ? [] : tasks.map((task, t) => column(i, task, t))));
-    $("spoken").textContent = i < 0 ? "Let go." : `Pinned. Its neighbours under ${tasks.length} instructions stand below the map.`;
+    if (!restoring) $("spoken").textContent = i < 0 ? "Let go." : `Pinned. Its neighbours under ${tasks.length} questions stand below the map.`;
     setCursor(-1);
+    remember();
+}
+
+// A text in a list: its mark, its words, perhaps a remark; a click pins it.
+function entry(i, remark) {
+    const button = element("button"), item = element("li");
+    button.type = "button";
+    button.append(swatch(kind.of[i]), element("span", "clamp", points[i].text_preview));
+    if (remark) button.append(element("span", "new", remark));
+    button.setAttribute("aria-label", `${namesOf(i)}: ${points[i].text_preview}${remark ? ` (${remark})` : ""}`);
+    button.addEventListener("click", () => { pin(i); $("pinned").focus({preventScroll: $("pinned").contains(button)}); });
+    button.addEventListener("pointerenter", event => { if (event.pointerType === "mouse") setCursor(i); });
+    button.addEventListener("pointerleave", () => setCursor(-1));
+    item.append(button);
+    return item;
 }
 
 function column(i, task, t) {
-    const near = points[i][task.name + "_neighbours"], before = new Set(points[i][tasks[0].name + "_neighbours"]);
+    const mine = near(i, t), before = new Set(near(i, 0)), theirs = guest?.tasks[task.name];
     const made = element("section", t === state.task ? "now" : "");
-    made.setAttribute("aria-label", `nearest under ${task.name}`);
-    const tally = labels.map((label, l) =>
-        `same ${label} ${near.filter(j => points[j].labels[l] === points[i].labels[l]).length} of ${k}`);
-    if (t) tally.push(`new ${near.filter(j => !before.has(j)).length} of ${k}`);
+    made.setAttribute("aria-label", `nearest under ${nameOf(task)}`);
+    const tally = i === GUEST ? (theirs ? [`similarity of the nearest: ${theirs.cosine.toFixed(2)}`] : ["not asked"])
+        : labels.map((label, l) => `same ${label} ${mine.filter(j => points[j].labels[l] === points[i].labels[l]).length} of ${k}`);
+    if (t && mine.length) tally.push(`new ${mine.filter(j => !before.has(j)).length} of ${mine.length}`);
     const list = element("ol");
-    for (const j of near) {
-        const button = element("button"), item = element("li");
-        button.type = "button";
-        button.append(swatch(categoryOf[j]), element("span", "clamp", points[j].text_preview));
-        if (t && !before.has(j)) button.append(element("span", "new", "new"));
-        button.setAttribute("aria-label", `${namesOf(j)}: ${points[j].text_preview}${t && !before.has(j) ? " (new)" : ""}`);
-        button.addEventListener("click", () => { pin(j); $("pinned").focus({preventScroll: true}); });
-        button.addEventListener("pointerenter", () => setCursor(j));
-        button.addEventListener("pointerleave", () => setCursor(-1));
-        item.append(button);
-        list.append(item);
-    }
-    made.append(element("h3", "", task.name), element("p", "tally", tally.join(" · ")), list);
+    list.append(...mine.map(j => entry(j, t && !before.has(j) ? "new" : "")));
+    made.append(element("h3", "", nameOf(task)), element("p", "tally", tally.join(" · ")));
+    if (i === GUEST && theirs?.note) made.append(element("p", "tally", theirs.note));
+    made.append(list);
     return made;
 }
 
-// --- the instruction -------------------------------------------------------------------------------------------------
+// --- a visitor's own text ------------------------------------------------------------------------------------------
+
+function showVisitor(visitor) {
+    guest = {...visitor, tasks: {...visitor.tasks}};
+    for (const [name, theirs] of Object.entries(guest.tasks)) {
+        guest.tasks[name] = {...theirs, neighbours: theirs.neighbours.filter(j => Number.isInteger(j) && j >= 0 && j < count)};
+    }
+    const anywhere = Object.values(guest.tasks)[0];
+    tasks.forEach(({name}, t) => {
+        const {x, y} = guest.tasks[name] ?? anywhere ?? {x: 0, y: 0};
+        places[t].set([x, -y], 2 * GUEST);
+    });
+    for (const xy of glide ? [now, glide.from] : [now]) xy.set(places[state.task].subarray(2 * GUEST), 2 * GUEST);
+    pin(GUEST);
+}
+
+function clearVisitor() {
+    if (state.pinned === GUEST) pin(-1);
+    guest = null;
+    setCursor(-1);
+}
+
+// --- the question --------------------------------------------------------------------------------------------------
 
 function choose(t) {
+    const before = state.task;
     state.task = t;
     explain(t);
     [...$("tasks").children].forEach((button, b) => button.setAttribute("aria-pressed", b === t));
     [...$("columns").children].forEach((section, s) => section.classList.toggle("now", s === t));
     setCursor(-1);
-    glide = {from: now.slice(), to: places[t]};
+    if (t !== before) glide = {from: now.slice(), to: places[t], task: before, done: 0};
     if (still.matches) { now = places[t].slice(); glide = null; }
-    $("spoken").textContent = `${tasks[t].name}. ${tasks[t].instruction || "No instruction."}`;
-    redraw();
+    paint();
+    const {instruction, label, effect} = tasks[t];
+    const most = effect.find(words => words.includes(`same ${label} `)) ?? effect[0] ?? "";
+    $("spoken").textContent = `${nameOf(tasks[t])}. ${instruction} ${most}`;
 }
 
 function explain(t) {
@@ -293,8 +380,10 @@ function explain(t) {
         [...stack.children].forEach((words, w) => words.classList.toggle("now", w === t));
     }
     $("control").classList.toggle("now", tasks[t].instruction !== "");
+    $("bars").classList.toggle("first-task", t === 0 || Boolean(tasks[t].same_vectors));
     labels.forEach((label, l) => {
         const {estimate, low, high} = tasks[t].measures["same_" + label], bar = $("bars").children[l];
+        bar.classList.toggle("asked", t > 0 && label === tasks[t].label);
         bar.querySelector(".fill").style.width = 100 * estimate + "%";
         const whisker = bar.querySelector(".whisker");
         whisker.hidden = low === null;  // a range without ends
@@ -305,38 +394,43 @@ function explain(t) {
 
 // All that the instructions do is written at once, in one place, and only what belongs to the chosen one can be seen: so the
 // cards have the height of the longest, and the map stays where it is.
-function write({name, instruction, measures, effect}, t) {
-    $("instructions").append(element("p", "instruction", instruction ? `“${instruction}”` : "Nothing: the text alone is read."));
+function writeDown({instruction, measures, effect, same_vectors}, t) {
+    $("instructions").append(element("p", "instruction", instruction ? `“${instruction}”` : "Nothing is asked: the text alone is read."));
     const block = element("div"), list = element("ul", "effect");
     list.append(...effect.map(words => element("li", "", words)));
-    block.append(list, element("p", "note",
-        `The map of ${name} keeps ${percent(measures.map.knn_overlap)} of the ${k} nearest neighbours of each text (chance: `
-        + `${percent(chance)}); distances between far points mean nothing. `
-        + (t ? `It is aligned: it started from the map of ${tasks[0].name} and was turned onto it.` : "The other maps are aligned with it.")));
+    const notes = [`A flat map cannot keep everything: of each text's ${k} true neighbours this one shows `
+        + `${percent(measures.map.knn_overlap)} close by (chance: ${percent(chance)}); how far islands lie apart means nothing.`];
+    if (t && !same_vectors) notes.push(`It is aligned: it started from the map of “${nameOf(tasks[0])}” and was turned onto it.`);
+    if (t && !same_vectors && comparisons > 1) notes.push(`The intervals of all ${comparisons} comparisons hold together.`);
+    block.append(list, element("p", "note", notes.join(" ")));
     $("effects").append(block);
 }
 
-// --- colours, filter, search -----------------------------------------------------------------------------------------
+// --- colours, filter, search ---------------------------------------------------------------------------------------
 
-function colourBy(l) {
-    state.label = l;
-    state.hidden.clear();
-    const value = i => labels.length ? points[i].labels[l] : "";
-    categories = [...new Set(points.map((_, i) => value(i)))];
-    const at = new Map(categories.map((name, c) => [name, c])), sizes = new Uint32Array(categories.length);
-    for (let i = 0; i < count; i++) sizes[categoryOf[i] = at.get(value(i))]++;
-    $("filter-row").hidden = categories.length < 2;
-    $("filter-title").textContent = labels[l] || "";
-    $("filter").replaceChildren(...categories.map((name, c) => {
+// Everything that follows from the question and the colours.
+function paint() {
+    const l = state.fixed >= 0 ? state.fixed : Math.max(0, labels.indexOf(tasks[state.task].label));
+    kind = kinds[l];
+    [...$("filter").children].forEach((legend, at) => legend.classList.toggle("now", at === l));
+    $("colour").value = state.fixed;
+    if (width) makeSprites();
+    if (state.pinned >= 0) $("columns").replaceChildren(...tasks.map((task, t) => column(state.pinned, task, t)));
+    showMovers();
+    showTable();
+    filter();
+}
+
+function legendOf({label, names, sizes, hidden}) {
+    const legend = element("fieldset", "filter");
+    legend.append(element("legend", "spoken", label), ...names.map((name, c) => {
         const row = element("label"), box = element("input");
-        [box.type, box.checked, box.value] = ["checkbox", true, c];
-        box.addEventListener("change", () => { state.hidden[box.checked ? "delete" : "add"](c); filter(); });
+        [box.type, box.checked, box.value] = ["checkbox", !hidden.has(c), c];
+        box.addEventListener("change", () => { hidden[box.checked ? "delete" : "add"](c); filter(); });
         row.append(box, swatch(c), element("span", "", name), element("span", "n", sizes[c]));
         return row;
     }));
-    if (width) makeSprites();
-    if (state.pinned >= 0) pin(state.pinned);
-    filter();
+    return legend;
 }
 
 function filter() {
@@ -344,7 +438,7 @@ function filter() {
     const list = [];
     let matches = 0;
     for (let i = 0; i < count; i++) {
-        shown[i] = state.hidden.has(categoryOf[i]) ? 0 : 1;
+        shown[i] = kind.hidden.has(kind.of[i]) ? 0 : 1;
         found[i] = points[i].text_preview.toLowerCase().includes(wanted) ? 1 : 0;
         if (shown[i] && found[i]) {
             matches++;
@@ -352,15 +446,76 @@ function filter() {
         }
     }
     $("found").textContent = wanted ? `${matches} of ${count} texts hold these letters.` : `${matches} of ${count} texts are shown.`;
-    $("results").replaceChildren(...list.map(i => {
-        const button = element("button"), item = element("li");
-        button.type = "button";
-        button.append(swatch(categoryOf[i]), element("span", "clamp", points[i].text_preview));
-        button.addEventListener("click", () => { pin(i); $("pinned").focus(); });
-        item.append(button);
-        return item;
-    }));
+    $("results").replaceChildren(...list.map(i => entry(i)));
     setCursor(-1);
+    remember();
+}
+
+function showMovers() {
+    const {movers = [], measures, same_vectors} = tasks[state.task], first = nameOf(tasks[0]);
+    const other = control ? `; an unrelated one (“${control.instruction}”) ${tenths(control.new_neighbours.estimate)}` : "";
+    $("moved").textContent = state.task === 0 ? `Choose a question: the texts that it moved most, compared with “${first}”, then stand here.`
+        : same_vectors ? `No vector moved: all neighbours are those of “${first}”.`
+        : `This question gave the texts ${tenths(measures.new_neighbours.estimate)} of ${k} new neighbours on average${other}. It changed most for these:`;
+    $("mover-list").replaceChildren(...movers.map(({point, new: share}) => entry(point, `${Math.round(k * share)} of ${k} new`)));
+}
+
+function showTable() {
+    const task = tasks[state.task], {names, of, sizes, label} = kind, rows = [], own = new Float64Array(names.length);
+    for (let i = 0; i < count; i++) own[of[i]] += near(i, state.task).filter(j => of[j] === of[i]).length / k;
+    const row = (tag, cells) => {
+        const made = element("tr");
+        made.append(...cells.map((words, c) => {
+            const cell = element(c ? tag : "th", "", words);
+            cell.scope = tag === "th" ? "col" : "row";
+            return cell;
+        }));
+        return made;
+    };
+    names.forEach((name, c) => rows.push([name || "all", sizes[c], percent(own[c] / sizes[c]), percent((sizes[c] - 1) / (count - 1))]));
+    const best = names.map((_, c) => c).sort((a, b) => own[b] / sizes[b] - own[a] / sizes[a]);
+    const [most, least] = [best[0], best.at(-1)].map(c => `${names[c]} (${percent(own[c] / sizes[c])})`);
+    $("table-of").textContent = `${nameOf(task)}: whose ${k} nearest neighbours are of their own ${label || "kind"}`;
+    $("table-said").textContent = names.length < 2 ? "The texts carry no labels to compare by."
+        : `Under “${nameOf(task)}” the texts that keep most to their own ${label} are ${most}, those that do least ${least}.`;
+    $("table").querySelector("thead").replaceChildren(row("th", [label || "kind", "texts", "neighbours of its own", "by chance"]));
+    $("table").querySelector("tbody").replaceChildren(...rows.map(cells => row("td", cells)));
+}
+
+// --- the address -----------------------------------------------------------------------------------------------------
+
+let restoring = true;
+
+function remember() {
+    if (restoring) return;
+    const said = new URLSearchParams();
+    if (state.task) said.set("task", tasks[state.task].name);
+    if (state.fixed >= 0) said.set("colour", labels[state.fixed]);
+    if (state.pinned >= 0 && state.pinned !== GUEST) said.set("text", state.pinned);
+    if (state.search) said.set("search", state.search);
+    for (const c of kind.hidden) said.append("hide", kind.names[c]);
+    try {
+        history.replaceState(null, "", "#" + said);
+    } catch { /* in a frame without an address of its own, or asked too often: the view is not kept */ }
+}
+
+function restore() {
+    const said = new URLSearchParams(location.hash.slice(1)), hide = new Set(said.getAll("hide"));
+    restoring = true;
+    state.fixed = labels.indexOf(said.get("colour"));
+    state.search = $("search").value = said.get("search") ?? "";
+    choose(Math.max(0, tasks.findIndex(({name}) => name === said.get("task"))));
+    kind.hidden.clear();
+    kind.names.forEach((name, c) => { if (hide.has(name)) kind.hidden.add(c); });
+    drawLegends();
+    const text = said.has("text") ? Number(said.get("text")) : -1;
+    pin(Number.isInteger(text) && text < count ? Math.max(-1, text) : -1);
+    restoring = false;
+}
+
+function drawLegends() {
+    $("filter").replaceChildren(...kinds.map(legendOf));
+    paint();
 }
 
 // --- hands -----------------------------------------------------------------------------------------------------------
@@ -436,12 +591,12 @@ function stepFrom(i, [dx, dy]) {
 // --- the beginning -----------------------------------------------------------------------------------------------------
 
 document.title = `Same text, another question: ${corpus}`;
-$("about").textContent = `${count.toLocaleString("en")} texts (${corpus}), placed by ${model.split("/").pop()} under ${tasks.length} instructions`;
+$("about").textContent = `${count.toLocaleString("en")} texts (${corpus}), placed by the model ${model.split("/").pop()}`;
 canvas.setAttribute("aria-label", `Map of ${count} texts`);
 $("control").hidden = taught;
 tasks.forEach((task, t) => {
-    write(task, t);
-    const button = element("button", "", task.name.replaceAll("_", " "));
+    writeDown(task, t);
+    const button = element("button", "", nameOf(task));
     button.type = "button";
     button.addEventListener("click", () => choose(t));
     $("tasks").append(button);
@@ -456,18 +611,23 @@ for (const label of labels) {
     $("bars").append(bar);
 }
 if (labels.length) {
-    const key = element("p", "key", "share of neighbours");
-    key.append(element("i"), `under ${tasks[0].name}`, element("i", "dotted"), "by chance");
+    const key = element("p", "key"), of = [[`share of the ${k} nearest texts`], [nameOf(tasks[0]), ""], ["by chance", "dotted"]];
+    key.append(...of.map(([words, line]) => {
+        const part = element("span");
+        part.append(...(line === undefined ? [] : [element("i", line)]), words);
+        return part;
+    }));
     $("bars").append(key);
 }
-labels.forEach((label, l) => $("colour").append(new Option(label, l)));
+$("colour").append(new Option("question", -1), ...labels.map((label, l) => new Option(label, l)));
 $("colour-row").hidden = labels.length < 2;
-$("colour").addEventListener("change", event => colourBy(Number(event.target.value)));
+$("filter").hidden = document.querySelector(".filter-all").hidden = kinds.length < 2 && kind.names.length < 2;
+$("colour").addEventListener("change", event => { state.fixed = Number(event.target.value); paint(); });
 for (const [id, hide] of [["all", false], ["none", true]]) {
     $(id).addEventListener("click", () => {
-        state.hidden = new Set(hide ? categories.keys() : []);
-        for (const box of $("filter").querySelectorAll("input")) box.checked = !hide;
-        filter();
+        kind.hidden.clear();
+        if (hide) kind.names.forEach((_, c) => kind.hidden.add(c));
+        drawLegends();
     });
 }
 $("search").addEventListener("input", event => { state.search = event.target.value; filter(); });
@@ -475,11 +635,15 @@ $("unpin").addEventListener("click", () => { pin(-1); canvas.focus(); });
 $("zoom-in").addEventListener("click", () => zoomBy(1.5));
 $("zoom-out").addEventListener("click", () => zoomBy(1 / 1.5));
 $("zoom-reset").addEventListener("click", () => zoomBy(0));
-dark.addEventListener("change", () => colourBy(state.label));
+// the address keeps the view, and inside a frame a link to it would lead to the page around
+document.querySelector(".skip").addEventListener("click", event => { event.preventDefault(); $("pinned").focus(); });
+dark.addEventListener("change", drawLegends);
+addEventListener("hashchange", restore);
 new ResizeObserver(resize).observe(canvas);
-colourBy(0);
+drawLegends();
 resize();
-choose(0);
+restore();
+window.PAGE = {showVisitor, clearVisitor, task: () => tasks[state.task].name};
 // for tests and measurements: where a text lies in the window now
 window.placeOf = i => { const box = canvas.getBoundingClientRect(), [x, y] = placeOf(i); return [box.left + x, box.top + y]; };
 })();
