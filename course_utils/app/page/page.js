@@ -178,9 +178,9 @@ function draw() {
             ring(state.pinned, radius * 2.2, mark);
         }
     }
-    if (guestHere()) {  // a disc with a hole, larger than all others
-        for (const [r, wide, colour] of [[radius * 1.7, 9, card], [radius * 1.7, 5, mark]]) ring(GUEST, r, colour, wide);
-        write("your text", ...placeOf(GUEST), ink, card, -radius * 1.7 - 14);
+    if (guestHere()) {  // a disc with a hole, larger than all other marks
+        for (const [r, wide, colour] of [[radius, 2 * radius + 4, card], [radius, 2 * radius, mark], [1, 3, card]]) ring(GUEST, r, colour, wide);
+        write("your text", ...placeOf(GUEST), ink, card, -radius * 2 - 14);
     }
     if (state.cursor >= 0) ring(state.cursor, radius * 1.9, accent);
 }
@@ -394,15 +394,12 @@ function explain(t) {
 
 // All that the instructions do is written at once, in one place, and only what belongs to the chosen one can be seen: so the
 // cards have the height of the longest, and the map stays where it is.
-function writeDown({instruction, measures, effect, same_vectors}, t) {
+function writeDown({instruction, measures, effect}) {
     $("instructions").append(element("p", "instruction", instruction ? `“${instruction}”` : "Nothing is asked: the text alone is read."));
     const block = element("div"), list = element("ul", "effect");
     list.append(...effect.map(words => element("li", "", words)));
-    const notes = [`A flat map cannot keep everything: of each text's ${k} true neighbours this one shows `
-        + `${percent(measures.map.knn_overlap)} close by (chance: ${percent(chance)}); how far islands lie apart means nothing.`];
-    if (t && !same_vectors) notes.push(`It is aligned: it started from the map of “${nameOf(tasks[0])}” and was turned onto it.`);
-    if (t && !same_vectors && comparisons > 1) notes.push(`The intervals of all ${comparisons} comparisons hold together.`);
-    block.append(list, element("p", "note", notes.join(" ")));
+    block.append(list, element("p", "note", `A flat map cannot keep everything: of each text's ${k} true neighbours this one shows `
+        + `${percent(measures.map.knn_overlap)} close by (chance: ${percent(chance)}); how far islands lie apart means nothing.`));
     $("effects").append(block);
 }
 
@@ -478,7 +475,7 @@ function showTable() {
     $("table-of").textContent = `${nameOf(task)}: whose ${k} nearest neighbours are of their own ${label || "kind"}`;
     $("table-said").textContent = names.length < 2 ? "The texts carry no labels to compare by."
         : `Under “${nameOf(task)}” the texts that keep most to their own ${label} are ${most}, those that do least ${least}.`;
-    $("table").querySelector("thead").replaceChildren(row("th", [label || "kind", "texts", "neighbours of its own", "by chance"]));
+    $("table").querySelector("thead").replaceChildren(row("th", [label || "kind", "texts", "own", "by chance"]));
     $("table").querySelector("tbody").replaceChildren(...rows.map(cells => row("td", cells)));
 }
 
@@ -594,8 +591,10 @@ document.title = `Same text, another question: ${corpus}`;
 $("about").textContent = `${count.toLocaleString("en")} texts (${corpus}), placed by the model ${model.split("/").pop()}`;
 canvas.setAttribute("aria-label", `Map of ${count} texts`);
 $("control").hidden = taught;
+$("table-note").textContent = tasks.length < 2 ? "" : `The maps are aligned: each started from that of “${nameOf(tasks[0])}” and was turned onto it.`
+    + (comparisons > 1 ? ` The intervals of all ${comparisons} comparisons hold together.` : "");
 tasks.forEach((task, t) => {
-    writeDown(task, t);
+    writeDown(task);
     const button = element("button", "", nameOf(task));
     button.type = "button";
     button.addEventListener("click", () => choose(t));
