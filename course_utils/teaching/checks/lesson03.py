@@ -12,6 +12,7 @@ from course_utils.teaching.checks.compare import about, close, flat
 
 _TEMPLATE = "Instruct: {instruction}\nQuery:"
 _STRIPPED = "Blanks and line breaks belong to a template, an instruction and a text: nothing may be stripped or added."
+_LETTERS = "Capital letters stay as they are: to a model they are other characters. "
 _GLUED = "Between 'Query:' and the text stands something that the template does not have. Add the text right behind it."
 _OWN_LINE = "With an empty template the instruction stands on a line of its own."
 _BLANK = 'Blanks alone are an instruction as well, and nothing is stripped: only "" is none.'
@@ -29,6 +30,8 @@ _PROMPTS: tuple[tuple[tuple[str, str, str], str, dict[str, str]], ...] = (
             "Instruct: Name the animal Query:A hen.": "The line break of the template got lost.",
             "Instruct: A hen.\nQuery:Name the animal": "The instruction and the text have changed places.",
             "Name the animal\nA hen.": "The template is not used, and there is one here.",
+            "Name the animalA hen.": "The template is not used, and there is one here.",
+            "Instruct: {Name the animal}\nQuery:A hen.": "The curly brackets of {instruction} are replaced as well.",
             "A hen.": "The instruction is lost, and there is one here.",
         },
     ),
@@ -70,15 +73,22 @@ _PROMPTS: tuple[tuple[tuple[str, str, str], str, dict[str, str]], ...] = (
 )
 
 
+def _kept(answer: str, right: str) -> str:
+    """What is off where an answer differs from the right one in blanks or in capital letters alone."""
+    if "".join(answer.split()) == "".join(right.split()):
+        return _STRIPPED + " "
+    return _LETTERS if answer.lower() == right.lower() else ""
+
+
 def check_build_prompt(function) -> None:
     """A function of a template, an instruction and a text."""
     for (template, instruction, text), right, mistakes in _PROMPTS:
-        answer = word(call(function, template, instruction, text), "build_prompt")
-        blanks = "".join(answer.split()) == "".join(right.split())
+        nothing = "" if instruction else "Without an instruction yours returns None. It is the text alone then."
+        answer = word(call(function, template, instruction, text, nothing=nothing), "build_prompt")
         require(
             answer == right,
             mistakes.get(answer)
-            or (_STRIPPED + " " if blanks else "")
+            or _kept(answer, right)
             + f"For the template {template!r}, the instruction {instruction!r} and the text {text!r} the model should "
             f"read {right!r}, not {answer!r:.80}.",
         )
@@ -88,108 +98,14 @@ def check_build_prompt(function) -> None:
         require(answer == right, f"With some of them yours gives {answer!r:.80}.")
 
 
-def check_put_instruction(function) -> None:
-    """A function of a task, a template, queries and documents."""
-    name = "put_instruction"
-    for template, instruction, queries, documents in (
-        (_TEMPLATE, "Find it", ["How?", "Why?"], ["So.", "Because.", "Never."]),
-        ("{instruction}: ", "Say more", [" Who {is}?", "When?", "What?", "How?"], ["Me.\n"]),
-    ):
-        prompt = template.replace("{instruction}", instruction)
-        asked, told = ([prompt + text for text in texts] for texts in (queries, documents))
-        for side in ("query", "text"):
-            with about("Curly brackets in a query are ordinary characters." if "{" in queries[0] else ""):
-                answer = call(function, Task("test", instruction, side), template, queries, documents)
-            answer = items(answer, name, "two lists, the queries and the documents")
-            require(len(answer) == 2, f"{name} should return two lists, the queries and the documents.")
-            parts = tuple(flat(part, name, "texts on each side") for part in answer)
-            right = (asked, documents if side == "query" else told)
-            mistakes = (
-                (right[::-1], "The two lists are in the wrong order: queries first, then documents."),
-                ((queries, documents), f"With side {side!r} the queries must carry the instruction."),
-                ((queries, told), f"With side {side!r} the queries get the instruction as well."),
-                ((asked, told), "With side 'query' the documents stay as they are: embedded once for all queries."),
-                ((asked, documents), "With side 'text' the documents get the instruction as well."),
-            )
-            for wrong, message in mistakes:
-                require(parts == right or parts != wrong, message)
-            for part, expected in zip(parts, right, strict=True):
-                require(len(part) == len(expected), f"{len(expected)} texts came in on one side, {len(part)} went out.")
-                for given, wanted in zip(part, expected, strict=True):
-                    require(given == wanted, f"With side {side!r} the model should read {wanted!r}, not {given!r:.80}.")
-
-
-def _share(vectors: np.ndarray, labels: np.ndarray, k: int, own: float = -np.inf, sign: int = -1) -> float:
-    """Share of neighbours of the own label; a text's similarity to itself and the order are to choose."""
-    similarity = vectors @ vectors.T
-    np.fill_diagonal(similarity, own)
-    nearest = np.argsort(sign * similarity, axis=1)[:, :k]
-    return (labels[nearest] == labels[:, None]).mean()
-
-
-def _moved(groups: Sequence[int], dim: int, shift: float, seed: int) -> list[np.ndarray]:
-    """Random unit vectors, and the same after a step towards a direction of their group."""
-    before = np.random.default_rng(seed).normal(size=(len(groups), dim))
-    both = before, before + shift * np.eye(dim)[list(groups)]
-    return [vectors / np.linalg.norm(vectors, axis=1, keepdims=True) for vectors in both]
-
-
-def check_effect(function) -> None:
-    """A function of two (n, dim) arrays of unit vectors, n labels and k."""
-    cases = (
-        ([0, 1, 2, 0, 1, 0] * 4, 6, 1.2, 5),
-        ([0, 1, 1, 0, 1, 2, 2, 0, 1, 1, 0, 2, 1, 1, 0, 1, 1], 4, -1.5, 3),  # the share falls
-        ([0, 1, 1, 0, 1, 0, 1], 5, 0.9, 5),  # many cosines are below zero
-        ([0, 1, 2, 0, 1, 0, 1, 1, 2], 3, 1.0, 1),
-    )
-    for groups, dim, shift, k in cases:
-        before, after = _moved(groups, dim, abs(shift), seed=dim)[:: 1 if shift > 0 else -1]
-        labels, n = np.array(["a", "b", "c"])[groups], len(groups)
-        value = number(call(function, before, after, labels, k), "effect")
-
-        def gain(k=k, before=before, after=after, labels=labels, **how) -> float:
-            return _share(after, labels, k, **how) - _share(before, labels, k, **how)
-
-        right, start, end = gain(), _share(before, labels, k), _share(after, labels, k)
-        mistakes = {
-            "The sign is turned round: after minus before."
-            if right > 0
-            else "Here the share falls, so the effect is below zero: do not take its size.": -right,
-            "Every text is counted among its own neighbours. Leave it out before you sort.": gain(own=1),
-            "With 0 on the diagonal a text still comes before all those whose cosine is below zero.": gain(own=0),
-            "These are the least similar texts. argsort puts the smallest first.": gain(own=1, sign=1),
-            "These are the least similar texts and each text itself. argsort puts the smallest first.": gain(sign=1),
-            "That is the share after. Subtract the share before.": end,
-            "That is the share before. Subtract it from the share after.": start,
-            "That is a quotient. By how much the share rises is a difference.": end / start,
-            "That is the rise relative to the share before. Only the difference is asked for.": end / start - 1,
-            "That is a number of neighbours. Divide it by k for a share.": k * right,
-            "That is a sum over the texts. Take the mean.": n * right,
-            "That is the number of all such neighbours. Divide it by how many there are.": n * k * right,
-            "That is a percentage. Leave the share between 0 and 1.": 100 * right,
-            "You take k + 1 neighbours. Where does your slice end?": gain(k=k + 1),
-            "You take k − 1 neighbours. Where does your slice end?": gain(k=max(k - 1, 1)),
-        }
-        close(
-            value,
-            right,
-            mistakes,
-            f"For {n} texts and k = {k} the share changes by {right:+.3f} here; your function says {value:+.3f}.",
-        )
-    apart = _moved([0, 1] * 7, 4, 1.0, seed=2)[0]
-    twins = [apart, np.repeat(apart[:7], 2, axis=0)]
-    own = np.array(["a", "b", "c", "b", "c", "a", "a", "c", "b", "a", "c", "b", "a", "b"])
-    told = "Texts may come twice: which of the two stands first is chance, so the first place is not always the text "
-    with about(told + "itself. Leave each out by its position."):
-        value, right = (
-            number(call(function, *twins, own, 3), "effect"),
-            _share(twins[1], own, 3) - _share(twins[0], own, 3),
-        )
-        close(value, right, {}, f"Here the share changes by {right:+.3f}; your function says {value:+.3f}.")
-    right = gain()
-    with about("Labels may come as a plain list: np.asarray(labels) lets you compare and index them."):
-        value = number(call(function, before, after, labels.tolist(), k), "effect")
-        close(value, right, {}, f"With a list your function says {value:.3f} in place of {right:.3f}.")
+_NOTHING_JOINED = (
+    "Your function returns None. Does it end with `return …`? And mind that shuffle() mixes a list in place and gives "
+    'nothing back: after it, return " ".join(words).'
+)
+_SAME_AGAIN = (
+    " If it draws until the order is another: a generator that is made anew from the same seed draws the same order "
+    "again. Make it once, before the loop."
+)
 
 
 def check_scrambled(function) -> None:
@@ -205,21 +121,28 @@ def check_scrambled(function) -> None:
     two = "For an instruction of two words some seeds leave the old order. Draw again until it differs."
     same = "Two equal words changed places, so it reads as before. Compare the words, not their positions."
     back = "These words read the same backwards, so turning them round is no new order. Draw again until it differs."
-    blanks = "Between words there may be several blanks or line breaks: compare the words, not the whole strings."
+    blanks = (
+        "Between words there may be several blanks or line breaks: split() without an argument drops all. Then compare "
+        "the words, not the whole strings."
+    )
     for words, unchanged in (("Yes, no", two), ("no no yes", same), ("no yes no", back), (" Yes,\n  no ", blanks)):
         for seed in range(30):
             _in_new_order(function, words, seed, unchanged)
     for alone in ("no no no", "Summarize"):
         with about(f"{alone!r} has one order only, so it stays as it is."):
-            answer = word(call(function, alone, 1), "scrambled")
+            answer = word(call(function, alone, 1, nothing=_NOTHING_JOINED), "scrambled")
             require(answer == alone, f"Your function gives {answer!r:.80}.")
 
 
 def _in_new_order(function, instruction: str, seed: int, unchanged: str = "") -> str:
     """Return an answer, which has all the words in another order."""
-    answer = word(call(function, instruction, seed), "scrambled")
+    try:
+        answer = word(call(function, instruction, seed, nothing=_NOTHING_JOINED), "scrambled")
+    except NotYet as finding:
+        raise NotYet(f"{finding}{_SAME_AGAIN if 'never end' in str(finding) else ''}") from None
     require(
-        answer.split() != instruction.split(), unchanged or f"With seed {seed} the words are still in the old order."
+        answer.split() != instruction.split(),
+        unchanged or f"With seed {seed} the words are still in the old order: that is the instruction, and no control.",
     )
     before, after = Counter(instruction.split()), Counter(answer.split())
     if after != before:
@@ -227,16 +150,156 @@ def _in_new_order(function, instruction: str, seed: int, unchanged: str = "") ->
         glued = len(after) == 1 or Counter(re.findall(r"\w+", answer)) == Counter(re.findall(r"\w+", instruction))
         require(not (letters and glued), "Separate the words by single spaces, and leave each word as it is.")
         require(not letters, "The letters are mixed, not the words. A word must stay whole.")
+        require(Counter(answer.lower().split()) != Counter(instruction.lower().split()), _LETTERS.strip())
         other = next((each for each in before if after[each] != before[each]), "")
         raise NotYet(
-            f"Every word must come as often as before: {other!r} came {before[other]} times in {instruction!r} and "
-            f"comes {after[other]} times in yours, {answer!r:.80}."
+            f"A control keeps the words, so each must come as often as before: {other!r} came {before[other]} times in "
+            f"{instruction!r} and comes {after[other]} times in yours, {answer!r:.80}."
         )
     require(
         answer == " ".join(answer.split()),
         "Separate the words by single spaces, none at the ends. split() alone drops all.",
     )
     return answer
+
+
+def _nearest(vectors: np.ndarray, k: int, own: float = -np.inf, sign: int = -1, other=None) -> np.ndarray:
+    """Neighbours; a text's similarity to itself, the order and the space of the neighbours are to choose."""
+    similarity = vectors @ (vectors if other is None else other).T
+    np.fill_diagonal(similarity, own)
+    return np.argsort(sign * similarity, axis=1)[:, :k]
+
+
+def _share(vectors: np.ndarray, labels: np.ndarray, k: int, **how) -> float:
+    """Share of neighbours of the own label."""
+    return (labels[_nearest(vectors, k, **how)] == labels[:, None]).mean()
+
+
+def _new(before: np.ndarray, after: np.ndarray, k: int) -> float:
+    """Share of neighbours that were none before."""
+    both = zip(_nearest(before, k), _nearest(after, k), strict=True)
+    return float(np.mean([len(set(now) - set(then)) / k for then, now in both]))
+
+
+def _moved(groups: Sequence[int], dim: int, shift: float, seed: int) -> list[np.ndarray]:
+    """Random unit vectors, and the same after a step towards a direction of their group."""
+    before = np.random.default_rng(seed).normal(size=(len(groups), dim))
+    both = before, before + shift * np.eye(dim)[list(groups)]
+    return [vectors / np.linalg.norm(vectors, axis=1, keepdims=True) for vectors in both]
+
+
+def _effect(before: np.ndarray, after: np.ndarray, labels: np.ndarray, k: int) -> tuple[float, dict[str, float]]:
+    """Give the effect, and what the usual mistakes give in its place."""
+    n = len(labels)
+
+    def gain(k: int = k, **how) -> float:
+        return _share(after, labels, k, **how) - _share(before, labels, k, **how)
+
+    right, start, end = gain(), _share(before, labels, k), _share(after, labels, k)
+    return right, {
+        "The sign is turned round: the share of neighbours with the same label after, minus that before."
+        if right > 0
+        else "Here the share falls, so the effect is below zero: do not take its size.": -right,
+        "Every text is counted among its own neighbours. Leave it out before you sort.": gain(own=1),
+        "With 0 on the diagonal a text still comes before all those whose cosine is below zero.": gain(own=0),
+        "These are the least similar texts. argsort puts the smallest first.": gain(own=1, sign=1),
+        "These are the least similar texts and each text itself. argsort puts the smallest first.": gain(sign=1),
+        "That is the share after. Subtract the share before.": end,
+        "That is the share before. Subtract it from the share after.": start,
+        "That is a quotient. By how much the share rises is a difference.": end / start,
+        "That is the rise relative to the share before. Only the difference is asked for.": end / start - 1,
+        "That is a number of neighbours. Divide it by k for a share.": k * right,
+        "That is a sum over the texts. Take the mean.": n * right,
+        "That is the number of all such neighbours. Divide it by how many there are.": n * k * right,
+        "That is a percentage. Leave the share between 0 and 1.": 100 * right,
+        "You take k + 1 neighbours. Where does your slice end?": gain(k=k + 1),
+        "You take k − 1 neighbours. Where does your slice end?": gain(k=max(k - 1, 1)),
+        "Yours is 0, and there is an effect. Do you measure the same vectors twice, or cut off what is below 0?": 0,
+        "That is the share of new neighbours, and any words bring new ones. Count those with the text's own label.": (
+            _new(before, after, k)
+        ),
+        "Before and after are two spaces: look for neighbours within each, not from one in the other.": (
+            _share(before, labels, k, other=after) - start
+        ),
+        "Here k is 1 with you. Use the k that is passed in.": gain(k=1),
+        "Here k is 10 with you. Use the k that is passed in.": gain(k=10),
+        "Return the difference as it is, without rounding it.": round(right, 2),
+    }
+
+
+def check_effect(function) -> None:
+    """A function of two (n, dim) arrays of unit vectors, n labels and k."""
+    cases = (
+        ([0, 1, 2, 0, 1, 0] * 4, 6, 1.2, 5),
+        ([0, 1, 1, 0, 1, 2, 2, 0, 1, 1, 0, 2, 1, 1, 0, 1, 1], 4, -1.5, 3),  # the share falls
+        ([0, 1, 1, 0, 1, 0, 1], 5, 0.9, 5),  # many cosines are below zero
+        ([0, 1, 2, 0, 1, 0, 1, 1, 2], 3, 1.0, 1),
+    )
+    for groups, dim, shift, k in cases:
+        before, after = _moved(groups, dim, abs(shift), seed=dim)[:: 1 if shift > 0 else -1]
+        labels, n = np.array(["a", "b", "c"])[groups], len(groups)
+        value = number(call(function, before, after, labels, k), "effect")
+        right, mistakes = _effect(before, after, labels, k)
+        close(
+            value,
+            right,
+            mistakes,
+            f"For {n} texts and k = {k} the share changes by {right:+.3f} here; your function says {value:+.3f}.",
+        )
+    apart = _moved([0, 1] * 7, 4, 1.0, seed=2)[0]
+    paired = np.repeat(apart[:7], 2, axis=0)
+    own = np.array(["a", "b", "c", "b", "c", "a", "a", "c", "b", "a", "c", "b", "a", "b"])
+    told = "Texts may come twice: which of the two stands first is chance, so the first place is not always the text "
+    with about(told + "itself. Leave each out by its position."):
+        value, change = number(call(function, apart, paired, own, 3), "effect"), _effect(apart, paired, own, 3)[0]
+        close(value, change, {}, f"Here the share changes by {change:+.3f}; your function says {value:+.3f}.")
+    with about("Labels may come as a plain list: np.asarray(labels) lets you compare and index them."):
+        value = number(call(function, before, after, labels.tolist(), k), "effect")
+        close(value, right, {}, f"With a list your function says {value:.3f} in place of {right:.3f}.")
+
+
+def check_put_instruction(function) -> None:
+    """A function of a task, a template, queries and documents."""
+    name = "put_instruction"
+    for template, instruction, queries, documents in (
+        (_TEMPLATE, "Find it", ["How?", "Why?"], ["So.", "Because.", "Never."]),
+        ("{instruction}: ", "Say more", [" Who {is}?", "When?", "What?", "How?"], ["Me.\n"]),
+    ):
+        prompt = template.replace("{instruction}", instruction)
+        asked, told = ([prompt + text for text in texts] for texts in (queries, documents))
+        for side in ("query", "text"):
+            with about("Curly brackets in a query are ordinary characters." if "{" in queries[0] else ""):
+                nothing = f"With side {side!r} yours returns None. Does it end with `return …` in both cases?"
+                task = Task("a name", instruction, side)
+                answer = call(function, task, template, queries, documents, nothing=nothing)
+            answer = items(answer, name, "two lists, the queries and the documents")
+            require(len(answer) == 2, f"{name} should return two lists, the queries and the documents.")
+            parts = tuple(flat(part, name, "texts on each side") for part in answer)
+            right = (asked, documents if side == "query" else told)
+            mistakes = (
+                (right[::-1], "The two lists are in the wrong order: queries first, then documents."),
+                ((queries, documents), f"With side {side!r} the queries must carry the instruction."),
+                ((queries, told), f"With side {side!r} the queries get the instruction as well."),
+                ((asked, told), "With side 'query' the documents stay as they are: embedded once for all queries."),
+                ((asked, documents), "With side 'text' the documents get the instruction as well."),
+            )
+            for wrong, message in mistakes:
+                require(parts == right or parts != wrong, message)
+            for part, expected, texts in zip(parts, right, (queries, documents), strict=True):
+                require(len(part) == len(expected), f"{len(expected)} texts came in on one side, {len(part)} went out.")
+                for given, wanted, text in zip(part, expected, texts, strict=True):
+                    named = {
+                        text + prompt: "The prompt stands before a text, not behind it. ",
+                        template + text: "The template still holds {instruction}: fill in the task's words. ",
+                        template.replace("{instruction}", "a name") + text: "That is task.name. Its words are "
+                        "task.instruction. ",
+                        instruction + "\n" + text: "There is a template here, and it is not used. ",
+                    }
+                    require(
+                        given == wanted,
+                        (named.get(given) or _kept(str(given), wanted))
+                        + f"With side {side!r} the model should read {wanted!r}, not {given!r:.80}.",
+                    )
 
 
 # of each group: the directions of its texts in degrees, and where it is drawn
@@ -248,7 +311,7 @@ _MAP: dict[str, tuple[list[float], list[float]]] = {
     "birds": ([10, 110, 120], [-7, 2]),  # of which one is close to the cats
     "bees": ([4, 5, 6, 150, 175], [-5, -5]),  # of which some point away
     "hats": ([50, 50], [4, 8]),
-    "fish": ([-55, 65], [-8, 8]),  # whose mean vector is short
+    "fish": ([-55, 64], [-8, 8]),  # whose mean vector is short
     "tax": ([135, 140, 150], [-9, 4]),
 }
 _FAR: dict[str, tuple[list[float], list[float]]] = {  # all of them from the ice
@@ -268,6 +331,7 @@ _MISMEASURED: tuple[tuple[Callable, str], ...] = (
     (lambda a, b, p, q: -np.linalg.norm(p.mean(axis=0) - q.mean(axis=0)), _TRUSTED),
     (lambda a, b, p, q: -np.linalg.norm(p[:, None] - q, axis=2).mean(), _TRUSTED),
     (lambda a, b, p, q: (p @ q.T).mean(), _TRUSTED),
+    (lambda a, b, p, q: -np.linalg.norm(p[:, None] - q, axis=2).min(), _TRUSTED),
     (
         lambda a, b, p, q: -(a @ b.T).mean(),
         "That is the group that is least similar. Look for the largest mean cosine.",
@@ -280,6 +344,19 @@ _MISMEASURED: tuple[tuple[Callable, str], ...] = (
     (
         lambda a, b, p, q: (a @ b.T).min(),
         "You compare the least similar texts of two groups. Take the mean over all pairs.",
+    ),
+    (lambda a, b, p, q: len(b), "That is the largest of the other groups. How many texts it has does not matter."),
+    (
+        lambda a, b, p, q: (a @ b.T).mean(axis=0).max(),
+        f"You look for the one text that is closest, and it need not be like the others of its group. {_ALL_PAIRS}.",
+    ),
+    (
+        lambda a, b, p, q: (a @ b.T).max(axis=1).mean(),
+        f"Of each text only the closest one of the other group counts with you. {_ALL_PAIRS}.",
+    ),
+    (
+        lambda a, b, p, q: -np.linalg.norm(a[:, None] - b, axis=2).mean(),
+        f"That is the mean distance, whose order may be another than that of the mean cosine. {_ALL_PAIRS}.",
     ),
     (lambda a, b, p, q: np.median(a @ b.T), "That is the median of the cosines: take the mean."),
     (
@@ -355,34 +432,36 @@ EXERCISES = {
     "q1": (
         check_build_prompt,
         (
-            "Three cases: no instruction, a template, no template. Deal with the first one at once.",
+            "There are three cases: no instruction, a template, no template. Deal with the first one at once.",
             'template.replace("{instruction}", instruction) fills the words in; then + text, and nothing in between.',
         ),
         "To the byte what the model was trained to read.",
     ),
     "q2": (
+        check_scrambled,
+        (
+            "instruction.split() gives the words; np.random.default_rng(seed).permutation(words) draws an order.",
+            "Make the generator once. While the drawn order is the old one, draw again from it, but not where all "
+            "words are equal: they have no other order.",
+        ),
+        "The same words, and no sense left. If this moves as many neighbours as the sentence does, then new neighbours "
+        "do not mean that the model obeyed.",
+    ),
+    "q3": (
+        check_effect,
+        (
+            "Write the share for one set of vectors first: similarities, the k nearest others, their labels.",
+            "np.fill_diagonal(similarity, -np.inf) leaves each text out; labels[nearest] == labels[:, None] compares.",
+        ),
+        "New neighbours are no proof; neighbours of the right kind are.",
+    ),
+    "q4": (
         check_put_instruction,
         (
             "Build the prompt once from template and task.instruction. The queries get it in both cases.",
             "Only task.side decides about the documents: 'text' puts the prompt before each, 'query' leaves them.",
         ),
         "Documents without an instruction can be embedded once and searched in many ways.",
-    ),
-    "q3": (
-        check_effect,
-        (
-            "Write the share for one set of vectors first: similarities, the k nearest others, own labels.",
-            "np.fill_diagonal(similarity, -np.inf) leaves each text out; labels[nearest] == labels[:, None] compares.",
-        ),
-        "New neighbours are no proof; neighbours of the right kind are.",
-    ),
-    "q4": (
-        check_scrambled,
-        (
-            "np.random.default_rng(seed).permutation(words) draws an order of a list of words.",
-            "While the drawn order is the old one, draw again from the same generator; mind a list of equal words.",
-        ),
-        "The same words without the sense: what such a control gains, no sentence was needed for.",
     ),
     "q5": (
         check_closest_group,
