@@ -21,6 +21,8 @@ from course_utils.app.run import naming_options, parse_parameter, run_all
 from course_utils.embedding import DEFAULT_MODEL
 from course_utils.paths import ROOT
 
+DEMO = ROOT / "my_work" / "demo"
+
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
@@ -169,20 +171,48 @@ def serve(
     port: Annotated[int, typer.Option(min=0, max=65535)] = 8000,
 ) -> None:
     """Serve a value learner: POST /predict and /rank, /health, and /docs that says how."""
-    if not all(map(find_spec, ("fastapi", "uvicorn"))):
-        raise ValueError('The service needs more packages: python -m pip install -c constraints.txt -e ".[serve]"')
+    need_the_server()
     from course_utils.app.serve import serve as serve_learner
     from course_utils.learning import EmbeddingValueLearner
 
     serve_learner(EmbeddingValueLearner.load_model(model, embedder=embedder), host, port)
 
 
+def need_the_server() -> None:
+    """Say how the packages come that listen on a port, where they are missing."""
+    if not all(map(find_spec, ("fastapi", "uvicorn"))):
+        raise ValueError('The service needs more packages: python -m pip install -c constraints.txt -e ".[serve]"')
+
+
 @app.command()
 def demo(
-    out: Annotated[Path, typer.Option(help="The folder that receives the page.")] = ROOT / "my_work" / "demo",
+    out: Annotated[Path, typer.Option(help="The folder of the page.")] = DEMO,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open it in a browser.")] = True,
+    live: Annotated[bool, typer.Option("--live", help="Serve it here, with a box for texts of your own.")] = False,
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="With --live; else a free one.")] = None,
 ) -> None:
-    """Make the web page of lesson 3 from the course's own posts, and open it."""
+    """Make the web page of lesson 3 from the course's own posts, and open it.
+
+    With --live a page that is in --out, such as one of `course embed … --tasks`, is served as it is; one is made where
+    there is none. It is served on this machine only, until Ctrl-C.
+    """
+    if live:
+        need_the_server()
+        from course_utils.app.live import serve_page
+
+        return serve_page(out, lambda: make_demo(out), browser, port, anew=out == DEMO)
+    if port:
+        raise ValueError("--port goes with --live.")
+    page = make_demo(out)
+    print(f"The page is {page}. The folder can be put on any web server as it is.")
+    if browser:
+        import webbrowser
+
+        webbrowser.open(page.as_uri())
+
+
+def make_demo(out: Path) -> Path:
+    """Make the page of the course's own posts; return its path."""
     from course_utils.app import task_maps
     from course_utils.data import load_tasks
     from course_utils.embedding import load_embedder
@@ -190,12 +220,7 @@ def demo(
     task_maps.check_folder(out)
     file, embedder, posts = load_tasks(), load_embedder("course-instruct"), task_maps.labelled_texts("posts")
     tasks, control = task_maps.choose_tasks(file, []), file[task_maps.CONTROL]
-    page = task_maps.make_page(out, "posts", posts, tasks, embedder, control=control).resolve()
-    print(f"The page is {page}. The folder can be put on any web server as it is.")
-    if browser:
-        import webbrowser
-
-        webbrowser.open(page.as_uri())
+    return task_maps.make_page(out, "posts", posts, tasks, embedder, control=control).resolve()
 
 
 @app.command()

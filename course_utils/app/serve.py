@@ -115,12 +115,14 @@ class Batcher:
 class SizeLimit:
     """Refuse a request as soon as too much of it has arrived, whatever it says of its size, or after ``SECONDS``.
 
-    Too much is more than ``MAX_BYTES`` of one, or ``MAX_HELD`` of all that are under way.
+    Too much is more than ``max_bytes`` of one, or ``MAX_HELD`` of all that are under way.
 
     Parameters
     ----------
     app : ASGI application
         What gets the requests that are small enough.
+    max_bytes : int
+        What is too much of one request. Default: ``MAX_BYTES``.
 
     Examples
     --------
@@ -128,8 +130,8 @@ class SizeLimit:
     >>> app.add_middleware(SizeLimit)
     """
 
-    def __init__(self, app: ASGIApp):
-        self.app, self.held = app, 0
+    def __init__(self, app: ASGIApp, max_bytes: int = MAX_BYTES):
+        self.app, self.max_bytes, self.held = app, max_bytes, 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on once all of it has come.
@@ -168,8 +170,8 @@ class SizeLimit:
                     chunks.append(message.get("body", b""))
                     size += len(chunks[-1])
                     self.held += len(chunks[-1])
-                    if size > MAX_BYTES:
-                        return 413, f"The request has more than {MAX_BYTES:,} bytes."
+                    if size > self.max_bytes:
+                        return 413, f"The request has more than {self.max_bytes:,} bytes."
                     if self.held > MAX_HELD:
                         return 503, "Too many large requests are under way. Try again later."
                     if not message.get("more_body", False):
@@ -235,6 +237,13 @@ def create_app(learner: EmbeddingValueLearner, hosts: Sequence[str] = ("*",)) ->
         ranked = await run_in_threadpool(learner.rank_texts, request.texts)
         return [ScoredText(text=text, score=score) for text, score in ranked]
 
+    answer_plainly(app)
+    return app
+
+
+def answer_plainly(app: FastAPI) -> None:
+    """Let bad requests hear which field is wrong, and nobody what went wrong inside."""
+
     @app.exception_handler(RequestValidationError)
     async def name_the_field(request: Request, error: RequestValidationError) -> JSONResponse:
         # FastAPI's own answer repeats the input, which may be long, private or no valid UTF-8.
@@ -244,8 +253,6 @@ def create_app(learner: EmbeddingValueLearner, hosts: Sequence[str] = ("*",)) ->
     @app.exception_handler(Exception)
     async def say_nothing(request: Request, error: Exception) -> JSONResponse:
         return JSONResponse({"detail": "The service could not answer. Its log says why."}, 500)
-
-    return app
 
 
 def _page(app: FastAPI) -> str:

@@ -52,10 +52,11 @@ def test_the_library_has_no_call_that_runs_what_it_reads():
 
 def test_nothing_else_listens():
     found = {path.name: offences(path.read_text(encoding="utf-8"), LISTENS) for path in SOURCES}
-    assert {name: names for name, names in found.items() if names} == {}
+    # one of loopback, held by the test of the command
+    assert {name: names for name, names in found.items() if names} == {"live.py": ["socket.create_server"]}
     listeners = r"uvicorn\.run|uvicorn\.Server|LabApp\.launch_instance"
     places = [path.name for path in SOURCES if offences(path.read_text(encoding="utf-8"), listeners)]
-    assert sorted(places) == ["lab.py", "serve.py"]
+    assert sorted(places) == ["lab.py", "live.py", "serve.py"]
 
 
 @pytest.mark.parametrize(
