@@ -11,22 +11,17 @@
 # ---
 
 # %% [markdown] tags=["core"]
-# The cell below holds what you may want to change: the model, the number of texts, the seed. The model is the
-# course's own small one, which was taught to follow a few kinds of instruction and comes with the course. The
-# cell after it loads the model, the instructions and the course's posts; every section needs these two cells and
-# nothing else.
-#
-# A large model takes its time on a laptop: for section 4 at its full size, `Qwen3-Embedding-0.6B` needs about an hour
-# on two cores, and 3 GB of memory. Set `N_PER_GROUP` to 5 for such a model, or let a server or another machine
-# compute the vectors (`docs/large_models.md` shows how).
+# Run the next two cells as they are (they are folded): settings, and the model. Every section needs these two and nothing else.
+# Some posts in this lesson are rude; the course's own were written to be, and those of 1993 simply are.
 
-# %% tags=["parameters"]
-MODEL = "course-instruct"  # any model of the catalogue; 5 posts a group if it is a large one on this machine
+# %% tags=["parameters", "folded"]
+MODEL = "course-instruct"  # any model of the catalogue; a large one on a laptop: set the next line to 5 (docs/large_models.md)
 N_PER_GROUP = 80  # newsgroup posts a group; a tenth as many of the course's own posts of each kind
-MAX_LENGTH = 128  # tokens read of each newsgroup post; more is slower
-SEED = 0  # which posts are drawn, and the maps
+N_PER_LABEL = 60  # texts a label in section 3
+N_WORDS = 90  # words read of each newsgroup post; more is slower
+SEED = 0  # which texts are drawn, and the maps
 
-# %% tags=["setup"]
+# %% tags=["setup", "folded"]
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -36,76 +31,152 @@ from course_utils.data import load_corpus, load_tasks
 from course_utils.drawing import maps, plots
 from course_utils.embedding import find_model, load_embedder
 from course_utils.measuring import intervals, metrics
-from course_utils.teaching import exercises, say
+from course_utils.teaching import exercises, finder, say
 
 q1, q2, q3, q4, q5 = exercises(3)
 embedder = load_embedder(MODEL)
 tasks = load_tasks()  # datasets/task_prompts.json
-FOUR = ("default", "sentiment", "topic", "toxicity")
-FACTORS = {"topic": "topic", "sentiment": "sentiment", "toxicity": "tone"}  # what each of them asks for
+FOUR = ("default", "sentiment", "topic", "toxicity")  # the first of them asks nothing
+FACTORS = {"topic": "topic", "sentiment": "sentiment", "toxicity": "tone"}  # what each of the others asks for
 kinds = load_corpus("posts").groupby(["topic", "sentiment", "tone"])
 posts = kinds.sample(n=max(1, min(8, N_PER_GROUP // 10)), random_state=SEED).reset_index(drop=True)
 
 
 def embed(texts, instruction="", **options):
-    """Embed texts under an instruction; "" is none."""
+    """Embed texts under an instruction; "" asks nothing."""
     return embedder.encode(texts, **({"instruction": instruction} if instruction else {}), **options)
 
 
-embedder
+MOOD = load_corpus("mood_words").set_index("word")["score"].to_dict()  # −4 to 4, the mean of ten people's
+RUDE = set(load_corpus("rude_words")["word"])
+
+
+def count(texts):
+    """Mood and tone of each text, by its words: the mean score of those in MOOD, the share of those in RUDE."""
+    words = texts.str.lower().str.findall("[a-z']+")
+    moods = [np.mean([MOOD[word] for word in each if word in MOOD] or [0]) for each in words]
+    return pd.DataFrame({"mood": moods, "tone": [np.mean([word in RUDE for word in each] or [0]) for each in words]})
+
+
+def load_news(n_per_group=N_PER_GROUP, n_words=N_WORDS):
+    """Newsgroup posts, cut to so many words, with their mood and tone against the average of their group."""
+    news = load_corpus("newsgroups", n_per_group=n_per_group, seed=SEED)
+    news["text"] = news["text"].str.split().str[:n_words].str.join(" ")
+    counted = count(news["text"])
+    news["is_rude"] = counted["tone"] > 0
+    return news.join(counted - counted.groupby(news["group"]).transform("mean"))
+
+
+def three_columns(sentence):
+    """The three posts nearest to a sentence under each question, each with what was asked for in front."""
+    shown = {}
+    for name, factor in FACTORS.items():
+        words = tasks[name].instruction
+        cosines = embed(posts["text"], words) @ embed(sentence, words)
+        nearest = posts.iloc[np.argsort(-cosines, kind="stable")[:3]]
+        shown[f"asked for the {factor}"] = list("[" + nearest[factor] + "] " + nearest["text"])
+    return say.table(
+        pd.DataFrame(shown, index=["nearest", "second", "third"])
+    )  # fixed: a search, and its first is what it says
+
 
 # %% [markdown] tags=["core", "workshop"]
-# ## 1. What should be near this post?
+# ## 1. One sentence, three questions
 #
-# Here is a post about food. Its writer is happy, and rude. And here are four others, each of which has
-# one thing in common with it, or nothing.
+# The course has 480 short posts from a forum that does not exist: on ten topics, happy, neutral or unhappy, civil or rude. Which of them
+# lie nearest to this sentence? That depends on what you ask. Here the **same model** is asked three times.
 
 # %% tags=["core"]
-post = "Best soup of my life, all from one burnt onion! And you clowns told me to throw the pan away."
-others = {
-    "the same topic": "The onions went black and bitter, so we had to throw the stew away. A pity.",
-    "the same mood": "What a lovely morning for a ride: dry roads, no wind, and the new tyres just sing.",
-    "the same tone": "Only an idiot would defend that film. Ninety minutes of nothing, and you clowns clap.",
-    "nothing": "The update takes ten minutes and restarts the router once.",
-}
+sentence = "Disgusting recipe, the rice was mush. Whoever wrote it is an idiot."
+three_columns(sentence)
 
 # %% [markdown] tags=["core"]
-# Which of the four should be nearest? That depends on who asks. A cook wants the onions, somebody who
-# collects good news wants the ride, and a moderator wants the clowns. One vector a text cannot please all
-# three. An **instruction** is a sentence that tells the model what to look at, and an instruction that the model
-# follows opens another space. The table shows the cosine of our post to each of the others, in four of these spaces.
+# Change the sentence and run the cell again. Praise something. Ask something, politely. Insult somebody about a bicycle.
+#
+# What is going on? One list of numbers cannot please a cook, who wants recipes, somebody who collects good news, and a moderator, who looks for
+# insults. So the model is told what to look at, in words, before it reads: an **instruction**. Each instruction that it
+# follows gives every text *another vector*.
+
+# %% tags=["core", "nbval-check-output"]
+for name in FOUR:
+    print(f"{name:10}", tasks[name].instruction or "(nothing is asked)")
+
+# %% [markdown] tags=["core"]
+# How often does it work? The sentence above is one of twelve that were written before the model was tried on them: three topics,
+# happy or unhappy, civil or rude, each combination once. For each of the twelve we count, among its three nearest posts, those with its own topic, its own
+# sentiment, its own tone.
 
 # %% tags=["core"]
-table = {}
+twelve = load_corpus("twelve_texts")
+shares = pd.DataFrame(index=FOUR)
 for name in FOUR:
     words = tasks[name].instruction
-    table[name] = embed(list(others.values()), words) @ embed(post, words)
-table = pd.DataFrame(table, index=others)
-plots.plot_similarity_heatmap(
-    table.to_numpy(), list(others), columns=list(table), title="One post, four questions (cosine to it)"
-)
+    cosines = embed(twelve["text"], words) @ embed(posts["text"], words).T
+    nearest = np.argsort(-cosines, axis=1)[:, :3]
+    for factor in FACTORS.values():
+        own = posts[factor].to_numpy()[nearest] == twelve[factor].to_numpy()[:, None]
+        shares.loc[name, f"same {factor}"] = own.mean()
+say.table(shares)
+
 
 # %% tags=["core", "folded"]
-rise = table.sub(table["default"], axis="index")
-statements = [f"- Under **default**: {say.top(table['default'], 'cosine')}"]
-for name in FOUR[1:]:
-    closer = f"Compared with default: {say.top(rise[name], 'gain')}"
-    moved = "Nothing has moved." if rise[name].abs().max() < 0.005 else closer
-    statements.append(f"- Under **{name}**: {say.top(table[name], 'cosine')} {moved}")
-say.sentence("\n".join(statements) + "\n\nFour texts are an illustration, and may mislead. Section 3 measures.")
+def share_of_three(name, factor):
+    """Of each of the posts' three nearest other posts, the share with its own label."""
+    return metrics.knn_accuracy(embed(posts["text"], tasks[name].instruction), posts[factor], k=3)
+
+
+gains = intervals.simultaneous(
+    intervals.difference_interval,
+    {
+        (name, factor): (share_of_three(name, factor), share_of_three("default", factor))
+        for name, factor in FACTORS.items()
+    },
+)
+say.sentence(
+    "Read down a column: the question that names it against the other three. *Default* is no question. Twelve are few, so the "
+    f"same with each of the {len(posts)} posts in turn:\n"
+    + "\n".join(
+        f"- {say.comparison(name, 'default', gain, f'share of posts with the same {factor}')}"
+        for (name, factor), gain in gains.items()
+    )
+)
 
 # %% [markdown] tags=["core"]
-# How is the model told? By characters that are put before the text, in exactly the form that it was
-# trained with. Each model has its own form, its **template**, and the catalogue keeps it to the byte.
+# The same twelve texts among themselves. Press a button, and watch them go where the question sends them. Colour is
+# what was asked for.
+
+# %% tags=["core"]
+spaces = {name: embed(twelve["text"], tasks[name].instruction) for name in FOUR}
+labels = {name: twelve[FACTORS.get(name, "topic")] for name in FOUR}
+plots.plot_glide(maps.project_aligned(spaces, "pca"), labels, twelve["text"], title="Twelve texts, four questions")
+
+# %% tags=["core", "folded"]
+partners = {
+    name: twelve[factor].to_numpy()[metrics.nearest_neighbors(spaces[name], k=1)[:, 0]] == twelve[factor]
+    for name, factor in FACTORS.items()
+}
+before = metrics.nearest_neighbors(spaces["default"], k=1)[:, 0]
+say.sentence(
+    "In the vectors, not on the drawing: how many of the twelve have a nearest text that shares with them\n"
+    + "\n".join(
+        f"- the {factor}: **{partners[name].sum()}** when asked for it, {(twelve[factor].to_numpy()[before] == twelve[factor]).sum()} "
+        "when nothing is asked"
+        for name, factor in FACTORS.items()
+    )
+)
+
+# %% [markdown] tags=["core"]
+# How is the model told? Usually by characters put in front of the text, in exactly the form that it was trained with:
+# its **template**. The catalogue keeps each to the byte.
 
 # %% tags=["core", "nbval-check-output"]
 for name in ("Qwen3-Embedding-0.6B", "embeddinggemma-300m", "course-instruct", "all-MiniLM-L6-v2"):
     print(f"{name:22}", repr(find_model(name).instruction_prompt))
 
 # %% [markdown] tags=["core"]
-# Look closely at the first line: there is a line break before `Query:`, written `\n`, and no space after
-# the colon. Many tutorials add one. A model takes other characters for another text, so its vectors change,
-# without any warning. The last line is empty: that model was never taught to follow instructions.
+# Look closely at the first line. Before `Query:` is a line break, written `\n`; after the colon is *no* space. Many tutorials
+# add one. To a model that is another text, so the vectors change, and nothing warns you. The last line is empty: that model was never taught to
+# follow instructions.
 #
 # ### Exercise 1: build the prompt
 #
@@ -129,124 +200,111 @@ q1.check(build_prompt)
 # q1.hint()
 # q1.solution()
 
-# %% [markdown] tags=["core"]
-# And who is told? There are two cases. To sort, group or compare texts, **every text** is asked the same.
-# To search, only the **query** says what is wanted; the documents are embedded once, plainly, and serve
-# every kind of query. That is how models for search are trained. The course's own was not taught to search, so
-# expect no gain from it; here is what the side does on the notice board of lesson 1.
-
-# %% tags=["core"]
-board, questions = load_corpus("noticeboard"), load_corpus("noticeboard_questions")
-search = tasks["web_search"].instruction
-right = questions["relevant"].map({notice: i for i, notice in enumerate(board["id"])}).to_numpy()
-found = {
-    side: (embed(questions["question"], on_query) @ embed(board["message"], on_text).T).argmax(axis=1) == right
-    for side, on_query, on_text in (
-        ("no instruction", "", ""),
-        ("on the query", search, ""),
-        ("on the notices", "", search),
-        ("on both", search, search),
-    )
-}
-pd.Series({side: hits.mean() for side, hits in found.items()}, name="answers in first place").round(2)
-
-# %% tags=["core", "folded"]
-comparisons = {side: (found[side], found["no instruction"]) for side in ("on the query", "on the notices", "on both")}
-statements = [
-    f"- {say.comparison(side, 'no instruction', difference, 'share of answers in first place')}"
-    for side, difference in intervals.simultaneous(intervals.difference_interval, comparisons).items()
-]
-shift = metrics.shift(embed(questions["question"]), embed(questions["question"], search)).mean()
-untouched = "- This model takes the search instruction for none: it leaves the vectors where they were."
-say.sentence(untouched if abs(shift) < 0.005 else "\n".join(statements))
-
-# %% [markdown] tags=["core"]
-# ### Exercise 2: which side?
+# %% [markdown] tags=["core", "workshop"]
+# ## 2. New neighbours prove nothing
 #
-# A task has the words of its `instruction` and a `side`: `"query"` or `"text"`. Write a function that
-# returns two lists, the queries and the documents as the model reads them, in the template given. With
-# `"text"` both get the instruction.
+# A friend is excited: "I put *Classify the sentiment* in front of my texts, and half of their neighbours changed. It obeys!" Does it? To find out
+# you need a **control**: something that should *not* work, and is treated in the same way. A good one keeps all the words of the
+# instruction and loses its sense.
+#
+# ### Exercise 2: write a control
+#
+# Write a function that returns an instruction's words in another order, drawn with `seed`:
+# every word as often as before, separated by single spaces, and never in the old order unless all words are the same.
 
 
 # %% tags=["core", "exercise", "q2"]
-def put_instruction(task, template, queries, documents):
+def scrambled(instruction, seed):
     ### BEGIN SOLUTION
-    prompt = template.replace("{instruction}", task.instruction)
-    asked = [prompt + query for query in queries]
-    if task.side == "query":
-        return asked, list(documents)
-    return asked, [prompt + document for document in documents]
+    words = instruction.split()
+    generator = np.random.default_rng(seed)
+    mixed = list(generator.permutation(words))
+    while mixed == words and len(set(words)) > 1:
+        mixed = list(generator.permutation(words))
+    return " ".join(mixed)
     ### END SOLUTION
 
 
 # %% tags=["core"]
-q2.check(put_instruction)
+q2.check(scrambled)
 # q2.hint()
 # q2.solution()
 
-# %% [markdown] tags=["core", "workshop"]
-# ## 2. A model that was never taught
-#
-# Before we believe in instructions we need a control. all-MiniLM-L6-v2 has no idea what an instruction is.
-# It reads the words as a part of the text. The course has posts to measure on, written for it: ten topics,
-# three sentiments, and a tone that is civil or rude, each combined with each, equally often.
-
-# %% tags=["core"]
-print(len(posts), "posts:", posts["topic"].nunique(), "topics x 3 sentiments x 2 tones")
-posts.groupby(["sentiment", "tone"])["text"].first().to_frame()
-
 # %% [markdown] tags=["core"]
-# We put the words in front and look at the ten nearest neighbours of each post. Two questions: how many of
-# them are others than before? And how many share what was asked for?
+# Your friend's model is all-MiniLM-L6-v2, which was never taught instructions: it reads the words as a part of the text. We put
+# three lines in front of every post: the instruction, your mixture of its words (where the exercise is still open, its words backwards), and a
+# sentence about something else.
 
 # %% tags=["core"]
+asks = tasks["sentiment"].instruction
+in_front = {
+    "the instruction": asks,
+    "its words, mixed": scrambled(asks, SEED) or " ".join(asks.split()[::-1]),
+    "something else": tasks["irrelevant_control"].instruction,
+}
 minilm = load_embedder("all-MiniLM-L6-v2")
 plain = minilm.encode(posts["text"])
-rows, comparisons = [], {}
-for name, factor in (*FACTORS.items(), ("irrelevant_control", "sentiment")):
-    worded = minilm.encode(posts["text"], prompt=tasks[name].instruction + "\n")
-    before, after = (metrics.knn_accuracy(vectors, posts[factor]) for vectors in (plain, worded))
-    overlap = metrics.knn_overlap(plain, worded, metric="cosine")
-    rows.append((name, factor, 1 - overlap.mean(), before.mean(), after.mean()))
-    comparisons[name] = after, before
-control = pd.DataFrame(rows, columns=["words in front", "factor", "new neighbours", "share before", "share after"])
-control.style.format(precision=2).hide(axis="index")
+worded = {name: minilm.encode(posts["text"], prompt=words + "\n") for name, words in in_front.items()}
 
 # %% [markdown] tags=["core"]
-# *Share* is the share of neighbours with the post's own topic, sentiment or tone. The last row is the control
-# of the control: words that ask for a translation, which have nothing to do with any factor. The figure shows
-# the change of the share, with its interval; at the dashed line nothing has changed. Four changes are looked at together,
-# so their intervals are made to hold together, as in lesson 1.
+# Two measures. *New neighbours*: the share of each post's ten nearest that were not among them before. *Same sentiment*: the share of the ten that
+# have the post's own.
+
+# %% tags=["core"]
+new = {name: 1 - metrics.knn_overlap(plain, vectors, metric="cosine") for name, vectors in worded.items()}
+same = {name: metrics.knn_accuracy(vectors, posts["sentiment"]) for name, vectors in worded.items()}
+same_before = metrics.knn_accuracy(plain, posts["sentiment"])
 
 # %% tags=["core", "folded"]
-gains = intervals.simultaneous(intervals.difference_interval, comparisons)
-figure, axis = plt.subplots(figsize=(7, 2.8), layout="constrained")
+gains = intervals.simultaneous(
+    intervals.difference_interval, {name: (values, same_before) for name, values in same.items()}
+)
+figure, axes = plt.subplots(1, 2, figsize=(10, 2.4), sharey=True, layout="constrained")
+axes[0].barh(list(new), [each.mean() for each in new.values()], color=plots.PALETTE[0])
 for i, gain in enumerate(gains.values()):
-    errors = np.clip([[gain.estimate - gain.low], [gain.high - gain.estimate]], 0, 1)
-    axis.errorbar(gain.estimate, i, xerr=errors, fmt="o", capsize=4, color=plots.PALETTE[i])
-axis.axvline(0, linestyle="--", color="black")
-axis.set_ylim(len(control) - 0.5, -0.5)
-axis.set_yticks(range(len(control)), control["words in front"] + " → " + control["factor"])
-axis = axis.set(xlabel="change of the share of neighbours", title="Words in front, for a model that knows none")
+    axes[1].errorbar(
+        gain.estimate,
+        i,
+        xerr=[[gain.estimate - gain.low], [gain.high - gain.estimate]],
+        fmt="o",
+        capsize=4,
+        color=plots.PALETTE[0],
+    )
+axes[1].axvline(0, linestyle="--", color="black")
+axes[0].invert_yaxis()
+axes[0].set(xlim=(0, 1), xlabel="new neighbours (share)", title="It moves …")
+axis = axes[1].set(
+    xlim=(-0.25, 0.25), xlabel="change of the neighbours with the same sentiment (share)", title="… but where to?"
+)
 
 # %% tags=["core", "folded"]
+helped = [name for name, gain in gains.items() if gain.sign > 0]
+against = intervals.difference_interval(same["the instruction"], same["its words, mixed"])
 say.sentence(
-    f"With words in front, {control['new neighbours'].min():.0%} to {control['new neighbours'].max():.0%} of the "
-    "neighbours are new.\n"
-    + "\n".join(
-        f"- {say.comparison(f'{name} in front', 'no words', gains[name], f'share of neighbours with the same {factor}')}"
-        for name, factor, *_ in rows
+    f"Of each post's neighbours {new['the instruction'].mean():.0%} are new with the instruction in front, {new['its words, mixed'].mean():.0%} with its "
+    f"words mixed, {new['something else'].mean():.0%} with something else. And towards the sentiment? "
+    + "; ".join(f"{name} {gain}" for name, gain in gains.items())
+    + ". "
+    + (
+        f"Only {' and '.join(helped)} brought more of the same sentiment. "
+        if helped
+        else "None of the three brought more of the same sentiment. "
     )
+    + say.comparison("the instruction", "its words, mixed", against, "share of neighbours with the same sentiment")
 )
 
 # %% [markdown] tags=["core"]
-# So "the neighbours changed" proves nothing. Any words move the vectors; what counts is whether they move
-# *towards what was asked*. From here on we always measure that.
+# So **new neighbours do not mean that a model obeyed**. Any words move the vectors. What counts is whether they move *towards what was
+# asked*, and whether the right question does it and the wrong one does not.
 
-# %% [markdown] tags=["core"]
+# %% [markdown] tags=["core", "workshop"]
+# ## 3. The right question, and the wrong ones
+#
+# First the measure, in your own hands.
+#
 # ### Exercise 3: measure an instruction's effect
 #
-# Write the measure yourself. Given the vectors of the same texts before and after (one a row, all of length
+# Given the vectors of the same texts before and after (one a row, all of length
 # 1), their labels (a list or an array) and `k`: by how much does the share of the `k` nearest neighbours that carry a text's own
 # label rise? A text is no neighbour of itself.
 
@@ -270,197 +328,547 @@ q3.check(effect)
 # q3.hint()
 # q3.solution()
 
-# %% [markdown] tags=["core", "workshop"]
-# ## 3. A model that was taught
+# %% [markdown] tags=["core"]
+# Now the model of this lesson. Unless you changed it, it is the course's own: MiniLM with small added parts that were taught eight kinds of question on
+# other texts than those of this lesson. It is a stand-in for the large models; its model card
+# (`course_utils/embedding/models/course-instruct/README.md`) says what it cannot do.
 #
-# Now the model of the parameters cell. Unless you changed it, it is the course's own: MiniLM with small adapters and
-# a head that reads the instruction and chooses among them. It was taught a few kinds of question on
-# texts that are not in this lesson; it is a stand-in for the large models, and its model card says what it
-# cannot do. Each row of the table asks for a factor, each column gives an instruction; *default* is none. Three
-# cells are *right*: the instruction names the factor. The others in those columns are *wrong* instructions. The last column
-# but one is an *irrelevant* instruction, and the last is what chance would give.
+# Six sets of **real texts**, none of which it was taught on. Who says what is right? People, or a rule that anybody can check:
 
-# %% tags=["core"]
-asked = (*FOUR, "irrelevant_control")
-spaces = {name: embed(posts["text"], tasks[name].instruction) for name in asked}
-shares = {
-    (factor, name): metrics.knn_accuracy(vectors, posts[factor])
-    for name, vectors in spaces.items()
-    for factor in FACTORS.values()
-}
-table = pd.Series({cell: share.mean() for cell, share in shares.items()}).unstack()
-table = table.loc[list(FACTORS.values()), list(asked)]
-table["chance"] = [1 / posts[factor].nunique() for factor in table.index]
 
 # %% tags=["core", "folded"]
-figure, axis = plt.subplots(figsize=(8.5, 3.2), layout="constrained")
-named = {"label": "share of neighbours"}
-sns.heatmap(table, annot=True, fmt=".2f", vmin=0, vmax=1, cmap="viridis", cbar_kws=named, ax=axis)
-axis = axis.set(
-    xlabel="instruction (last column: by chance)",
-    ylabel="neighbours with the same …",
-    title="Do instructions turn neighbours where they say?",
+def pick(frame, labels):
+    """As many texts of each label, drawn by the seed."""
+    frame = frame.assign(label=labels).dropna(subset="label")
+    n = min(N_PER_LABEL, frame["label"].value_counts().min())
+    return frame.groupby("label").sample(n, random_state=SEED)[["text", "label"]].reset_index(drop=True)
+
+
+def one_of(text, **patterns):
+    """The name of the one pattern that is found in a text; None where both are, or neither."""
+    found = pd.DataFrame({name: text.str.contains(pattern, case=False) for name, pattern in patterns.items()})
+    return found.idxmax(axis=1).where(found.sum(axis=1) == 1)
+
+
+reviews, lines = load_corpus("reviews"), load_corpus("friends")
+editorials, snippets = load_corpus("editorials"), load_corpus("movie_snippets")
+editorials = editorials[editorials["text"].str.split().str.len() <= 40]
+ends = one_of(editorials["text"], question=r"\?\W*$", statement=r"\.\W*$")
+told_in = one_of(
+    editorials["text"], past=r"\b(?:was|were|had|did|said|ago)\b", future=r"\b(?:will|won't|shall|going to)\b"
 )
+is_rude = [bool(RUDE & set(words)) for words in lines["text"].str.lower().str.findall("[a-z]+")]
+plot = snippets["kind"] == "plot"
+told_plots = snippets.loc[plot, "text"].str.split(r"(?<=[.!?])\s+", regex=True).explode()
+told_plots = told_plots[told_plots.str.split().str.len().between(6, 40)].to_frame()
+views = pd.concat(
+    [snippets.loc[~plot, ["text"]].assign(kind="opinion"), told_plots.assign(kind="plot")], ignore_index=True
+)
+some = load_news(max(2, min(N_PER_GROUP, N_PER_LABEL // 5)), n_words=40)
+sets = {  # factor: (its instruction, the texts, who labelled them)
+    "sentiment": (
+        "sentiment",
+        pick(reviews, np.select([reviews["score"] >= 0.6, reviews["score"] <= -0.6], ["good", "bad"], None)),
+        "product reviews: good or bad, the mean of 20 people's scores",
+    ),
+    "toxicity": (
+        "toxicity",
+        pick(lines, np.where(is_rude, "rude", "clean")),
+        "lines of a comedy: with or without a word of the list `rude_words`",
+    ),
+    "question": (
+        "question_or_statement",
+        pick(editorials.assign(text=editorials["text"].str.rstrip("?.!\"' ")), ends),
+        "editorials: question or statement by the mark at the end, which is then taken off",
+    ),
+    "tense": ("time", pick(editorials, told_in), "editorials: words such as *was* or words such as *will*, not both"),
+    "subjectivity": (
+        "subjectivity",
+        pick(views, views["kind"]),
+        "films: a critic's opinion, or a sentence that tells the plot",
+    ),
+    "topic": (
+        "topic",
+        some.rename(columns={"group": "label"}),
+        "the first 40 words of newsgroup posts: which of ten groups each was sent to",
+    ),
+}
+about = pd.DataFrame({name: (len(texts), texts["label"].nunique(), who) for name, (_, texts, who) in sets.items()}).T
+say.table(
+    about.set_axis(["texts", "labels", "which texts, and who says what is right"], axis="columns")
+)  # fixed: counts of texts, and who labelled them
 
 # %% [markdown] tags=["core"]
-# Read it by rows: does the share rise where the instruction names the factor, and only there? Where a *wrong*
-# instruction raises it too, the model does not keep the two questions apart. Now the same with intervals, against no
-# instruction. An interval says how much depends on which posts were asked about; all in the table hold together.
+# Each set under no question and under all six. A row is what we look for, a column what the model was asked; a cell says by how much the share of
+# neighbours with the same label rose over no question at all. On the diagonal is the *right* question.
 
 # %% tags=["core"]
-gains = intervals.simultaneous(
+comparisons = {}
+for factor, (_, texts, _) in sets.items():
+    before = metrics.knn_accuracy(embed(texts["text"]), texts["label"])
+    for asked, (task, _, _) in sets.items():
+        vectors = embed(texts["text"], tasks[task].instruction)
+        comparisons[factor, asked] = metrics.knn_accuracy(vectors, texts["label"]), before
+gains = intervals.simultaneous(intervals.difference_interval, comparisons)
+
+# %% tags=["core", "folded"]
+table = pd.Series({cell: gain.estimate for cell, gain in gains.items()}).unstack().loc[list(sets), list(sets)]
+marks = pd.Series({cell: f"{gain.estimate:+.2f}" + "*" * bool(gain.sign) for cell, gain in gains.items()}).unstack()
+marks = marks.loc[list(sets), list(sets)].replace({"+0.00": "0.00", "-0.00": "0.00"})
+none = {factor: comparisons[factor, factor][1].mean() for factor in sets}
+figure, axis = plt.subplots(figsize=(8.5, 4), layout="constrained")
+named = {"label": "change of the share of neighbours"}
+rows = [f"{factor}  (none: {none[factor]:.2f})" for factor in sets]
+sns.heatmap(
+    table, annot=marks, fmt="", center=0, vmin=-0.3, vmax=0.3, cmap="RdBu", cbar_kws=named, yticklabels=rows, ax=axis
+)
+axis = axis.set(
+    xlabel="what the model was asked",
+    ylabel="what we look for",
+    title="Right questions on the diagonal (* : the interval excludes zero)",
+)
+
+# %% tags=["core", "folded"]
+right_against_wrong = intervals.simultaneous(
     intervals.difference_interval,
     {
-        f"{factor}, {name}": (shares[factor, name], shares[factor, "default"])
-        for factor in FACTORS.values()
-        for name in asked[1:]
+        factor: (
+            comparisons[factor, factor][0],
+            np.mean([comparisons[factor, asked][0] for asked in sets if asked != factor], axis=0),
+        )
+        for factor in sets
     },
 )
-shown = pd.DataFrame(index=list(FACTORS.values()), columns=list(asked[1:]))
-for cell, gain in gains.items():
-    shown.loc[tuple(cell.split(", "))] = f"{gain.estimate:+.2f} ({gain.low:+.2f} to {gain.high:+.2f})"
-shown
-
-# %% tags=["core", "folded"]
-statements = []
-for name, factor in FACTORS.items():
-    same = np.allclose(spaces["default"], spaces[name], atol=1e-6)
-    quantity = f"share of neighbours with the same {factor}"
-    said = say.comparison(f"the {name} instruction", "none", gains[f"{factor}, {name}"], quantity, same_vectors=same)
-    shift = metrics.shift(spaces["default"], spaces[name]).mean()
-    statements.append(f"- {said} Mean shift of the vectors (1 − cosine): {max(shift, 0):.2f}.")
-price = say.comparison("sentiment", "none", gains["topic, sentiment"], "share of neighbours with the same topic")
-say.sentence("\n".join([*statements, f"- A price? {price}"]))
-
-# %% [markdown] tags=["core"]
-# How much is there to be had? If the vectors hold a factor at all, a classifier can learn to read it. A
-# **linear probe** is a simple one, trained on labels, here on the vectors without instruction. Sentiment and tone
-# are tested on topics that were held out of its training. It needs labelled examples; an instruction needs none. Beside it
-# stands the *vote*: under the right instruction, the label that most of a post's ten neighbours have, and how often that is
-# the post's own.
-
-# %% tags=["core"]
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import silhouette_score
-from sklearn.model_selection import GroupKFold, StratifiedKFold, cross_val_predict
-
-probe = LogisticRegression(C=10, max_iter=2000)
-rows, ahead = [], {}
-for name, factor in FACTORS.items():
-    folds = {"cv": StratifiedKFold(5)} if factor == "topic" else {"cv": GroupKFold(5), "groups": posts["topic"]}
-    probed = cross_val_predict(probe, spaces["default"], posts[factor], **folds) == posts[factor]
-    vectors = spaces[name]
-    labels = posts[factor].to_numpy()
-    votes = pd.DataFrame(labels[metrics.nearest_neighbors(vectors, k=10)]).mode(axis=1)[0] == labels
-    silhouettes = [silhouette_score(spaces[which], labels, metric="cosine") for which in ("default", name)]
-    rows.append((factor, *silhouettes, votes.mean(), probed.mean()))
-    ahead[factor] = probed.to_numpy().astype(float) - votes.to_numpy()
-columns = ["factor", "silhouette, no instruction", "silhouette, right one", "vote of 10 neighbours", "linear probe"]
-pd.DataFrame(rows, columns=columns).style.format(precision=2).hide(axis="index")
-
-# %% tags=["core", "folded"]
-say.sentence(
-    "The **silhouette** says how well a factor parts the space: 0 not at all, 1 fully. How far is the probe ahead of the "
-    f"neighbours' vote? {say.leader(intervals.leader(ahead), 'lead of the probe')} What a probe can read in the vectors "
-    "need not show among neighbours."
+wrong = [gain for (factor, asked), gain in gains.items() if factor != asked]
+statements = [f"- **{factor}**: {gain}" for factor, gain in right_against_wrong.items()]
+rose = [factor for factor in sets if gains[factor, factor].sign > 0]
+say.sentence(  # fixed: counts of intervals that exclude zero
+    f"The right question brings clearly more of what was asked for in **{len(rose)} of {len(sets)}** rows ({', '.join(rose) or 'none'}), the wrong ones in "
+    f"{sum(gain.sign > 0 for gain in wrong)} of {len(wrong)} cells, and less in {sum(gain.sign < 0 for gain in wrong)}. "
+    "(All intervals of the table hold together.) Right against the mean of the five wrong ones:\n"
+    + "\n".join(statements)
+    + "\n\nA set whose neighbours share the label already, without being asked, has little left to gain: the number in brackets beside each row."
 )
 
 # %% [markdown] tags=["core", "workshop"]
 # ## 4. Eight hundred posts, four maps
 #
-# Real texts have no labels for mood and tone. These are the newsgroup posts of lesson 1 under four
-# instructions. First four maps, each drawn **independently**; colours and shapes are the groups.
+# Now texts that nobody labelled: posts of ten newsgroups of 1993. We know their group. For mood and tone we need an **instrument**, and not one that
+# reads the vectors, or they would be their own judge. So we count words. *Mood*: the mean of the scores that ten people gave each word of a list. *Tone*: the
+# share of words from a list of insults, swearing and contempt. Does such counting see anything? First we try it where the answer is known.
 
 # %% tags=["core"]
-news = load_corpus("newsgroups", n_per_group=N_PER_GROUP, seed=SEED)
-spaces = {name: embed(news["text"], tasks[name].instruction, max_length=MAX_LENGTH) for name in FOUR}
-alone = {name: maps.project(vectors, random_state=SEED) for name, vectors in spaces.items()}
-plots.plot_map_grid(alone, news["group"], columns=2, title="Independent maps: places cannot be compared")
-
-# %% [markdown] tags=["core"]
-# Each map was free to turn, mirror and place its islands as it liked, so a change of place need not mean
-# anything. **Aligned** maps start from the first one and are turned onto it. Large moves now have a reason,
-# though the amount still has no unit. Rest the mouse on a marker to read the post and its nearest neighbours *in the
-# vectors*; a click in the legend rules all four panels.
-
-# %% tags=["core", "external-text"]
-aligned = maps.project_aligned(spaces, random_state=SEED)
-nearest = {name: metrics.nearest_neighbors(vectors, k=10) for name, vectors in spaces.items()}
-four_maps = plots.plot_task_maps(
-    aligned, news["group"], news["text"], nearest, title="The same posts under four instructions, aligned"
-)
-four_maps
-
-# %% [markdown] tags=["core"]
-# Did alignment cost anything? The measures are those of lesson 1, for each map against its own vectors, and
-# the last column is how far points lie from their place on the first map, in units of that map's spread.
-
-# %% tags=["core"]
-rows = []
-first = aligned["default"] - aligned["default"].mean(axis=0)
-for kind, drawn in (("independent", alone), ("aligned", aligned)):
-    for name, points in drawn.items():
-        moved = (
-            np.linalg.norm(points - points.mean(axis=0) - first, axis=1).mean() / np.linalg.norm(first, axis=1).mean()
-        )
-        rows.append({"maps": kind, "instruction": name} | maps.map_quality(spaces[name], points) | {"moved": moved})
-quality = pd.DataFrame(rows)
-quality.style.format(precision=2).hide(axis="index")
+labelled = {name: load_corpus(name) for name in ("reviews", "editorials", "toxicity_prompts", "posts")}
+counted = {name: count(frame["text"]) for name, frame in labelled.items()}
+counted["reviews"].head(3)
 
 # %% tags=["core", "folded"]
-kept = [
-    np.concatenate(
-        [metrics.knn_overlap(spaces[name], drawn[name], metric=("cosine", "euclidean")) for name in FOUR[1:]]
+seen = {
+    f"mood, {name} (people's scores)": intervals.spearman_interval(
+        labelled[name]["score"], counted[name]["mood"], groups=labelled[name]["review"]
     )
-    for drawn in (aligned, alone)
-]
-post = np.tile(np.arange(len(news)), 3)  # three maps of one post are one case
-change = intervals.difference_interval(*kept, groups=post)
-say.sentence(say.comparison("aligned", "independent", change, "share of neighbours kept on the map"))
+    for name in ("reviews", "editorials")
+}
+prompts, by_hand = labelled["toxicity_prompts"]["toxicity"], labelled["posts"]["tone"] == "rude"
+seen["tone, beginnings of sentences from the web (scored by a service for moderators)"] = intervals.spearman_interval(
+    prompts, counted["toxicity_prompts"]["tone"]
+)
+hard = seen["tone, the course's posts (written to be rude or civil)"] = intervals.spearman_interval(
+    by_hand, counted["posts"]["tone"]
+)
+say.sentence(
+    "Rank correlation of what is counted with the known answer (1: the same order, 0: none):\n"
+    + "\n".join(f"- {name}: **{each.estimate:.2f}** ({each.low:.2f} to {each.high:.2f})" for name, each in seen.items())
+    + "\n\nCounting words is a coarse instrument, and it sees. On the course's own posts, rude in well-chosen words, it sees "
+    + say.choose(hard.estimate, (0.3, "something, too."), otherwise="little: we use it for the newsgroups alone.")
+)
 
 # %% [markdown] tags=["core"]
-# Keep the maps: five files that open in any browser, without a network, in the folder `visualizations`
-# beside this notebook.
+# And now the posts, under the four questions. A group has its own average mood, so every post is measured *against its group*: else we should only
+# see the groups again.
 
 # %% tags=["core"]
+news = load_news()
+spaces = {name: embed(news["text"], tasks[name].instruction) for name in FOUR}
+nearest = {name: metrics.nearest_neighbors(vectors, k=10) for name, vectors in spaces.items()}
+
+# %% tags=["core", "folded"]
+drawn = maps.project_aligned(spaces, random_state=SEED)
+groups = news["group"].to_numpy()
+place = news["mood"].groupby(groups).rank(pct=True)
+labels = pd.DataFrame(
+    {
+        "group": news["group"],
+        "mood": np.select([place <= 1 / 3, place > 2 / 3], ["gloomy third", "cheerful third"], "middle third"),
+        "tone": np.where(news["is_rude"], "a rude word", "none"),
+    }
+)
+
+# %% [markdown] tags=["core"]
+# Four maps, **coloured by what was asked**: groups, mood, groups, tone. They are *aligned*: each is drawn from the first and turned onto it, so that a
+# post can be followed. Rest the mouse on a mark to read it.
+
+# %% tags=["core", "external-text"]
+colours = {name: labels[{"sentiment": "mood", "toxicity": "tone"}.get(name, "group")] for name in FOUR}
+plots.plot_task_maps(drawn, colours, news["text"], nearest, title="The same posts, four questions")
+
+# %% [markdown] tags=["core"]
+# The same as a page on which the posts *glide*. Choose a post: it is marked on every map. Colours follow the question; the
+# table of *movers* lists the posts that the question moved most. (In a browser of its own: `visualizations/page/index.html`, or
+# `python start.py demo --live` in a terminal, with a box for texts of yours.)
+
+# %% tags=["core", "external-text", "folded"]
 from pathlib import Path
 
-Path("visualizations").mkdir(exist_ok=True)
-four_maps.write_html("visualizations/multitask_comparison.html", include_plotlyjs=True)
-for name in FOUR:
-    one = {name: aligned[name]}
-    figure = plots.plot_task_maps(one, news["group"], news["text"], nearest, title=f"Newsgroup posts: {name}")
-    figure.write_html(f"visualizations/{name}_embeddings.html", include_plotlyjs=True)
-sorted(path.name for path in Path("visualizations").glob("*.html"))
+from course_utils.app import task_maps
+
+folder = Path("visualizations") / "page"
+shown = news[["text"]].join(labels)
+about = {"corpus": "newsgroups", "model": embedder.card.name, "taught": embedder.card.use_instructions}
+unrelated = tasks["irrelevant_control"]
+beside = spaces | {unrelated.name: embed(news["text"], unrelated.instruction)}
+data = task_maps.describe(beside, shown, [tasks[name] for name in FOUR], about, control=unrelated, drawn=drawn)
+task_maps.write_page(data, folder)
+task_maps.frame(folder)
 
 # %% [markdown] tags=["core"]
-# To see the points glide from one map to the next, type `python start.py demo` in a terminal: a web page
-# of the course's posts opens. `python start.py embed --corpus newsgroups --tasks task_prompts.json --model
-# course-instruct --out my_work/page` makes one of these posts, or of a CSV file of yours.
-#
-# Now the questions that the maps raise, answered in the vectors. **Which groups are most alike, and do the
-# sciences form a region?** For each pair of groups we count the neighbours that they have in each other. Then we look
-# only at neighbours from *other* groups, and ask how many of a science post's are from the sciences.
+# Maps raise questions; the vectors answer them. **Do posts of like mood stand together when we ask for sentiment? Posts of
+# like tone when we ask for toxicity? And what does the question cost?** *Agreement* is the rank correlation of a post's score with the mean of its ten neighbours.
 
 # %% tags=["core"]
+agreement, own_group = {}, {}
+for name in FOUR:
+    own_group[name] = metrics.knn_accuracy(spaces[name], news["group"])
+    for score in ("mood", "tone"):
+        values = news[score].to_numpy()
+        agreement[score, name] = values, values[nearest[name]].mean(axis=1)
+found = {cell: intervals.spearman_interval(*pair) for cell, pair in agreement.items()}
+
+# %% tags=["core", "folded"]
+figure, axes = plt.subplots(1, 3, figsize=(11, 2.8), sharey=True, layout="constrained")
+for axis, score in zip(axes, ("mood", "tone"), strict=False):
+    for i, name in enumerate(FOUR):
+        each = found[score, name]
+        axis.errorbar(
+            each.estimate,
+            i,
+            xerr=[[each.estimate - each.low], [each.high - each.estimate]],
+            fmt="o",
+            capsize=4,
+            color=plots.PALETTE[0],
+        )
+    axis.axvline(0, linestyle="--", color="black")
+    axis.set(xlim=(-0.1, 0.7), xlabel="agreement (0: none, 1: full)", title=f"Neighbours of like {score}")
+kept = {name: intervals.mean_interval(values) for name, values in own_group.items()}
+for i, each in enumerate(kept.values()):
+    axes[2].errorbar(
+        each.estimate,
+        i,
+        xerr=[[each.estimate - each.low], [each.high - each.estimate]],
+        fmt="o",
+        capsize=4,
+        color=plots.PALETTE[0],
+    )
+axes[2].set(xlim=(0, 1), xlabel="share of neighbours", title="Neighbours from the own group")
+axes[0].set_yticks(range(4), FOUR)
+axes[0].invert_yaxis()
+plt.close(figure)
+figure
+
+# %% tags=["core", "folded"]
+import json
+
+from course_utils.embedding.instruct import HEAD
+
+rises = intervals.simultaneous(
+    intervals.spearman_interval,
+    {
+        (score, name): (*agreement[score, name], agreement[score, "default"][1])
+        for score in ("mood", "tone")
+        for name in FOUR[1:]
+    },
+)
+costs = intervals.simultaneous(
+    intervals.difference_interval, {name: (own_group[name], own_group["default"]) for name in FOUR[1:]}
+)
+is_rude = news["is_rude"].to_numpy()
+among_rude = {name: 10 * is_rude[nearest[name]].mean(axis=1)[is_rude].mean() for name in FOUR}
+qwen = json.loads((HEAD / "published.json").read_text(encoding="utf-8"))
+both = {
+    "Qwen3-Embedding-0.6B": dict(zip(FOUR, FOUR, strict=True)),
+    "course-instruct": {name: f"{name}, 0.5" for name in FOUR[1:]},
+}
+both["course-instruct"]["default"] = "default"
+lines = [
+    f"| {model} | {name} | "
+    + " | ".join(f"{qwen[model][both[model][name]][what]['estimate']:.2f}" for what in ("own group", "mood", "tone"))
+    + " |"
+    for model in both
+    for name in FOUR
+]
+say.sentence(
+    f"- **Mood**, asked for sentiment: {say.comparison('sentiment', 'default', rises['mood', 'sentiment'], 'agreement of mood')} "
+    f"Asked for the topic: {rises['mood', 'topic']}.\n"
+    f"- **Tone**, asked for toxicity: {say.comparison('toxicity', 'default', rises['tone', 'toxicity'], 'agreement of tone')} "
+    f"Of the ten neighbours of a post with a rude word, {among_rude['toxicity']:.1f} have one too, instead of {among_rude['default']:.1f}; asked for sentiment, {among_rude['sentiment']:.1f}.\n"
+    + "\n".join(f"- **What {name} costs** in neighbours from the own group: {cost}" for name, cost in costs.items())
+    + "\n\n<details><summary>And a large model? Published figures of Qwen3-Embedding-0.6B</summary>\n\nSomebody else embedded other copies of "
+    f"such posts with the real model and published the maps ({qwen['source']}). Measured on those {qwen['posts']} posts, with VADER for the mood and alt-profanity-check for the tone, "
+    "and on maps, because the vectors were not published:\n\n"
+    "| model | asked | own group | mood | tone |\n| --- | --- | --- | --- | --- |\n" + "\n".join(lines) + "\n</details>"
+)
+
+# %% [markdown] tags=["core"]
+# **When to ask nothing?** When you look for the same *subject*: that is what the model does unasked, and a question about mood or tone throws some of it away.
+#
+# **Are politics groups ruder than technical ones?** Eighty posts a group look like many. But the claim is about *groups*, and there are six:
+
+# %% tags=["core"]
+first = news["group"].str.startswith("talk.politics")
+second = news["group"].str.startswith(("sci.", "comp."))
+chosen = first | second
+ruder = intervals.group_difference(news["is_rude"][chosen], news["group"][chosen], first=set(news["group"][first]))
+
+# %% tags=["core", "folded"]
+say.sentence(
+    f"Share of posts with a rude word: politics {news.is_rude[first].mean():.2f}, technical {news.is_rude[second].mean():.2f}. "
+    + say.groups("politics", "the technical groups", ruder, "share of posts with a rude word")
+    + " We deal out anew which groups are called politics, in all ways, and count how often they differ as much: with two groups against "
+    "four there are fifteen ways, so even the most extreme one comes up by chance more often than we allow."
+)
+
+# %% [markdown] tags=["core"]
+# ## 5. How far to bend, and a question of your own
+#
+# A question costs subject and brings mood. Must it be all or nothing? Mix: with $v$ the vector without a question and $t$ the one with it, take the direction of $(1 - s)\,v + s\,t$. The
+# **strength** $s$ goes from 0 to 1. (The course's model does that inside, and stops half-way by itself. Here we ask it for the whole.)
+
+# %% tags=["core"]
+news = load_news()
+options = {"strength": 1} if MODEL == "course-instruct" else {}
+plain, whole = embed(news["text"]), embed(news["text"], tasks["sentiment"].instruction, **options)
+group, mood = news["group"].to_numpy(), news["mood"].to_numpy()
+curve = []
+for s in (0, 0.2, 0.4, 0.5, 0.6, 0.8, 1):
+    near = metrics.nearest_neighbors((1 - s) * plain + s * whole, k=10)
+    there = intervals.spearman_interval(mood, mood[near].mean(axis=1))
+    curve.append((s, (group[near] == group[:, None]).mean(), there.estimate, there.low, there.high))
+curve = pd.DataFrame(curve, columns=["strength", "own group", "mood", "low", "high"])
+
+# %% tags=["core", "folded"]
+figure, axis = plt.subplots(figsize=(7, 3.2), layout="constrained")
+axis.plot(
+    curve["strength"], curve["own group"], "o-", color=plots.PALETTE[0], label="neighbours from the own group (share)"
+)
+axis.plot(curve["strength"], curve["mood"], "s--", color=plots.PALETTE[2], label="agreement of mood (rank correlation)")
+axis.fill_between(curve["strength"], curve["low"], curve["high"], color=plots.PALETTE[2], alpha=0.2)
+axis.legend()
+axis = axis.set(ylim=(0, 1), xlabel="strength", ylabel="0 to 1", title="How far to bend towards sentiment")
+
+# %% tags=["core", "folded"]
+half = curve.set_index("strength").loc[0.5]
+zero, full = curve.iloc[0], curve.iloc[-1]
+rise = full["mood"] - zero["mood"]
+say.sentence(
+    f"From strength 0 to 1 the neighbours from the own group go from {zero['own group']:.2f} to {full['own group']:.2f}, the agreement of mood from {zero['mood']:.2f} to {full['mood']:.2f}. "
+    f"Half-way, {half['own group']:.2f} and {half['mood']:.2f}"
+    + (
+        f": {(half['mood'] - zero['mood']) / rise:.0%} of the gain for {(zero['own group'] - half['own group']) / max(zero['own group'] - full['own group'], 1e-9):.0%} of the price."
+        if rise > 0.05
+        else "."
+    )
+    + " The band is the interval of each point by itself."
+)
+
+# %% [markdown] tags=["core"]
+# Last, **your own question**. Write it, write down *before you run it* what it will bring together, and measure on all the course's posts. Try one
+# of a kind that the model may not know.
+
+# %% tags=["core"]
+MY_INSTRUCTION = "Decide whether the writer of the given text is friendly or hostile"
+MY_PREDICTION = "tone"  # topic, sentiment or tone
+
+before, after = embed(posts["text"]), embed(posts["text"], MY_INSTRUCTION)
+mine = {
+    factor: (metrics.knn_accuracy(after, posts[factor]), metrics.knn_accuracy(before, posts[factor]))
+    for factor in FACTORS.values()
+}
+moved = metrics.shift(before, after).mean()
+
+# %% tags=["core", "folded"]
+gain = intervals.difference_interval(*mine[MY_PREDICTION])
+verdict = {
+    1: "came true",
+    -1: "did not come true: the share fell",
+    0: "can be neither confirmed nor denied on these posts",
+}
+others = [factor for factor in FACTORS.values() if factor != MY_PREDICTION]
+beside = intervals.simultaneous(intervals.difference_interval, {factor: mine[factor] for factor in others})
+say.sentence(
+    "This model took your question for something it was not taught, and left every vector where it was."
+    if moved < 0.005
+    else f"You predicted **{MY_PREDICTION}**. That {verdict[gain.sign]}: the share of neighbours with the same {MY_PREDICTION} changed by {gain}. Beside it: "
+    + "; ".join(f"{factor} {each}" for factor, each in beside.items())
+    + "."
+)
+
+# %% [markdown] tags=["core"]
+# And **your own finder** of lesson 1? A new row for its scoreboard: the same questions to the notice board, with both sides asked for the topic. Say first
+# whether that helps.
+
+# %% tags=["core"]
+board, topic = finder.load(), tasks["topic"].instruction
+for name, words in (("course-instruct, asked nothing", ""), ("course-instruct, asked for the topic", topic)):
+    board.score(
+        name.replace("course-instruct", MODEL), embed(board.questions["question"], words), embed(board.notices, words)
+    )
+say.table(board.scoreboard())
+
+# %% [markdown] tags=["core"]
+# ## Recap
+#
+# - An **instruction** gives every text another vector. It helps only with a model that was **taught** to follow it, in exactly the **template** it was taught with.
+# - **New neighbours prove nothing**: any words move vectors. Measure whether neighbours turn *towards what was asked*, beside the wrong
+#   questions and a control that keeps the words and loses the sense.
+# - What is not labelled needs an **instrument** that does not read the vectors, tried first where the answer is known.
+# - A question brings one thing forward and pushes others back. Bend as far as you need; to find the same subject, ask nothing.
+# - A claim about *kinds of groups* goes by groups, not by posts.
+
+# %% [markdown] tags=["deep"]
+# ## 6. The same in other words, and in no words
+#
+# A reader understands a question however it is put, does the opposite when told to ignore something, and asks "what?" when the words are mixed.
+# Does the model? Four wordings of one question, the words of the first one mixed, and a sentence that asks to *leave sentiment out*.
+
+# %% tags=["deep"]
+asks = tasks["sentiment"].instruction
+wordings = {
+    "as in the lesson": asks,
+    "another": "Is the writer pleased or displeased?",
+    "a third": "Group these texts by the mood that they express",
+    "a fourth": "What feeling does this post convey: good, bad or neither?",
+    "mixed": " ".join(np.random.default_rng(SEED).permutation(asks.split())),
+    "forbidden": "Pay no attention to the sentiment of the text",
+}
+plain = embed(posts["text"])
+before = metrics.knn_accuracy(plain, posts["sentiment"])
+worded = {name: embed(posts["text"], words) for name, words in wordings.items()}
+by_wording = {name: metrics.knn_accuracy(vectors, posts["sentiment"]) for name, vectors in worded.items()}
+
+# %% tags=["deep", "folded"]
+gains = intervals.simultaneous(
+    intervals.difference_interval, {name: (values, before) for name, values in by_wording.items()}
+)
+table = pd.DataFrame(
+    {
+        "instruction": wordings,
+        "mean shift": {name: metrics.shift(plain, vectors).mean().clip(0) for name, vectors in worded.items()},
+        "change of the neighbours with the same sentiment": {name: str(gain) for name, gain in gains.items()},
+    }
+)
+say.table(table)
+
+# %% tags=["deep", "folded"]
+spread = [by_wording[name].mean() for name in list(wordings)[:4]]
+odd = [name for name in ("mixed", "forbidden") if gains[name].sign > 0]
+say.sentence(
+    (
+        f"The four real wordings lie {np.ptp(spread):.2f} apart: a result found with one of them should be reported with that spread. "
+        if np.ptp(spread) > 0
+        else "The four real wordings give the very same vectors. "
+    )
+    + (
+        f"And **{' and '.join(odd)}** brought more of the same sentiment, too. A reader would not have done that: this model catches *words*, and throws a switch. "
+        "For the kinds of question that it was taught that is enough; it is not understanding."
+        if odd
+        else "What was mixed or forbidden brought no more of the same sentiment: as a reader would have it."
+    )
+)
+
+# %% [markdown] tags=["deep"]
+# ## 7. Query or document?
+#
+# Who is told? To sort, group or compare texts, **every text** is asked the same.
+# To search, only the **query** says what is wanted; the documents are embedded once, plainly, and serve
+# every kind of query. That is how models for search are trained. The course's own was not taught to search, so
+# expect no gain from it; here is what the side does on the notice board of lesson 1.
+
+# %% tags=["deep"]
+notices, questions = load_corpus("noticeboard"), load_corpus("noticeboard_questions")
+search = tasks["web_search"].instruction
+right = pd.Index(notices["id"]).get_indexer(questions["relevant"])
+found = {
+    side: (embed(questions["question"], on_query) @ embed(notices["message"], on_text).T).argmax(axis=1) == right
+    for side, on_query, on_text in (
+        ("no instruction", "", ""),
+        ("on the query", search, ""),
+        ("on the notices", "", search),
+        ("on both", search, search),
+    )
+}
+pd.Series({side: hits.mean() for side, hits in found.items()}, name="answers in first place").round(2)
+
+# %% tags=["deep", "folded"]
+comparisons = {side: (found[side], found["no instruction"]) for side in ("on the query", "on the notices", "on both")}
+statements = [
+    f"- {say.comparison(side, 'no instruction', difference, 'share of answers in first place')}"
+    for side, difference in intervals.simultaneous(intervals.difference_interval, comparisons).items()
+]
+shift = metrics.shift(embed(questions["question"]), embed(questions["question"], search)).mean()
+untouched = "This model takes the search instruction for none: it leaves the vectors where they were."
+say.sentence(untouched if abs(shift) < 0.005 else "\n".join(statements))
+
+# %% [markdown] tags=["deep"]
+# ### Exercise 4: which side?
+#
+# A task has the words of its `instruction` and a `side`: `"query"` or `"text"`. Write a function that
+# returns two lists, the queries and the documents as the model reads them, in the template given. With
+# `"text"` both get the instruction.
+
+
+# %% tags=["deep", "exercise", "q4"]
+def put_instruction(task, template, queries, documents):
+    ### BEGIN SOLUTION
+    prompt = template.replace("{instruction}", task.instruction)
+    asked = [prompt + query for query in queries]
+    if task.side == "query":
+        return asked, list(documents)
+    return asked, [prompt + document for document in documents]
+    ### END SOLUTION
+
+
+# %% tags=["deep"]
+q4.check(put_instruction)
+# q4.hint()
+# q4.solution()
+
+# %% [markdown] tags=["deep"]
+# ## 8. More questions to the eight hundred posts
+#
+# **Which groups are most alike, and do the sciences form a region?** For each pair of groups we count the neighbours that they have in each other. Then we
+# look only at neighbours from *other* groups, and ask how many of a science post's are from the sciences.
+
+# %% tags=["deep"]
 from itertools import combinations
 
+news = load_news()
+spaces = {name: embed(news["text"], tasks[name].instruction) for name in FOUR}
+nearest = {name: metrics.nearest_neighbors(vectors, k=10) for name, vectors in spaces.items()}
 groups = news["group"].to_numpy()
 of_neighbours = groups[nearest["default"]]
-foreign = of_neighbours != groups[:, None]
 to_group = {name: (of_neighbours == name).mean(axis=1) for name in dict.fromkeys(groups)}
 between = {
     f"{one} with {two}": (to_group[two][groups == one] + to_group[one][groups == two]) / 2
     for one, two in combinations(to_group, 2)
 }
+
+# %% tags=["deep", "folded"]
+foreign = of_neighbours != groups[:, None]
 is_science = np.char.startswith(groups.astype(str), "sci.")
 has_foreign = foreign.any(axis=1) & is_science
-among = (np.char.startswith(of_neighbours.astype(str), "sci.") & foreign).sum(axis=1) / np.maximum(
-    foreign.sum(axis=1), 1
-)
+of_science = np.char.startswith(of_neighbours.astype(str), "sci.") & foreign
+among = of_science.sum(axis=1) / np.maximum(foreign.sum(axis=1), 1)
 by_chance = 2 / (len(set(groups)) - 1)
-
-# %% tags=["core", "folded"]
 interval = intervals.mean_interval(among[has_foreign])
 region = say.choose(
     interval.low - by_chance,
@@ -473,241 +881,51 @@ say.sentence(
     f"would give {by_chance:.2f}: {region}."
 )
 
-# %% [markdown] tags=["core"]
-# **Are hobby groups more positive, politics more extreme, and do toxicity and sentiment go together?**
-# Nobody has labelled these posts, so the scores come from two linear probes on the vectors without
-# instruction, and we show how often they err. The *mood probe* learns from sentences of product reviews
-# that twenty people have scored; the *tone probe* from the course's posts, civil or rude. Both are
-# trained on lower-case letters only, which is how the newsgroup posts come, and tested on reviews and topics that they
-# never saw. *Hobby* means baseball and cars here. The figure has one box a group: it spans the middle half of the
-# group's posts, and the line in it is their median.
+# %% [markdown] tags=["deep"]
+# **Are hobby groups more cheerful? Is politics more extreme? Do toxicity and sentiment go together? What does the topic add?** *Hobby* is baseball and cars
+# here, and *extreme* is far from the average mood, either way.
 
-# %% tags=["core"]
-from sklearn.linear_model import LogisticRegression, RidgeCV
-from sklearn.metrics import roc_auc_score
-from sklearn.model_selection import GroupKFold, cross_val_predict
-
-reviews = load_corpus("reviews", n=12 * N_PER_GROUP, seed=SEED)
-reviews = reviews[reviews["text"].str.contains("[A-Za-z]")].reset_index(drop=True)
-letters = {"pat": r"[^a-z]+", "repl": " ", "regex": True}
-X_mood = embed(reviews["text"].str.lower().str.replace(**letters), max_length=MAX_LENGTH)
-X_tone = embed(posts["text"].str.lower().str.replace(**letters), max_length=MAX_LENGTH)
-mood_probe, tone_probe = RidgeCV(np.logspace(-2, 3, 11)), LogisticRegression(C=10, max_iter=2000)
-folds = GroupKFold(5)
-guessed = cross_val_predict(mood_probe, X_mood, reviews["score"], groups=reviews["review"], cv=folds)
-chances = cross_val_predict(
-    tone_probe, X_tone, posts["tone"] == "rude", groups=posts["topic"], cv=folds, method="predict_proba"
-)[:, 1]
-
-# %% tags=["core"]
-news["mood"] = mood_probe.fit(X_mood, reviews["score"]).predict(spaces["default"])
-news["rude"] = tone_probe.fit(X_tone, posts["tone"] == "rude").predict_proba(spaces["default"])[:, 1]
-mood_right = reviews["score"].corr(pd.Series(guessed), method="spearman")
-tone_right = roc_auc_score(posts["tone"] == "rude", chances)
-say.sentence(
-    f"Held out, the mood probe's scores follow people's with a rank correlation of **{mood_right:.2f}**, and the tone "
-    f"probe puts a rude post above a civil one in **{tone_right:.0%}** of all pairs (guessing: 50%). On newsgroup posts, "
-    f"which are longer and older, they are likely to be worse: of these the tone probe calls {(news['rude'] > 0.5).mean():.0%} "
-    "rude, and you can read a few to judge. So no level below means anything; an order may."
-)
-
-# %% tags=["core", "folded"]
-figure, axes = plt.subplots(1, 2, figsize=(10, 4), sharey=True, layout="constrained")
-for axis, score, label in zip(axes, ("mood", "rude"), ("mood (−4 to 4)", "rude (0 to 1)"), strict=True):
-    sns.boxplot(news, x=score, y="group", color=plots.PALETTE[0], fliersize=2, ax=axis)
-    axis.set(xlabel=f"{label}, by the probe", ylabel="")
-figure.suptitle("What two probes read into the posts, group by group")
-plt.close(figure)
-figure
-
-# %% tags=["core", "folded"]
+# %% tags=["deep"]
+counted = count(news["text"])
 kind = news.groupby("group")["group"].first().str.split(".").str[:2].str.join(".")
 hobby, politics = kind.index[kind.isin(["rec.sport", "rec.autos"])], kind.index[kind == "talk.politics"]
-positive = intervals.group_difference(news["mood"], news["group"], first=hobby)
-far = (news["mood"] - news["mood"].mean()).abs()
+cheerful = intervals.group_difference(counted["mood"], news["group"], first=hobby)
+far = (counted["mood"] - counted["mood"].mean()).abs()
 extreme = intervals.group_difference(far, news["group"], first=politics)
-together = intervals.spearman_interval(news["mood"], news["rude"])
-say.sentence(
-    f"- {say.groups('hobby talk', 'other talk', positive, 'mean mood')}\n"
-    f"- {say.groups('politics', 'other talk', extreme, 'mean distance from the average mood')}\n"
-    f"- The rank correlation of mood and rudeness over these posts is **{together}**."
-)
+together = intervals.spearman_interval(news["mood"], news["tone"])  # both against the average of the group
 
-# %% [markdown] tags=["core"]
-# However many posts a group has, hobby talk is two groups here and politics two, against eight others. What is said of
-# *kinds of groups* goes by whole groups: we deal out anew which two are called hobby, in all ways, and count how often
-# two groups differ as much.
-
-# %% [markdown] tags=["core"]
-# **And what did the instructions do here?** If the sentiment instruction works, neighbours under it should
-# have a mood like the post's own. We measure how far a post's score is from the mean of its neighbours, in
-# units of the standard deviation: smaller is closer. The test is a hard one: the probes read the vectors *without*
-# instruction, so neighbours in that space have similar scores to begin with. No gain here is no proof that the
-# instruction does nothing; for that we would need labels given by people. The last two rows ask what the topic
-# instruction adds, and whether two instructions open the same space (by chance, two spaces share ten neighbours out of all
-# the posts).
-
-
-# %% tags=["core"]
-def distance(score, name):
-    values = news[score].to_numpy()
-    return np.abs(values[nearest[name]].mean(axis=1) - values) / values.std()
-
-
-own_group = {name: metrics.knn_accuracy(spaces[name], groups) for name in FOUR}
-asked_for = {  # instruction and what it should change: the values under it and without
-    ("sentiment", "distance of mood to the neighbours"): [distance("mood", name) for name in ("sentiment", "default")],
-    ("toxicity", "distance of rudeness to the neighbours"): [
-        distance("rude", name) for name in ("toxicity", "default")
-    ],
-    ("topic", "share of neighbours from the own group"): [own_group[name] for name in ("topic", "default")],
-}
-
-# %% tags=["core", "folded"]
-changes = intervals.simultaneous(intervals.difference_interval, asked_for)
+# %% tags=["deep", "folded"]
 same = metrics.knn_overlap(spaces["sentiment"], spaces["toxicity"], metric="cosine").mean()
-statements = [
-    "- "
-    + say.comparison(
-        name, "none", change, quantity, same_vectors=np.allclose(spaces[name], spaces["default"], atol=1e-6)
-    )
-    for (name, quantity), change in changes.items()
-]
-statements.append(f"- The sentiment and the toxicity space share **{same:.0%}** of their neighbours.")
-say.sentence("\n".join(statements))
-
-# %% [markdown] tags=["core"]
-# ## 5. Your own instruction
-#
-# Write an instruction, say **before you run it** which of the three factors it should bring forward, and
-# measure. `datasets/task_prompts.json` holds many more to try; a few of them follow for comparison.
-
-# %% tags=["core"]
-MY_INSTRUCTION = "Decide whether the writer of the given text is friendly or hostile"
-MY_PREDICTION = "tone"  # topic, sentiment or tone
-
-tried = {"mine": MY_INSTRUCTION} | {
-    name: tasks[name].instruction for name in ("emotion", "politeness", "formality", "similarity")
-}
-few = posts.groupby(["topic", "tone"]).sample(n=min(6, len(posts) // 20), random_state=SEED)
-before = embed(few["text"])
-
-# %% tags=["core"]
-rows, comparisons = [], {}
-for name, words in tried.items():
-    after = embed(few["text"], words)
-    rows.append({"instruction": name, "mean shift": max(metrics.shift(before, after).mean(), 0)})
-    for factor in FACTORS.values():
-        comparisons[name, factor] = [metrics.knn_accuracy(vectors, few[factor]) for vectors in (after, before)]
-shown = pd.DataFrame(rows).set_index("instruction")
-for (name, factor), gain in intervals.simultaneous(intervals.difference_interval, comparisons).items():
-    shown.loc[name, factor] = f"{gain.estimate:+.2f} ({gain.low:+.2f} to {gain.high:+.2f})"
-shown.style.format({"mean shift": "{:.2f}"})
-
-# %% tags=["core"]
-gain = intervals.difference_interval(*comparisons["mine", MY_PREDICTION])
-verdict = {
-    1: "came true",
-    -1: "did not come true: the share fell",
-    0: "can be neither confirmed nor denied on these posts",
-}
+added = intervals.difference_interval(*(metrics.knn_accuracy(spaces[name], groups) for name in ("topic", "default")))
 say.sentence(
-    f"The columns with a name are the change of the share of neighbours with the same topic, sentiment or tone; their "
-    f"intervals hold together. Your prediction was one, made before, so it is judged by an interval of its own: "
-    f"**{MY_PREDICTION}** {verdict[gain.sign]}: change {gain}. An instruction whose shift is 0.00 was taken for something this "
-    "model was not taught, and left the vectors where they were."
+    f"- {say.groups('hobby talk', 'other talk', cheerful, 'mean mood')}\n"
+    f"- {say.groups('politics', 'other talk', extreme, 'mean distance from the average mood')}\n"
+    f"- Within groups, mood and rudeness have a rank correlation of **{together}**"
+    + say.choose(-together.high, (1e-9, ": who swears is gloomier"), otherwise="")
+    + f". And the two spaces, asked for sentiment and for toxicity, share **{same:.0%}** of their neighbours (by chance {10 / (len(news) - 1):.0%}).\n"
+    f"- {say.comparison('topic', 'default', added, 'share of neighbours from the own group')}"
 )
-
-# %% [markdown] tags=["core"]
-# ## Recap
-#
-# - An **instruction** can open another space for the same texts. It helps only a model that was **taught** to
-#   follow it, in exactly the **template** it was taught with.
-# - To sort or group, every text gets it; to search, the **query** alone, if the model was trained so.
-# - New neighbours are no proof: any words move vectors. Measure whether neighbours turn **towards what was
-#   asked**, beside a wrong and an irrelevant instruction, with an interval.
-# - What an instruction brings forward may push something else back.
-# - Maps can be compared only when they are **aligned**, and even then the answer comes from the vectors.
-# - Scores for texts without labels come from a **probe**; its held-out error belongs beside them.
 
 # %% [markdown] tags=["deep"]
-# ## 6. The same in other words
-#
-# A person understands a question however it is put. Does the model? Six wordings of one instruction, and
-# how far the results are apart. Mind how the course's model works: it first decides which of its few kinds an
-# instruction is, and wordings of the same kind then give the same vectors. A large model reads every word, so expect a
-# spread there.
-
-# %% tags=["deep"]
-wordings = [
-    tasks["sentiment"].instruction,
-    "Is the writer pleased or displeased?",
-    "Identify whether the following message is positive or negative",
-    "Group these texts by the mood that they express",
-    "What feeling does this post convey: good, bad or neither?",
-    "Sort by sentiment",
-]
-few = posts.groupby(["topic", "sentiment"]).sample(n=min(4, len(posts) // 30), random_state=SEED)
-before = metrics.knn_accuracy(embed(few["text"]), few["sentiment"])
-by_wording = np.stack([metrics.knn_accuracy(embed(few["text"], words), few["sentiment"]) for words in wordings])
-
-# %% tags=["deep"]
-gains = intervals.simultaneous(
-    intervals.difference_interval, {words: (values, before) for words, values in zip(wordings, by_wording, strict=True)}
-)
-table = pd.DataFrame({"wording": wordings, "share": by_wording.mean(axis=1)})
-table["gain"] = [f"{gain.estimate:+.2f} ({gain.low:+.2f} to {gain.high:+.2f})" for gain in gains.values()]
-table.style.format(precision=2).hide(axis="index")
+# **Whom does a question help?** The course's posts are the hard case: one hand wrote them, in well-chosen words. Class by class, asked for what the class is about:
 
 # %% tags=["deep", "folded"]
-say.sentence(
-    say.leader(
-        intervals.leader(dict(zip(wordings, by_wording, strict=True))), "share of neighbours with the same sentiment"
+rows, comparisons = {}, {}
+for name, factor in list(FACTORS.items())[1:]:
+    before, after = (
+        metrics.knn_accuracy(embed(posts["text"], tasks[which].instruction), posts[factor])
+        for which in ("default", name)
     )
-    + f" The shares in the table lie up to **{np.ptp(table['share']):.2f}** apart. A result that was found with one wording "
-    "should be reported with that spread."
-)
+    for label in posts[factor].unique():
+        its = (posts[factor] == label).to_numpy()
+        rows[f"{factor}: {label}"] = before[its].mean(), after[its].mean()
+        comparisons[f"{factor}: {label}"] = after[its], before[its]
+table = pd.DataFrame(rows, index=["asked nothing", "asked for it"]).T
+table["change"] = pd.Series(intervals.simultaneous(intervals.difference_interval, comparisons)).map(str)
+say.table(table)
 
 # %% [markdown] tags=["deep"]
-# ### Exercise 4: write a control
-#
-# Does a model follow the sentence, or does it only catch a word in it? A good control keeps all the words and
-# loses the sense. Write a function that returns an instruction's words in another order, drawn with `seed`:
-# every word as often as before, separated by single spaces, and never in the old order unless all words are the same.
-
-
-# %% tags=["deep", "exercise", "q4"]
-def scrambled(instruction, seed):
-    ### BEGIN SOLUTION
-    words = instruction.split()
-    generator = np.random.default_rng(seed)
-    mixed = list(generator.permutation(words))
-    while mixed == words and len(set(words)) > 1:
-        mixed = list(generator.permutation(words))
-    return " ".join(mixed)
-    ### END SOLUTION
-
-
-# %% tags=["deep"]
-q4.check(scrambled)
-# q4.hint()
-# q4.solution()
-
-# %% [markdown] tags=["deep"]
-# With your control, once it is written:
-
-# %% tags=["deep", "folded"]
-mixed = scrambled(tasks["sentiment"].instruction, SEED)
-if mixed is None:
-    told = say.sentence("Write the function above first.")
-else:
-    after = metrics.knn_accuracy(embed(few["text"], mixed), few["sentiment"])
-    difference = metrics.gain(after, by_wording[0])
-    told = say.sentence(say.comparison("the sentence", "its words, mixed", difference, "share of neighbours"))
-told
-
-# %% [markdown] tags=["deep"]
-# ## 7. Moved far, or moved among each other?
+# ## 9. Moved far, or moved among each other?
 #
 # A whole space can move without any neighbourhood changing: turn all vectors in the same way. So there are two
 # measures: the **shift** of each text (1 minus the cosine of its two vectors) and the share of its ten
@@ -715,23 +933,26 @@ told
 
 # %% tags=["deep", "folded"]
 before = embed(posts["text"])
-figure, axis = plt.subplots(figsize=(7, 4.5), layout="constrained")
+figure, axes = plt.subplots(1, 4, figsize=(11, 3), sharex=True, sharey=True, layout="constrained")
 rows = []
-for name, color, marker in zip((*FOUR[1:], "irrelevant_control"), plots.PALETTE, "oDs^", strict=False):
+for axis, name in zip(axes, (*FOUR[1:], "irrelevant_control"), strict=True):
     after = embed(posts["text"], tasks[name].instruction)
-    shift, new = metrics.shift(before, after), 1 - metrics.knn_overlap(before, after, metric="cosine")
-    axis.scatter(shift, new, s=12, color=color, marker=marker, alpha=0.6, label=name)
-    rows.append((name, max(shift.mean(), 0), new.mean()))
-axis.legend()
-axis = axis.set(xlabel="shift (1 − cosine)", ylabel="share of new neighbours", title="One marker a post")
+    shift, new = metrics.shift(before, after).clip(0), 1 - metrics.knn_overlap(before, after, metric="cosine")
+    axis.scatter(shift, new, s=8, color=plots.PALETTE[0], alpha=0.5)
+    axis.set(title=name, xlabel="shift (1 − cosine)", xlim=(-0.02, None), ylim=(-0.05, 1.05))
+    rows.append((name, shift.mean(), new.mean()))
+axes[0].set_ylabel("share of new neighbours")
+plt.close(figure)
+figure
 
 # %% tags=["deep", "folded"]
 say.sentence(
-    "\n".join(f"- **{name}**: mean shift {shift:.2f}, {new:.0%} of the neighbours new" for name, shift, new in rows)
+    "One mark a post.\n"
+    + "\n".join(f"- **{name}**: mean shift {shift:.2f}, {new:.0%} of the neighbours new" for name, shift, new in rows)
 )
 
 # %% [markdown] tags=["deep"]
-# ## 8. What alignment costs, three ways
+# ## 10. What alignment costs, three ways
 #
 # Three ways to make maps comparable. *Turned*: independent maps, turned onto the first one. *Started alike*: what
 # `project_aligned` does. *Tied*: umap's own `AlignedUMAP`, which pulls each text towards its place on the neighbouring
@@ -743,11 +964,11 @@ import warnings
 
 from umap import AlignedUMAP
 
-news = load_corpus("newsgroups", n_per_group=min(N_PER_GROUP, 20), seed=SEED)
-spaces = {name: embed(news["text"], tasks[name].instruction, max_length=MAX_LENGTH) for name in FOUR}
+some = load_news(min(N_PER_GROUP, 20))
+spaces = {name: embed(some["text"], tasks[name].instruction) for name in FOUR}
 drawn = {"independent": {name: maps.project(vectors, random_state=SEED) for name, vectors in spaces.items()}}
 drawn["started alike"] = maps.project_aligned(spaces, random_state=SEED)
-same_text = [{i: i for i in range(len(news))}] * 3
+same_text = [{i: i for i in range(len(some))}] * 3
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it complains of a number of jobs that nobody gave
     tied = AlignedUMAP(random_state=SEED).fit(list(spaces.values()), relations=same_text)
@@ -763,7 +984,7 @@ for way, points in drawn.items():
     turned = [procrustes(points["default"], points[name])[2] for name in FOUR[1:]]
     rows.append((way, kept[way].mean(), np.mean(turned)))
 table = pd.DataFrame(rows, columns=["maps", "neighbours kept", "difference after turning (0 to 1)"])
-table.style.format(precision=2).hide(axis="index")
+say.table(table).hide(axis="index")
 
 # %% tags=["deep", "folded"]
 apart = table.set_index("maps").iloc[:, 1]
@@ -797,7 +1018,7 @@ q5.check(closest_group)
 # q5.solution()
 
 # %% [markdown] tags=["deep"]
-# ## 9. Through an endpoint, many requests at once
+# ## 11. Through an endpoint, many requests at once
 #
 # A large model often runs elsewhere: on a server in the next room or at a company that charges by the
 # token. Texts then travel in batches, and waiting is most of the time. We try that here against an endpoint that
@@ -819,7 +1040,8 @@ class SlowEndpoint(http.server.BaseHTTPRequestHandler):
         SlowEndpoint.requests += 1
         busy = SlowEndpoint.requests % 5 == 0
         time.sleep(0.2)  # as if the answer came from far away
-        vectors = embedder.encode(asked["input"]).tolist()
+        instruction = asked["input"][0].rpartition("\n")[0]  # an instruction comes in front of each text, on a line
+        vectors = embed([text.rpartition("\n")[2] for text in asked["input"]], instruction).tolist()
         answer = {"data": [{"index": i, "embedding": vector} for i, vector in enumerate(vectors)]}
         self.send_response(429 if busy else 200)
         self.send_header("Retry-After", "0.1")
@@ -842,21 +1064,20 @@ url = f"http://127.0.0.1:{server.server_port}/v1"
 from course_utils.embedding import EndpointError, RemoteEmbedder
 
 texts = posts["text"].head(120).tolist()
-embedder.encode(texts)  # into the cache, so that only the waiting is measured
+embed(texts)  # into the cache, so that only the waiting is measured
 times = {}
 try:
     for connections in (1, 8):
-        remote = RemoteEmbedder(url, "slow-model", connections=connections, cache=False)
+        remote = RemoteEmbedder(url, "course-instruct", connections=connections, cache=False)
         start = time.perf_counter()
         far_away = remote.encode(texts, batch_size=8)
         times[connections] = time.perf_counter() - start
 except EndpointError as error:
     print("EndpointError:", error)
-server.shutdown()
 
-# %% tags=["deep"]
+# %% tags=["deep", "folded"]
 if len(times) == 2:
-    difference = np.abs(far_away - embedder.encode(texts)).max()
+    difference = np.abs(far_away - embed(texts)).max()
     told = (
         f"{len(texts)} texts came back in {times[1]:.1f} s one request at a time and in {times[8]:.1f} s with eight under "
         f"way (timings vary). Largest difference to the model itself: {difference:.1e}. The endpoint was asked "
@@ -867,27 +1088,28 @@ else:
 say.sentence(told)
 
 # %% [markdown] tags=["deep"]
-# For a real endpoint, set `ENDPOINT` to one of those that `docs/large_models.md` lists, such as
-# `"ollama:qwen3-embedding:0.6b"`, and the price of a million tokens if it charges. As it stands, nothing leaves
-# your computer.
+# And the whole lesson in a few lines, through an endpoint. As it stands that is the one above, and nothing leaves your computer. For a real one put its
+# name in place of `own`, as `docs/large_models.md` lists them (`load_embedder("ollama:qwen3-embedding:0.6b")`), and the price of a million tokens if it charges.
 
 # %% tags=["deep"]
-ENDPOINT = ""
-PRICE = 0.0  # for a million tokens
+own = RemoteEmbedder(url, "course-instruct", connections=8, cache=False) if times else None
+remote, price = own, 0.0  # the price is for a million tokens
 
-if ENDPOINT:
-    remote = load_embedder(ENDPOINT)
+if remote:
     tokens = sum(len(text) for text in texts) / 4 * len(FOUR)
-    print(f"about {tokens:,.0f} tokens for {len(FOUR)} instructions: {tokens / 1e6 * PRICE:.4f}")
-    for name in FOUR[1:]:
-        vectors = remote.encode(texts, instruction=tasks[name].instruction)
-        share = {factor: metrics.knn_accuracy(vectors, posts[factor].head(120)).mean() for factor in FACTORS.values()}
-        print(name, {factor: round(float(value), 2) for factor, value in share.items()})
-else:
-    print("No endpoint is set, so nothing was sent.")
+    print(f"about {tokens:,.0f} tokens for {len(FOUR)} questions: {tokens / 1e6 * price:.4f}")
+    rows = {}
+    for name in FOUR:
+        vectors = remote.encode(texts, instruction=tasks[name].instruction or None, batch_size=8)
+        rows[name] = {
+            f"same {factor}": metrics.knn_accuracy(vectors, posts[factor].head(120)).mean()
+            for factor in FACTORS.values()
+        }
+    print(pd.DataFrame(rows).T.round(2))
+server.shutdown()
 
 # %% [markdown] tags=["deep"]
-# ## 10. A model that follows any instruction
+# ## 12. A model that follows any instruction
 #
 # The course's model is a learned switch between a few questions. Qwen3-Embedding was trained on many kinds of
 # instructions. If its weights are on this machine (`python start.py prefetch Qwen/Qwen3-Embedding-0.6B`, more than a
@@ -913,34 +1135,42 @@ for label, model in models.items():
             metrics.knn_accuracy(vectors, few[factor], k=5) for vectors in (after, before)
         ]
 gains = intervals.simultaneous(intervals.difference_interval, comparisons)
-rows = [(*cell, f"{gain.estimate:+.2f} ({gain.low:+.2f} to {gain.high:+.2f})") for cell, gain in gains.items()]
-pd.DataFrame(rows, columns=["model", "instruction", "factor", "gain"]).style.hide(axis="index")
+rows = [(*cell, str(gain)) for cell, gain in gains.items()]
+say.table(pd.DataFrame(rows, columns=["model", "instruction", "factor", "gain"])).hide(axis="index")
 
 # %% [markdown] tags=["deep"]
-# ## 11. Bring your own texts
+# ## 13. Bring your own texts
 #
-# Put the path of a CSV file into the next cell, say which column holds the texts, and choose two instructions. As it
-# stands, it shows the course's notice board. Nothing leaves your computer.
+# Put the path of a CSV file into the next cell, say which column holds the texts, and choose two questions. As it
+# stands, it shows the course's own posts. Nothing leaves your computer.
 
 # %% tags=["deep"]
 from course_utils.paths import ROOT
 
-MY_FILE = ROOT / "datasets" / "noticeboard.csv"
-TEXT_COLUMN = "message"
-MY_TASKS = ("default", "intent")
-mine = load_corpus(MY_FILE, text_column=TEXT_COLUMN).head(1000)
+MY_FILE = ROOT / "datasets" / "posts.csv"
+TEXT_COLUMN, LABEL_COLUMN = "text", "sentiment"  # None where your file has no labels
+MY_TASKS = ("default", "sentiment")
+mine = load_corpus(MY_FILE, text_column=TEXT_COLUMN, label_column=LABEL_COLUMN).head(3000)
+my_labels = mine["label"] if LABEL_COLUMN else ["text"] * len(mine)
 my_spaces = {name: embed(mine["text"], tasks[name].instruction) for name in MY_TASKS}
 
 # %% tags=["deep"]
-my_nearest = {name: metrics.nearest_neighbors(vectors, k=5) for name, vectors in my_spaces.items()}
-my_labels = mine["label"] if "label" in mine else ["text"] * len(mine)
+k = max(1, min(5, len(mine) - 1))
+my_nearest = {name: metrics.nearest_neighbors(vectors, k=k) for name, vectors in my_spaces.items()}
 my_maps = maps.project_aligned(my_spaces, "tsne", random_state=SEED)
 plots.plot_task_maps(my_maps, my_labels, mine["text"], my_nearest, title="Your texts, aligned", method="t-SNE")
 
 # %% tags=["deep", "folded"]
 first, second = my_spaces.values()
-new = 1 - metrics.knn_overlap(first, second, k=5, metric="cosine").mean()
-say.sentence(
-    f"Between your two instructions **{new:.0%}** of the five nearest neighbours changed. Which question would tell you "
-    "whether they changed for the better, and which labels would you need to answer it?"
-)
+new = 1 - metrics.knn_overlap(first, second, k=k, metric="cosine").mean()
+told = f"Between your two questions **{new:.0%}** of the {k} nearest neighbours changed."
+if np.allclose(first, second, atol=1e-6):
+    told = "No vector moved between your two questions: this model takes the second for one that it was not taught, so there is one map."
+elif LABEL_COLUMN:
+    change = intervals.difference_interval(
+        *(metrics.knn_accuracy(vectors, my_labels, k) for vectors in (second, first))
+    )
+    told += " " + say.comparison(MY_TASKS[1], MY_TASKS[0], change, f"share of neighbours with the same {LABEL_COLUMN}")
+else:
+    told += " Whether for the better only labels can tell."
+say.sentence(told)

@@ -165,18 +165,20 @@ def describe(
     about: dict,
     label_of: Mapping[str, str] | None = None,
     control: Task | None = None,
+    drawn: Mapping[str, np.ndarray] | None = None,
 ) -> dict:
     """Place, compare and measure: everything that the page shows, as one JSON object.
 
     Neighbours and measures are taken in the vectors; of the maps only their own quality and their islands are stated.
     Intervals are over the texts. Each task is compared with the first, and what is said of all of them holds together.
-    ``label_of`` names for a task the label that answers it; others go by name, or get the first label.
+    ``label_of`` names for a task the label that answers it; others go by name, or get the first label. ``drawn`` are the
+    maps, where there are some already.
     """
     labels, first = [column for column in frame.columns if column != "text"], tasks[0]
     answers = {task.name: (label_of or {}).get(task.name) or _answer(task, labels) for task in tasks}
     if unknown := [name for name, label in answers.items() if label and label not in labels]:
         raise ValueError(f"label_of[{unknown[0]!r}] must be one of {', '.join(labels)}, not {answers[unknown[0]]!r}.")
-    maps = project_aligned({task.name: spaces[task.name] for task in tasks})
+    maps = drawn or project_aligned({task.name: spaces[task.name] for task in tasks})
     nearest = {name: nearest_neighbors(spaces[name], K) for name in maps}
     gains = intervals.simultaneous(
         difference_interval,
