@@ -279,6 +279,7 @@ def plot_glide(maps: Arrays, labels: Mapping[str, Sequence], texts: Sequence[str
     -------
     plotly.graph_objects.Figure
         The first trace holds the texts, one frame a map their places. The others are the legend.
+        ``figure.write_html(path, include_plotlyjs=True, auto_play=False)`` saves it so that it waits for a click.
 
     Examples
     --------
