@@ -142,13 +142,15 @@ say.sentence(
 )
 
 # %% [markdown] tags=["core"]
-# The same twelve texts among themselves. Press a button, and watch them go where the question sends them. Colour is
-# what was asked for.
+# The same twelve texts among themselves, on a map for each question (lesson 1 says how far to trust a map). Press a button, and watch them
+# go where the question sends them. Colour and shape show what was asked for.
 
 # %% tags=["core"]
 spaces = {name: embed(twelve["text"], tasks[name].instruction) for name in FOUR}
 labels = {name: twelve[FACTORS.get(name, "topic")] for name in FOUR}
-plots.plot_glide(maps.project_aligned(spaces, "pca"), labels, twelve["text"], title="Twelve texts, four questions")
+plots.plot_glide(
+    maps.project_aligned(spaces, random_state=SEED), labels, twelve["text"], title="Twelve texts, four questions"
+)
 
 # %% tags=["core", "folded"]
 partners = {
@@ -210,7 +212,8 @@ q1.check(build_prompt)
 # ### Exercise 2: write a control
 #
 # Write a function that returns an instruction's words in another order, drawn with `seed`:
-# every word as often as before, separated by single spaces, and never in the old order unless all words are the same.
+# every word as often as before, separated by single spaces, and never in the old order unless all words are the same. Capital
+# letters and signs stay on their words.
 
 
 # %% tags=["core", "exercise", "q2"]
@@ -505,12 +508,20 @@ labels = pd.DataFrame(
 )
 
 # %% [markdown] tags=["core"]
-# Four maps, **coloured by what was asked**: groups, mood, groups, tone. They are *aligned*: each is drawn from the first and turned onto it, so that a
-# post can be followed. Rest the mouse on a mark to read it.
+# Four maps, **coloured by what was asked**: by group; by mood (of a post's ten neighbours, in the vectors, as single posts are a confetti); by group; by
+# tone. They are *aligned*: each is drawn from the first and turned onto it, so that a post can be followed. Rest the mouse on a mark to read it.
 
 # %% tags=["core", "external-text"]
-colours = {name: labels[{"sentiment": "mood", "toxicity": "tone"}.get(name, "group")] for name in FOUR}
-plots.plot_task_maps(drawn, colours, news["text"], nearest, title="The same posts, four questions")
+colours = {name: labels["tone" if name == "toxicity" else "group"] for name in FOUR}
+colours["sentiment"] = news["mood"].to_numpy()[nearest["sentiment"]].mean(axis=1)
+plots.plot_task_maps(
+    drawn,
+    colours,
+    news["text"],
+    nearest,
+    title="The same posts, four questions",
+    coloured_by={"sentiment": "mood of its 10 nearest"},
+)
 
 # %% [markdown] tags=["core"]
 # The same as a page on which the posts *glide*. Choose a post: it is marked on every map. Colours follow the question; the
@@ -1155,7 +1166,7 @@ my_labels = mine["label"] if LABEL_COLUMN else ["text"] * len(mine)
 my_spaces = {name: embed(mine["text"], tasks[name].instruction) for name in MY_TASKS}
 
 # %% tags=["deep"]
-k = max(1, min(5, len(mine) - 1))
+k = max(1, min(5, (len(mine) - 1) // 2))  # of three texts, one is near
 my_nearest = {name: metrics.nearest_neighbors(vectors, k=k) for name, vectors in my_spaces.items()}
 my_maps = maps.project_aligned(my_spaces, "tsne", random_state=SEED)
 plots.plot_task_maps(my_maps, my_labels, mine["text"], my_nearest, title="Your texts, aligned", method="t-SNE")
