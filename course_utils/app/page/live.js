@@ -4,7 +4,7 @@
 (() => {
 const live = window.LIVE, box = document.getElementById("live");
 if (!live || !box) return;
-const {points, k} = window.DATA;
+const {points, tasks, k} = window.DATA;
 
 function element(tag, properties = {}, ...children) {
     const made = Object.assign(document.createElement(tag), properties);
@@ -16,7 +16,8 @@ const wide = {width: "100%", display: "block", margin: "4px 0 10px"};
 const text = element("textarea", {id: "live-text", rows: 3, maxLength: live.maxText, required: true});
 const instruction = element("input", {id: "live-instruction", maxLength: live.maxInstruction, autocomplete: "off"});
 for (const field of [text, instruction]) Object.assign(field.style, wide);
-text.style.font = "inherit";
+const like = {font: "inherit", color: "inherit", background: "var(--card)", border: "1px solid var(--line)"};
+Object.assign(text.style, like, {borderRadius: "9px", padding: "6px 12px"});  // as the page's other fields
 const send = element("button", {type: "submit", textContent: "Show where it lies"});
 const away = element("button", {type: "button", textContent: "Take it away", hidden: true});
 const status = element("p", {id: "live-status", className: "note"});
@@ -34,9 +35,9 @@ function list({instruction, neighbours, cosine, note}) {
     const title = element("h3", {textContent: `Nearest under “${instruction}”`});
     const about = `There is no map of your instruction. These are the ${k} texts nearest to yours under it; the first has `
         + `a cosine of ${cosine.toFixed(2)}. ${note}`;
-    const items = neighbours.map(j => element("li", {textContent: points[j].text_preview}));
-    const found = element("ol", {}, ...items);
-    found.style.fontSize = ".9rem";
+    const clamp = j => element("span", {className: "clamp", textContent: points[j].text_preview});
+    const found = element("ol", {}, ...neighbours.map(j => element("li", {}, clamp(j))));
+    Object.assign(found.style, {fontSize: ".9rem", paddingLeft: "24px"});
     asked.replaceChildren(title, element("p", {className: "note", textContent: about}), found);
 }
 
@@ -59,9 +60,10 @@ async function ask() {
         if (!response.ok) throw new Error(words(answer.detail));
         window.PAGE.showVisitor(answer);
         answer.asked ? list(answer.asked) : asked.replaceChildren();
-        const lost = Object.keys(answer.tasks).filter(name => answer.tasks[name].note).map(name => name.replaceAll("_", " "));
+        const called = document.querySelectorAll("#tasks button");
+        const lost = tasks.flatMap(({name}, t) => answer.tasks[name].note ? called[t].textContent : []);
         status.textContent = "Your text is on the map, and its neighbours stand with it."
-            + (lost.length ? ` Under ${lost.join(", ")} it is far from every text: there the model has no opinion on it.` : "");
+            + (lost.length ? ` It is far from every text, and the model has no opinion on it, under: ${lost.join(", ")}.` : "");
         away.hidden = false;
     } catch (error) {
         status.textContent = error.message;
