@@ -23,6 +23,7 @@ const away = element("button", {type: "button", textContent: "Take it away", hid
 const status = element("p", {id: "live-status", className: "note"});
 status.setAttribute("role", "status");
 const asked = element("div", {id: "live-asked"});
+asked.style.marginTop = "12px";
 const form = element("form", {},
     element("label", {htmlFor: text.id, textContent: "A text of your own"}), text,
     element("label", {htmlFor: instruction.id, textContent: "An instruction of your own, if you like"}), instruction,
@@ -36,8 +37,9 @@ function list({instruction, neighbours, cosine, note}) {
     const about = `There is no map of your instruction. These are the ${k} texts nearest to yours under it; the first has `
         + `a cosine of ${cosine.toFixed(2)}. ${note}`;
     const clamp = j => element("span", {className: "clamp", textContent: points[j].text_preview});
-    const found = element("ol", {}, ...neighbours.map(j => element("li", {}, clamp(j))));
-    Object.assign(found.style, {fontSize: ".9rem", paddingLeft: "24px"});
+    // it scrolls, with the keyboard too, so that the card stays beside the map
+    const found = element("ol", {tabIndex: 0, ariaLabel: title.textContent}, ...neighbours.map(j => element("li", {}, clamp(j))));
+    Object.assign(found.style, {fontSize: ".9rem", paddingLeft: "28px", maxHeight: "240px", overflowY: "auto"});
     asked.replaceChildren(title, element("p", {className: "note", textContent: about}), found);
 }
 
