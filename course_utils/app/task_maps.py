@@ -171,8 +171,8 @@ def describe(
 
     Neighbours and measures are taken in the vectors; of the maps only their own quality and their islands are stated.
     Intervals are over the texts. Each task is compared with the first, and what is said of all of them holds together.
-    ``label_of`` names for a task the label that answers it; others go by name, or get the first label. ``drawn`` are the
-    maps, where there are some already.
+    ``label_of`` names for a task the label that answers it; others go by name, or get the first label. ``drawn`` are
+    the maps, where there are some already.
     """
     labels, first = [column for column in frame.columns if column != "text"], tasks[0]
     answers = {task.name: (label_of or {}).get(task.name) or _answer(task, labels) for task in tasks}
