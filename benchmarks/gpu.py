@@ -20,9 +20,9 @@ from transformers import AutoTokenizer, BertConfig, BertModel, Qwen3Config, Qwen
 ROUNDS = 3
 HEAD = """# Embedding on a GPU
 
-Written by `python benchmarks/gpu.py`; do not edit. Weights are drawn at random, as they do not change how long a network
-takes. Of the small model whole calls of `encode` are measured, tokenizing on the processor included; of the large one the
-network alone.
+Written by `python benchmarks/gpu.py`; do not edit. Weights are drawn at random, as they do not change how long a
+network takes. Of the small model whole calls of `encode` are measured, tokenizing on the processor included; of the
+large one the network alone.
 
 **Machine:** {about}.
 
