@@ -18,10 +18,12 @@
 MODEL = "course-instruct"  # any model of the catalogue; a large one on a laptop: set the next line to 5 (docs/large_models.md)
 N_PER_GROUP = 80  # newsgroup posts a group; a tenth as many of the course's own posts of each kind
 N_PER_LABEL = 60  # texts a label in section 3
-N_WORDS = 90  # words read of each newsgroup post; more is slower
+N_WORDS = 60  # words read of each newsgroup post; more is slower
 SEED = 0  # which texts are drawn, and the maps
 
 # %% tags=["setup", "folded"]
+import re
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -59,12 +61,29 @@ def count(texts):
 
 
 def load_news(n_per_group=N_PER_GROUP, n_words=N_WORDS):
-    """Newsgroup posts, cut to so many words, with their mood and tone against the average of their group."""
+    """Newsgroup posts with their mood and tone against the average of their group.
+
+    Of each post so many words from the 26th on (of a short one from the middle), as in lesson 1: the subject stands before.
+    """
     news = load_corpus("newsgroups", n_per_group=n_per_group, seed=SEED)
-    news["text"] = news["text"].str.split().str[:n_words].str.join(" ")
+    words = news["text"].str.split()
+    news["text"] = [" ".join(each[min(25, len(each) // 2) :][:n_words]) for each in words]
     counted = count(news["text"])
     news["is_rude"] = counted["tone"] > 0
     return news.join(counted - counted.groupby(news["group"]).transform("mean"))
+
+
+def thinned(texts, listed):
+    """Texts without the words of a list and, as a control, without as many other words, drawn by the seed."""
+    draw, bare, control = np.random.default_rng(SEED), [], []
+    for text in texts:
+        words = text.split()
+        is_listed = [re.sub("[^a-z']", "", word.lower()) in listed for word in words]
+        others = np.flatnonzero(~np.array(is_listed, dtype=bool))
+        gone = set(draw.choice(others, min(sum(is_listed), len(others)), replace=False))
+        bare.append(" ".join(word for word, hit in zip(words, is_listed, strict=True) if not hit) or "-")
+        control.append(" ".join(word for i, word in enumerate(words) if i not in gone) or "-")
+    return bare, control
 
 
 def three_columns(sentence):
@@ -95,7 +114,8 @@ three_columns(sentence)
 #
 # What is going on? One list of numbers cannot please a cook, who wants recipes, somebody who collects good news, and a moderator, who looks for
 # insults. So the model is told what to look at, in words, before it reads: an **instruction**. Each instruction that it
-# follows gives every text *another vector*.
+# follows gives every text *another vector*. In this lesson *sentiment* asks for the mood, *toxicity* for the tone (civil or rude),
+# *topic* for the subject, and *default* asks nothing:
 
 # %% tags=["core", "nbval-check-output"]
 for name in FOUR:
@@ -133,12 +153,13 @@ gains = intervals.simultaneous(
     },
 )
 say.sentence(
-    "Read down a column: the question that names it against the other three. *Default* is no question. Twelve are few, so the "
+    "Read down a column: the question that names it against the other three. Twelve are few, so the "
     f"same with each of the {len(posts)} posts in turn:\n"
     + "\n".join(
         f"- {say.comparison(name, 'default', gain, f'share of posts with the same {factor}')}"
         for (name, factor), gain in gains.items()
     )
+    + "\n\n(“3 together”: the three intervals hold at once.)"
 )
 
 # %% [markdown] tags=["core"]
@@ -177,8 +198,9 @@ for name in ("Qwen3-Embedding-0.6B", "embeddinggemma-300m", "course-instruct", "
 
 # %% [markdown] tags=["core"]
 # Look closely at the first line. Before `Query:` is a line break, written `\n`; after the colon is *no* space. Many tutorials
-# add one. To a model that is another text, so the vectors change, and nothing warns you. The last line is empty: that model was never taught to
-# follow instructions.
+# add one. To a model that is another text, so the vectors change, and nothing warns you. (The third, the model of this lesson, takes the
+# instruction off again, reads it by itself, and decides by it which of its parts read the text.) The last line is empty: that model was never
+# taught to follow instructions.
 #
 # ### Exercise 1: build the prompt
 #
@@ -332,9 +354,10 @@ q3.check(effect)
 # q3.solution()
 
 # %% [markdown] tags=["core"]
-# Now the model of this lesson. Unless you changed it, it is the course's own: MiniLM with small added parts that were taught eight kinds of question on
-# other texts than those of this lesson. It is a stand-in for the large models; its model card
-# (`course_utils/embedding/models/course-instruct/README.md`) says what it cannot do.
+# Now the model of this lesson. Unless you changed it, it is the course's own: MiniLM with small added parts that were taught eight kinds of
+# question. It is a stand-in for the large models; its model card (`course_utils/embedding/models/course-instruct/README.md`) says what it
+# cannot do. It was also taught on 432 posts much like those of section 1, and much of what you saw there comes from them: the card has the figures
+# without. So now texts that are like nothing it was taught on.
 #
 # Six sets of **real texts**, none of which it was taught on. Who says what is right? People, or a rule that anybody can check:
 
@@ -453,12 +476,95 @@ say.sentence(  # fixed: counts of intervals that exclude zero
     + "\n\nA set whose neighbours share the label already, without being asked, has little left to gain: the number in brackets beside each row."
 )
 
+# %% [markdown] tags=["core"]
+# It obeys, doesn't it? Not so fast. You have a **control**. Here it is on *this* model, for all six sets; beside it, for the first, a sentence
+# that forbids to look at the mood.
+
+# %% tags=["core"]
+control = {}
+for factor, (task, texts, _) in sets.items():
+    words = tasks[task].instruction
+    mixed = " ".join(np.random.default_rng(SEED).permutation(words.split()))
+    vectors = embed(texts["text"], mixed)
+    control[factor, "mixed"] = metrics.knn_accuracy(vectors, texts["label"]), comparisons[factor, factor][1]
+texts, forbidden = sets["sentiment"][1], "Pay no attention to the sentiment of the text"
+vectors = embed(texts["text"], forbidden)
+control["sentiment", "forbidden"] = (
+    metrics.knn_accuracy(vectors, texts["label"]),
+    comparisons["sentiment", "sentiment"][1],
+)
+
+# %% tags=["core", "folded"]
+held = intervals.simultaneous(intervals.difference_interval, control)
+n_same = sum(np.array_equal(control[factor, "mixed"][0], comparisons[factor, factor][0]) for factor in sets)
+n_up = sum(held[factor, "mixed"].sign > 0 for factor in sets)
+say.sentence(  # fixed: counts of equal results, and of intervals above zero
+    f"With its words mixed the right question still brings more of what was asked for in **{n_up} of {len(sets)}** sets, in {n_same} of them exactly as much as the "
+    f"sentence itself. And “{forbidden}”: {held['sentiment', 'forbidden']}. "
+    + (
+        "So this model does not understand the question. It looks for *words* in it, and throws a **switch**: a few kinds of question, each with its own "
+        "way of reading. The effect of the switch is real; the obedience is not."
+        if n_up and held["sentiment", "forbidden"].sign > 0
+        else "Of a model that read the sentence one would expect nothing from either."
+    )
+)
+
+# %% [markdown] tags=["core"]
+# And what does it read in the *texts*? Some of our labels were given by words. Take these words out of the texts and ask again; as a control take out as many
+# others.
+
+# %% tags=["core"]
+listed = {
+    "toxicity": RUDE,
+    "sentiment": set(MOOD),
+    "tense": {"was", "were", "had", "did", "said", "ago", "will", "won't", "shall", "going"},
+}
+changes = {}
+for factor, words in listed.items():
+    task, texts, _ = sets[factor]
+    for name, variant in zip(
+        ("without the listed words", "without as many others"), thinned(texts["text"], words), strict=True
+    ):
+        shares = [
+            metrics.knn_accuracy(embed(variant, asked), texts["label"]) for asked in (tasks[task].instruction, "")
+        ]
+        changes[factor, name] = tuple(shares)
+
+# %% tags=["core", "folded"]
+found = intervals.simultaneous(intervals.difference_interval, changes)
+table = pd.DataFrame(
+    {
+        "as they are": {factor: f"{gains[factor, factor].estimate:+.2f}" for factor in listed},
+        **{
+            name: {
+                factor: f"{found[factor, name].estimate:+.2f} ({found[factor, name].low:+.2f} to {found[factor, name].high:+.2f})"
+                for factor in listed
+            }
+            for name in ("without the listed words", "without as many others")
+        },
+    }
+)
+say.table(table.rename_axis("change of the share, asked the right question"))  # fixed: a row a set, named before
+
+# %% tags=["core", "folded"]
+lines = [
+    f"- **{factor}**: of {gains[factor, factor].estimate:+.2f} stays {found[factor, 'without the listed words'].estimate:+.2f}; "
+    f"without as many others {found[factor, 'without as many others'].estimate:+.2f}"
+    for factor in listed
+]
+say.sentence(  # fixed: each set named before, with its numbers
+    "\n".join(lines)
+    + "\n\nWhat goes with the words was in the words: the model finds them by itself, it was never given the list. What stays is what it reads "
+    "beyond them. A label that a rule gave by words cannot show more than that."
+)
+
 # %% [markdown] tags=["core", "workshop"]
 # ## 4. Eight hundred posts, four maps
 #
 # Now texts that nobody labelled: posts of ten newsgroups of 1993. We know their group. For mood and tone we need an **instrument**, and not one that
 # reads the vectors, or they would be their own judge. So we count words. *Mood*: the mean of the scores that ten people gave each word of a list. *Tone*: the
-# share of words from a list of insults, swearing and contempt. Does such counting see anything? First we try it where the answer is known.
+# share of words from a list of insults, swearing and contempt (`rude_words`, written for this course). Does such counting see anything? First we
+# try it where the answer is known. (One team had the words of mood and the reviews and editorials scored, so for mood this is a friendly test.)
 
 # %% tags=["core"]
 labelled = {name: load_corpus(name) for name in ("reviews", "editorials", "toxicity_prompts", "posts")}
@@ -502,7 +608,11 @@ place = news["mood"].groupby(groups).rank(pct=True)
 labels = pd.DataFrame(
     {
         "group": news["group"],
-        "mood": np.select([place <= 1 / 3, place > 2 / 3], ["gloomy third", "cheerful third"], "middle third"),
+        "mood": pd.cut(
+            place, [0, 1 / 3, 2 / 3, 1], labels=["gloomy third", "middle third", "cheerful third"]
+        ).cat.reorder_categories(
+            ["cheerful third", "middle third", "gloomy third"]  # blue, orange, red on the page, as on the map
+        ),
         "tone": np.where(news["is_rude"], "a rude word", "none"),
     }
 )
@@ -536,9 +646,7 @@ from course_utils.app import task_maps
 folder = Path("visualizations") / "page"
 shown = news[["text"]].join(labels)
 about = {"corpus": "newsgroups", "model": embedder.card.name, "taught": embedder.card.use_instructions}
-unrelated = tasks["irrelevant_control"]
-beside = spaces | {unrelated.name: embed(news["text"], unrelated.instruction)}
-data = task_maps.describe(beside, shown, [tasks[name] for name in FOUR], about, control=unrelated, drawn=drawn)
+data = task_maps.describe(spaces, shown, [tasks[name] for name in FOUR], about, drawn=drawn)
 task_maps.write_page(data, folder)
 task_maps.frame(folder)
 
@@ -603,6 +711,8 @@ costs = intervals.simultaneous(
     intervals.difference_interval, {name: (own_group[name], own_group["default"]) for name in FOUR[1:]}
 )
 is_rude = news["is_rude"].to_numpy()
+cheerful = (labels["mood"] == "cheerful third").to_numpy()
+cheer = {name: 10 * cheerful[nearest[name]].mean(axis=1)[cheerful].mean() for name in FOUR}
 among_rude = {name: 10 * is_rude[nearest[name]].mean(axis=1)[is_rude].mean() for name in FOUR}
 qwen = json.loads((HEAD / "published.json").read_text(encoding="utf-8"))
 both = {
@@ -612,47 +722,35 @@ both = {
 both["course-instruct"]["default"] = "default"
 lines = [
     f"| {model} | {name} | "
-    + " | ".join(f"{qwen[model][both[model][name]][what]['estimate']:.2f}" for what in ("own group", "mood", "tone"))
+    + " | ".join(
+        f"{qwen[model][both[model][name]][what]['estimate']:.2f}" for what in ("own group", "mood", "tone, other list")
+    )
     + " |"
     for model in both
     for name in FOUR
 ]
 say.sentence(
     f"- **Mood**, asked for sentiment: {say.comparison('sentiment', 'default', rises['mood', 'sentiment'], 'agreement of mood')} "
-    f"Asked for the topic: {rises['mood', 'topic']}.\n"
+    f"Asked for the topic: {rises['mood', 'topic']}. In neighbours: of the ten of a post from its group's cheerful third, {cheer['sentiment']:.1f} are "
+    f"from such a third, too, instead of {cheer['default']:.1f} (by chance {10 * cheerful.mean():.1f}). That is what {found['mood', 'sentiment'].estimate:.2f} looks like: small, and real.\n"
     f"- **Tone**, asked for toxicity: {say.comparison('toxicity', 'default', rises['tone', 'toxicity'], 'agreement of tone')} "
     f"Of the ten neighbours of a post with a rude word, {among_rude['toxicity']:.1f} have one too, instead of {among_rude['default']:.1f}; asked for sentiment, {among_rude['sentiment']:.1f}.\n"
     + "\n".join(f"- **What {name} costs** in neighbours from the own group: {cost}" for name, cost in costs.items())
     + "\n\n<details><summary>And a large model? Published figures of Qwen3-Embedding-0.6B</summary>\n\nSomebody else embedded other copies of "
-    f"such posts with the real model and published the maps ({qwen['source']}). Measured on those {qwen['posts']} posts, with VADER for the mood and alt-profanity-check for the tone, "
-    "and on maps, because the vectors were not published:\n\n"
+    f"such posts with the real model and published the maps ({qwen['source']}). Measured on those {qwen['posts']} posts, with VADER for the mood and the share of words in better-profanity's list for the tone, "
+    "and on maps, because the vectors were not published (the strength of course-instruct was lowered to one half with such maps of these posts in view, so what it keeps "
+    "of the groups is no test):\n\n"
     "| model | asked | own group | mood | tone |\n| --- | --- | --- | --- | --- |\n" + "\n".join(lines) + "\n</details>"
 )
 
 # %% [markdown] tags=["core"]
 # **When to ask nothing?** When you look for the same *subject*: that is what the model does unasked, and a question about mood or tone throws some of it away.
-#
-# **Are politics groups ruder than technical ones?** Eighty posts a group look like many. But the claim is about *groups*, and there are six:
-
-# %% tags=["core"]
-first = news["group"].str.startswith("talk.politics")
-second = news["group"].str.startswith(("sci.", "comp."))
-chosen = first | second
-ruder = intervals.group_difference(news["is_rude"][chosen], news["group"][chosen], first=set(news["group"][first]))
-
-# %% tags=["core", "folded"]
-say.sentence(
-    f"Share of posts with a rude word: politics {news.is_rude[first].mean():.2f}, technical {news.is_rude[second].mean():.2f}. "
-    + say.groups("politics", "the technical groups", ruder, "share of posts with a rude word")
-    + " We deal out anew which groups are called politics, in all ways, and count how often they differ as much: with two groups against "
-    "four there are fifteen ways, so even the most extreme one comes up by chance more often than we allow."
-)
 
 # %% [markdown] tags=["core"]
 # ## 5. How far to bend, and a question of your own
 #
 # A question costs subject and brings mood. Must it be all or nothing? Mix: with $v$ the vector without a question and $t$ the one with it, take the direction of $(1 - s)\,v + s\,t$. The
-# **strength** $s$ goes from 0 to 1. (The course's model does that inside, and stops half-way by itself. Here we ask it for the whole.)
+# **strength** $s$ goes from 0 to 1. (The course's model mixes inside, with a strength of one half. Here it gives us $t$ itself.)
 
 # %% tags=["core"]
 news = load_news()
@@ -679,21 +777,15 @@ axis = axis.set(ylim=(0, 1), xlabel="strength", ylabel="0 to 1", title="How far 
 # %% tags=["core", "folded"]
 half = curve.set_index("strength").loc[0.5]
 zero, full = curve.iloc[0], curve.iloc[-1]
-rise = full["mood"] - zero["mood"]
 say.sentence(
     f"From strength 0 to 1 the neighbours from the own group go from {zero['own group']:.2f} to {full['own group']:.2f}, the agreement of mood from {zero['mood']:.2f} to {full['mood']:.2f}. "
-    f"Half-way, {half['own group']:.2f} and {half['mood']:.2f}"
-    + (
-        f": {(half['mood'] - zero['mood']) / rise:.0%} of the gain for {(zero['own group'] - half['own group']) / max(zero['own group'] - full['own group'], 1e-9):.0%} of the price."
-        if rise > 0.05
-        else "."
-    )
+    f"Half-way they are {half['own group']:.2f} and {half['mood']:.2f}."
     + " The band is the interval of each point by itself."
 )
 
 # %% [markdown] tags=["core"]
-# Last, **your own question**. Write it, write down *before you run it* what it will bring together, and measure on all the course's posts. Try one
-# of a kind that the model may not know.
+# Last, **your own question**. Write it, write down *before you run it* what it will bring together, and measure on all the course's posts. Then try “Ignore
+# the topic”, “polite”, and a question that the model may not know.
 
 # %% tags=["core"]
 MY_INSTRUCTION = "Decide whether the writer of the given text is friendly or hostile"
@@ -738,18 +830,18 @@ say.table(board.scoreboard())
 # %% [markdown] tags=["core"]
 # ## Recap
 #
-# - An **instruction** gives every text another vector. It helps only with a model that was **taught** to follow it, in exactly the **template** it was taught with.
-# - **New neighbours prove nothing**: any words move vectors. Measure whether neighbours turn *towards what was asked*, beside the wrong
-#   questions and a control that keeps the words and loses the sense.
-# - What is not labelled needs an **instrument** that does not read the vectors, tried first where the answer is known.
+# - An **instruction** gives every text another vector, in exactly the **template** that the model was taught with.
+# - **New neighbours prove nothing**: any words move vectors. Measure whether neighbours turn *towards what was asked*, beside the wrong questions.
+# - A **control** that keeps the words and loses the sense tells whether a model follows the question, or finds words in it and throws a switch.
+# - What is not labelled needs an **instrument** that does not read the vectors, tried first where the answer is known. Take out the words that it counts, and see
+#   what is left.
 # - A question brings one thing forward and pushes others back. Bend as far as you need; to find the same subject, ask nothing.
-# - A claim about *kinds of groups* goes by groups, not by posts.
 
 # %% [markdown] tags=["deep"]
 # ## 6. The same in other words, and in no words
 #
-# A reader understands a question however it is put, does the opposite when told to ignore something, and asks "what?" when the words are mixed.
-# Does the model? Four wordings of one question, the words of the first one mixed, and a sentence that asks to *leave sentiment out*.
+# A reader understands a question however it is put, leaves out what is forbidden, and asks "what?" when the words are mixed. Section 3 showed the last two on
+# reviews; here are four wordings as well, on the course's posts.
 
 # %% tags=["deep"]
 asks = tasks["sentiment"].instruction
@@ -833,8 +925,8 @@ say.sentence(untouched if abs(shift) < 0.005 else "\n".join(statements))
 # ### Exercise 4: which side?
 #
 # A task has the words of its `instruction` and a `side`: `"query"` or `"text"`. Write a function that
-# returns two lists, the queries and the documents as the model reads them, in the template given. With
-# `"text"` both get the instruction.
+# returns two lists, the queries and the documents as the model reads them, in the template given (which is never empty here, and neither is the
+# instruction). With `"text"` both get the instruction.
 
 
 # %% tags=["deep", "exercise", "q4"]
@@ -915,6 +1007,49 @@ say.sentence(
     + say.choose(-together.high, (1e-9, ": who swears is gloomier"), otherwise="")
     + f". And the two spaces, asked for sentiment and for toxicity, share **{same:.0%}** of their neighbours (by chance {10 / (len(news) - 1):.0%}).\n"
     f"- {say.comparison('topic', 'default', added, 'share of neighbours from the own group')}"
+)
+
+# %% [markdown] tags=["deep"]
+# **Are politics groups ruder than technical ones?** Eighty posts a group look like many. But the claim is about *groups*, and there are six:
+
+# %% tags=["deep"]
+first = news["group"].str.startswith("talk.politics")
+second = news["group"].str.startswith(("sci.", "comp."))
+chosen = first | second
+ruder = intervals.group_difference(news["is_rude"][chosen], news["group"][chosen], first=set(news["group"][first]))
+
+# %% tags=["deep", "folded"]
+say.sentence(
+    f"Share of posts with a rude word: politics {news.is_rude[first].mean():.2f}, technical {news.is_rude[second].mean():.2f}. "
+    + say.groups("politics", "the technical groups", ruder, "share of posts with a rude word")
+    + " We deal out anew which groups are called politics, in all ways, and count how often they differ as much: with two groups against "
+    "four there are fifteen ways, so even the most extreme one comes up by chance more often than we allow."
+)
+
+# %% [markdown] tags=["deep"]
+# **Do the model and the instrument look at the same words?** All words of the list are taken out of the posts; as a control, as many others. Mood is still counted in the posts as they were.
+
+# %% tags=["deep"]
+rises = {}
+for name, variant in zip(
+    ("without the words of mood", "without as many others"), thinned(news["text"], MOOD), strict=True
+):
+    around = []
+    for asked in (tasks["sentiment"].instruction, ""):
+        near = metrics.nearest_neighbors(embed(variant, asked), k=10)
+        around.append(news["mood"].to_numpy()[near].mean(axis=1))
+    rises[name] = news["mood"], *around
+rises = intervals.simultaneous(intervals.spearman_interval, rises)
+
+# %% tags=["deep", "folded"]
+say.sentence(
+    "Rise of the agreement of mood, asked for sentiment:\n"
+    + "\n".join(f"- {name}: {rise}" for name, rise in rises.items())
+    + (
+        "\n\nSo yes: what the question brings together is posts with words of one mood, which the model was never given as a list."
+        if rises["without the words of mood"].sign <= 0 < rises["without as many others"].sign
+        else ""
+    )
 )
 
 # %% [markdown] tags=["deep"]

@@ -172,7 +172,7 @@ def describe(
     Neighbours and measures are taken in the vectors; of the maps only their own quality and their islands are stated.
     Intervals are over the texts. Each task is compared with the first, and what is said of all of them holds together.
     ``label_of`` names for a task the label that answers it; others go by name, or get the first label. ``drawn`` are
-    the maps, where there are some already.
+    the maps, where there are some already. A label that is a pandas category is shown in its order.
     """
     labels, first = [column for column in frame.columns if column != "text"], tasks[0]
     answers = {task.name: (label_of or {}).get(task.name) or _answer(task, labels) for task in tasks}
@@ -212,9 +212,11 @@ def describe(
             point |= {f"{name}_x": round(x, 3), f"{name}_y": round(y, 3)}
             point[f"{name}_neighbours"] = nearest[name][i].tolist()
         points.append(point)
+    orders = {label: frame[label].cat.categories.tolist() for label in frame.select_dtypes("category")}
     counts = {"k": K, "chance": K / (len(frame) - 1), "comparisons": len(gains)}
     return {
-        "format": FORMAT, **about, **counts, "labels": labels, "control": beside, "tasks": described, "points": points
+        "format": FORMAT, **about, **counts, "labels": labels, "orders": orders, "control": beside, "tasks": described,
+        "points": points
     }  # fmt: skip
 
 

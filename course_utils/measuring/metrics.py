@@ -72,7 +72,8 @@ def nearest_neighbors(vectors: np.ndarray, k: int = 10, *, metric: str = "cosine
 
     n = vectors.shape[0]  # len() is not defined for sparse matrices
     if not 1 <= k < n:
-        raise ValueError(f"k={k} must be from 1 to {n - 1}, fewer than there are rows. Take a smaller k, or add texts.")
+        most = f"from 1 to {n - 1}, fewer than there are rows" if n > 1 else "less than the rows, and there is one row"
+        raise ValueError(f"k={k} must be {most}. Take a smaller k, or add texts.")
     # kneighbors() without an argument asks for each row's neighbours among the others
     return NearestNeighbors(n_neighbors=k, metric=metric).fit(vectors).kneighbors(return_distance=False)
 

@@ -47,6 +47,16 @@ def rotated(instruction, seed):
     return " ".join(words[step:] + words[:step])
 
 
+def two_swapped(instruction, seed):
+    words = instruction.split()
+    for i, j in itertools.product(range(seed % len(words), len(words)), range(len(words))):
+        mixed = list(words)
+        mixed[i], mixed[j] = mixed[j], mixed[i]
+        if mixed != words:
+            return " ".join(mixed)
+    return rotated(instruction, 0)
+
+
 def shuffled(instruction, seed):
     generator, words = random.Random(seed), instruction.split()
     mixed = words[:]
@@ -572,7 +582,6 @@ RIGHT = {
         ),
     ],
     "q2": [
-        rotated,
         shuffled,
         sampled,
         drawn_one_by_one,
@@ -635,6 +644,12 @@ WRONG = {
             "a space",
         ),
         (lambda template, instruction, text: template + text, "still holds {instruction}"),
+        (
+            lambda template, instruction, text: (
+                re.sub(r"\{instruction\}", instruction, template or "{instruction}\n") + text if instruction else text
+            ),
+            "A backslash is an ordinary character",
+        ),
         (lambda template, instruction, text: text + fill(template, instruction), "stands first"),
         (
             lambda template, instruction, text: f"Instruct: {instruction} Query:{text}",
@@ -766,6 +781,8 @@ WRONG = {
         (lambda instruction, seed: shuffled(instruction, 7), "Every seed gives the same order"),
         (lambda instruction, seed: shuffled(instruction, seed % 3), "hardly any different orders"),
         (lambda instruction, seed: shuffled(instruction, random.getrandbits(64)), "the second time"),
+        (rotated, "still stand behind the same word"),
+        (two_swapped, "still stand behind the same word"),
         (counted, "the second time"),
         (drawn_by(lambda seed: None, lambda _, words: random.shuffle(words)), "the second time"),
         (drawn_by(lambda seed: None, lambda _, words: np.random.shuffle(words)), "the second time"),

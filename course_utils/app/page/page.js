@@ -3,7 +3,7 @@
 // shows a visitor's own text through window.PAGE.
 "use strict";
 (() => {
-const {tasks, points, labels, k, model, corpus, chance, taught, control, comparisons} = window.DATA;
+const {tasks, points, labels, orders, k, model, corpus, chance, taught, control, comparisons} = window.DATA;
 const count = points.length, GUEST = count;  // a visitor's text stands behind all others
 const GLIDE_MS = 1000;
 // as in course_utils/drawing/plots.py: ten colours, ten shapes, and from the eleventh category on other pairs of the two
@@ -31,7 +31,8 @@ const tenths = share => (k * share).toFixed(1);
 // kinds: of each label, the categories, which one a text has, and how many have it
 const kinds = (labels.length ? labels : [""]).map((label, l) => {
     const value = i => labels.length ? points[i].labels[l] : "";
-    const names = [...new Set(points.map((_, i) => value(i)))], at = new Map(names.map((name, c) => [name, c]));
+    const used = new Set(points.map((_, i) => value(i)));
+    const names = [...new Set([...(orders?.[label] ?? []).filter(name => used.has(name)), ...used])], at = new Map(names.map((name, c) => [name, c]));
     const of = Uint16Array.from(points, (_, i) => at.get(value(i))), sizes = new Uint32Array(names.length);
     for (const c of of) sizes[c]++;
     return {label, names, of, sizes, hidden: new Set()};

@@ -1,5 +1,6 @@
 """Checkers for lesson 3. Each tries the student's function on small inputs and names the first thing that is off."""
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -92,6 +93,9 @@ def check_build_prompt(function) -> None:
             + f"For the template {template!r}, the instruction {instruction!r} and the text {text!r} the model should "
             f"read {right!r}, not {answer!r:.80}.",
         )
+    with about("A backslash is an ordinary character, too: replace() takes it as it is, re.sub() does not."):
+        answer = word(call(function, _TEMPLATE, r"Name it \g<0>", "A hen."), "build_prompt")
+        require(answer == "Instruct: Name it \\g<0>\nQuery:A hen.", f"With one yours gives {answer!r:.80}.")
     with about("Curly brackets in an instruction or a text are ordinary characters."):
         answer = word(call(function, _TEMPLATE, "Name the {animal}", "{hen} {instruction}"), "build_prompt")
         right = "Instruct: Name the {animal}\nQuery:{hen} {instruction}"
@@ -117,6 +121,13 @@ def check_scrambled(function) -> None:
     require(
         [call(function, instruction, seed) for seed in range(3)] == results[:3],
         "The same seed gives another order the second time, so nobody could repeat your control.",
+    )
+    behind = set(itertools.pairwise(instruction.split()))
+    kept = [len(behind.intersection(itertools.pairwise(result.split()))) for result in results]
+    require(
+        np.mean(kept) < 5,
+        "Most words still stand behind the same word as before (a few were swapped, or the row was turned), so much of "
+        "the sense is left. Draw among all orders.",
     )
     two = "For an instruction of two words some seeds leave the old order. Draw again until it differs."
     same = "Two equal words changed places, so it reads as before. Compare the words, not their positions."
@@ -444,8 +455,8 @@ EXERCISES = {
             "Make the generator once. While the drawn order is the old one, draw again from it, but not where all "
             "words are equal: they have no other order.",
         ),
-        "The same words, and no sense left. If this moves as many neighbours as the sentence does, then new neighbours "
-        "do not mean that the model obeyed.",
+        "The same words, and the sentence is gone. If this moves as many neighbours as the sentence does, then new "
+        "neighbours do not mean that the model obeyed.",
     ),
     "q3": (
         check_effect,
