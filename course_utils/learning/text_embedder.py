@@ -75,7 +75,10 @@ class TextEmbedder(TransformerMixin, BaseEstimator):
 
     def __sklearn_clone__(self) -> "TextEmbedder":
         # a model of many megabytes is shared, never copied
-        return type(self)(**(self.get_params(deep=False) | {"api_key": self.api_key}))
+        other = type(self)(**(self.get_params(deep=False) | {"api_key": self.api_key}))
+        # what set_fit_request() asked for, so that a search inside a cross-validation passes groups on
+        other.__dict__.update((name, value) for name, value in vars(self).items() if name == "_metadata_request")
+        return other
 
     def __copy__(self) -> Self:
         return copy.deepcopy(self)

@@ -432,7 +432,9 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
         """Vectors, scores and numbers of the groups; at least as many groups as parts, and two."""
         scores = np.array([example.score for example in examples])
         _check_scores(scores, self.score_range)
-        texts, given = [example.text for example in examples], [example.group for example in examples]
+        texts = [example.text for example in examples]
+        # 7, 7.0 and "7" are one writer: tables of different kinds store a number in different ways
+        given = [None if each.group is None else str(each.group).removesuffix(".0") for each in examples]
         X = self._features(texts)
         groups = joined_groups(given, map(_without_form, texts), ridge.equal_rows(X))
         n_parts, n_groups = max(n_parts, 2), groups.max() + 1

@@ -4,6 +4,7 @@ import copy
 import functools
 import json
 import logging
+import math
 import pickle
 import sys
 import threading
@@ -14,6 +15,7 @@ import pandas as pd
 import pytest
 from helpers import fake_embedder, run_python, with_mounts
 from safetensors.numpy import save_file
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import Ridge
@@ -391,6 +393,75 @@ def test_random_scores_of_near_copies_are_not_learned():
         found.append(learner.train()["val_r2"])
         assert learner.n_groups_ == 40
     assert np.mean(found) < 0.05 and np.max(found) < 0.5
+
+
+def leaky(seed):
+    """Vectors and scores that have nothing in common but the group: of new groups nothing can be known."""
+    generator, groups = np.random.default_rng(seed), np.repeat(np.arange(24), 5)
+    X = generator.normal(size=(24, 40))[groups] + 0.3 * generator.normal(size=(120, 40))
+    return X / 40**0.5, generator.normal(size=24)[groups] + 0.3 * generator.normal(size=120), groups
+
+
+def all_that_it_says(X, y, groups, names):
+    """Every number of the learner that could flatter: the errors as shares of what guessing the mean gets."""
+    learner = EmbeddingValueLearner(fake_embedder())
+    learner.transform = lambda texts: X[[int(text.split()[1]) for text in texts]]
+    learner.fit([f"row {i}" for i in range(len(y))], y, names)
+    width, alpha = learner.model_.half_width(0.9) / np.quantile(np.abs(y - y.mean()), 0.9), learner.alpha_
+    found = learner.train(groups=names)
+    best = learner.optimize_hyperparameters(ALPHAS, groups=names)["best_mse"]
+    return {
+        "held out": found["val_mse"] / found["mean_val_mse"],
+        "folds": found["cv_mse_mean"] / np.var(y),
+        "search": best / np.var(y),
+        "interval": width,
+        "alpha": math.log10(alpha / ALPHAS[-1]) / 6 + 1,  # 1 at the end that hardly learns
+        "p": found["p_value"],
+    }
+
+
+def test_a_planted_leak_through_groups_flatters_no_number():
+    honest = pd.DataFrame([all_that_it_says(*leaky(seed), leaky(seed)[2]) for seed in range(10)]).mean()
+    naive = pd.DataFrame([all_that_it_says(*leaky(seed), None) for seed in range(2)]).mean()
+    flattering = ["held out", "folds", "search", "interval"]
+    assert (naive[flattering] < 0.75).all() and naive["p"] < 0.01  # by rows all looks splendid
+    assert (honest[flattering] > 0.9).all() and honest["p"] > 0.2
+    assert honest["alpha"] > naive["alpha"] + 0.3
+
+
+def test_a_planted_leak_through_copies_flatters_no_number():
+    """Each text five times, in vectors that are equal, without any group being named; and some copies name two."""
+    for names in (None, [f"writer {i % 7}" if i < 14 else None for i in range(120)]):
+        found = []
+        for seed in range(3):
+            X, y, groups = leaky(seed)
+            once = np.flatnonzero(np.diff(groups, prepend=-1))
+            found.append(all_that_it_says(X[once][groups], y[once][groups], groups, names))
+        means = pd.DataFrame(found).mean()
+        assert (means[["held out", "folds", "search", "interval"]] > 0.9).all() and (means["p"] > 0.2 or names)
+
+
+def test_one_writer_is_one_group_however_a_table_stores_the_number(learner):
+    learner.train(0, 0, groups=[str(7 + i % 20) if i < 20 else float(7 + i % 20) for i in range(40)] + [7] * 20)
+    assert learner.n_groups_ == 20
+    assert type(learner.training_examples[-1].group) is int  # kept as it was given
+
+
+def test_groups_reach_a_search_inside_a_cross_validation():
+    """As scikit-learn passes them on: ``set_fit_request`` holds for clones of clones."""
+    texts, scores = texts_and_scores(36)
+    seen = []
+
+    class Noted(EmbeddingValueLearner):
+        def fit(self, X, y, groups=None):
+            seen.append(groups)
+            return super().fit(X, y, groups)
+
+    with config_context(enable_metadata_routing=True):
+        learner = Noted(fake_embedder()).set_fit_request(groups=True)
+        search = GridSearchCV(learner, {"ridge_alpha": [0.1, 10.0]}, cv=GroupKFold(2))
+        cross_val_score(search, texts, scores, cv=GroupKFold(3), params={"groups": np.repeat(range(9), 4)})
+    assert len(seen) == 3 * (2 * 2 + 1) and all(len(set(groups)) in (3, 6) for groups in seen)
 
 
 def test_alpha_by_leave_one_out_is_the_one_that_refitting_finds(learner):
