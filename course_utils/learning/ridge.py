@@ -269,7 +269,7 @@ class RidgeModel:
             With fewer than two groups.
         """
         path = RidgePath(X, groups)
-        alpha = path.best_alpha(y, alphas) if alpha is None else alpha
+        alpha = path.best_alpha(y, alphas) if alpha is None else float(alpha)
         warn_at_edge(alpha, alphas)
         model, n_groups = cls(X.shape[1], alpha), path.n_groups
         model._mean, model._score_mean, model.n_samples_ = X.mean(axis=0), float(y.mean()), len(y)
@@ -302,6 +302,7 @@ class RidgeModel:
             If these are not the attributes of a model, all of them, and such as go together.
         """
         model, n = cls(1, 1.0), len(learned["coef_"])
+        learned = learned | {"alpha_": checked_alpha(learned["alpha_"], "alpha_")}  # some files have a whole number
         shapes = dict.fromkeys(("_mean", "_moment", "coef_"), (n,)) | {"_inverse": (n, n)}
         for name, like in vars(model).items():
             value = learned[name]
@@ -310,7 +311,7 @@ class RidgeModel:
             if not (is_array or type(value) is type(like) is not np.ndarray) or not np.isfinite(value).all():
                 raise ValueError(f"{name} is not what a model has there.")
         n_groups, levels = learned["n_groups_"], learned["loo_levels_"]
-        sound = learned["alpha_"] > 0 and learned["n_samples_"] >= 0 and 0 <= n_groups <= len(levels)
+        sound = learned["n_samples_"] >= 0 and 0 <= n_groups <= len(levels)
         reached = (levels[-1:] >= n_groups / (n_groups + 1) - 1e-9).all()  # else a width would be looked for beyond
         if learned.keys() != vars(model).keys() or not sound or not reached:
             raise ValueError("These are not the attributes of a model.")
