@@ -1,6 +1,6 @@
 from .projection_head import CheckpointError as CheckpointError, HeadSettings as HeadSettings
 from .projection_head import ProjectionHead as ProjectionHead, train_projection_head as train_projection_head
 from .ridge import ALPHAS as ALPHAS
+from .scored_examples import RankingExample as RankingExample
 from .text_embedder import TextEmbedder as TextEmbedder
-from .value_learner import EmbeddingValueLearner as EmbeddingValueLearner, RankingExample as RankingExample
-from .value_learner import predict_ensemble as predict_ensemble
+from .value_learner import EmbeddingValueLearner as EmbeddingValueLearner, predict_ensemble as predict_ensemble

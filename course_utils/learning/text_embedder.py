@@ -7,10 +7,11 @@ first use and shares an open one with its clones.
 import copy
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass, field
+from functools import wraps
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar, cast
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
@@ -18,6 +19,19 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from course_utils.embedding import DEFAULT_MODEL, Embedder, EmbeddingCache, RemoteEmbedder, load_embedder
 
 logger = logging.getLogger(__name__)
+
+_Method = TypeVar("_Method", bound=Callable)
+
+
+def alone(method: _Method) -> _Method:
+    """A method that changes the learner, or reads several parts of it: of several threads one has its turn."""
+
+    @wraps(method)
+    def locked(self: Any, *args: Any, **options: Any) -> Any:
+        with self._lock:
+            return method(self, *args, **options)
+
+    return cast(_Method, locked)
 
 
 @dataclass(eq=False, repr=False)  # scikit-learn prints and compares estimators in its own way

@@ -11,12 +11,10 @@ import logging
 import math
 import string
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import wraps
-from numbers import Real
 from pathlib import Path
-from typing import Any, NamedTuple, Self, TypeVar, cast
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import pandas as pd
@@ -24,10 +22,11 @@ from sklearn.base import RegressorMixin
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GroupKFold, GroupShuffleSplit
 
-from course_utils.data import TensorFileError, joined_groups, read_scored, read_tensors, write_tensors
+from course_utils.data import TensorFileError, joined_groups, read_tensors, write_tensors
 from course_utils.embedding import Embedder, EmbeddingCache, ModelUnavailableError, UnknownModelError
 from course_utils.learning import ridge
-from course_utils.learning.text_embedder import TextEmbedder
+from course_utils.learning.scored_examples import RankingExample, ScoredExamples, checked, ends, paired
+from course_utils.learning.text_embedder import alone
 from course_utils.measuring import intervals
 
 logger = logging.getLogger(__name__)
@@ -35,49 +34,8 @@ logger = logging.getLogger(__name__)
 _FORMAT, _VERSION = "text-embeddings-course value learner", 2
 _SAVED = ("instruction", "embedding_dim", "ridge_alpha", "score_range")
 _MARKS = string.punctuation + " ”’»。、؟।"
-_LARGEST = 1e100  # a score; the squares of larger ones are beyond float64
-_Method = TypeVar("_Method", bound=Callable)
 # attributes of the model that are the learner's as well
 _LEARNED = ("alpha_", "coef_", "intercept_", "loo_errors_", "n_samples_", "n_groups_", "intervals_stale_")
-
-
-def _alone(method: _Method) -> _Method:
-    """A method that changes the learner, or reads several parts of it: of several threads one has its turn."""
-
-    @wraps(method)
-    def locked(self: Any, *args: Any, **options: Any) -> Any:
-        with self._lock:
-            return method(self, *args, **options)
-
-    return cast(_Method, locked)
-
-
-class RankingExample(NamedTuple):
-    """A text with the score that somebody gave it.
-
-    Attributes
-    ----------
-    text : str
-        The text.
-    score : float
-        In whatever unit; larger is better.
-    metadata : dict or None
-        Anything that JSON can hold. It is only kept.
-    group : str, number or None
-        What the text belongs to (a review, a writer): examples of one group are learned from and held out together.
-        None: nothing but its own copies.
-
-    Examples
-    --------
-    >>> from course_utils.learning import RankingExample
-    >>> RankingExample("a walk in the woods", 9, {"by": "me"}).score
-    9
-    """
-
-    text: str
-    score: float
-    metadata: dict | None = None
-    group: str | float | None = None
 
 
 class Explanation(NamedTuple):
@@ -107,7 +65,7 @@ class Explanation(NamedTuple):
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
-class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
+class EmbeddingValueLearner(RegressorMixin, ScoredExamples):
     """Learn scores of texts by ridge regression on their vectors. Also a scikit-learn regressor on lists of texts.
 
     To learn from more than the vector, override :meth:`transform` in a subclass and append your columns to what
@@ -162,8 +120,6 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
     """
 
     ridge_alpha: float | None = None
-    score_range: tuple[float, float] | None = None
-    training_examples: list[RankingExample] = field(default_factory=list, init=False)
     # an alpha that was found, and what it was chosen from: where it is measured it has to be chosen again
     _searched: dict[float | None, Sequence[float]] = field(default_factory=dict, init=False)
 
@@ -177,91 +133,14 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
             raise NotFittedError("This learner has learned nothing yet: add examples and call train().")
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)
 
-    # --- examples -------------------------------------------------------------------------------------------------
-
-    @property
-    def training_texts(self) -> list[str]:
-        """The texts of all examples, in the order in which they came."""
-        return [example.text for example in self.training_examples]
-
-    @property
-    def training_scores(self) -> np.ndarray:
-        """Their scores: float64 array of shape (n,)."""
-        return np.array([example.score for example in self.training_examples], dtype=np.float64)
-
     @property
     def embedding_cache(self) -> EmbeddingCache | None:
         """The vectors on disk, which all notebooks share unless ``cache_dir`` was given; ``.clear()`` empties it."""
         return self._open().cache
 
-    @_alone
-    def add_training_example(self, text: str, score: float, metadata: dict | None = None, group: Any = None) -> None:
-        """Add one example; the model learns it at the next training.
-
-        Parameters
-        ----------
-        text : str
-            Must not be empty.
-        score : float
-            A finite number.
-        metadata : dict, optional
-            Anything that JSON can hold. It is only kept.
-        group : str or number, optional
-            What the text belongs to; see :class:`RankingExample`.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If the text or the score is not usable.
-        """
-        self.training_examples += [_checked(RankingExample(text, score, metadata, group))]
-
-    @_alone
-    def add_training_examples(
-        self,
-        examples: Any,
-        *,
-        text_column: str | None = None,
-        score_column: str = "score",
-        group_column: str | None = None,
-        **reading: Any,
-    ) -> int:
-        """Add several examples: all or none.
-
-        Parameters
-        ----------
-        examples : iterable of RankingExample, DataFrame, or path of a file
-            The examples. Rows of a file that have no text are left out and logged.
-        text_column, score_column : str, default "text" and "score"
-            Columns of the table or file; for a file see :func:`~course_utils.data.read_scored`.
-        group_column : str, optional
-            The column that says what each text belongs to.
-        **reading
-            For a file: ``sep``, ``encoding``, ``columns``; see :func:`course_utils.data.tables.read_table`.
-
-        Returns
-        -------
-        int
-            How many were added.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If an example is not usable; the message says which one.
-        """
-        columns = [text_column or "text", score_column, *([group_column] if group_column else [])]
-        if isinstance(examples, (str, Path)):
-            reading |= {"text_column": text_column, "score_column": score_column, "group_column": group_column}
-            examples = read_scored(examples, **reading).set_axis(columns, axis="columns")
-        if isinstance(examples, pd.DataFrame):
-            examples = _from_table(examples, columns)
-        new = [_checked(example, f"examples[{i}]: ") for i, example in enumerate(examples)]
-        self.training_examples += new
-        return len(new)
-
     # --- learning -------------------------------------------------------------------------------------------------
 
-    @_alone
+    @alone
     def train(
         self, validation_split: float = 0.2, cv_folds: int = 5, groups: Sequence | None = None, *, random_state: int = 0
     ) -> dict[str, float]:
@@ -314,7 +193,7 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
         return measured | {"alpha": self.alpha_}
 
     # a transformer does without scores, a regressor cannot
-    @_alone
+    @alone
     def fit(self, X: Iterable[str], y: Iterable[float], groups: Iterable | None = None) -> Self:  # type: ignore[override]
         """Learn these texts and scores in place of all examples so far; as scikit-learn's estimators do it.
 
@@ -337,12 +216,12 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
         TypeError, ValueError
             As :meth:`add_training_examples` and :meth:`train`; then all examples so far stay.
         """
-        examples = _paired(X, y, groups)
+        examples = paired(X, y, groups)
         rows, scores, numbers = self._arrays(examples)
         self.model_, self.training_examples = ridge.RidgeModel.fit(rows, scores, self._alphas(), numbers), examples
         return self
 
-    @_alone
+    @alone
     def optimize_hyperparameters(
         self, alpha_range: Sequence[float] = (0.01, 0.1, 1, 10, 100), cv_folds: int = 5, groups: Sequence | None = None
     ) -> dict[str, Any]:
@@ -376,7 +255,7 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
         self.model_, self.training_examples = ridge.RidgeModel.fit(X, y, alphas, numbers, best), examples
         return {"best_alpha": best, "best_mse": results[best], "results": results}
 
-    @_alone
+    @alone
     def partial_fit(self, texts: str | Sequence[str], scores: float | Sequence[float], groups: Any = None) -> Self:
         """Learn more examples exactly, at the alpha in use: the model is what batch training on all would give.
 
@@ -402,7 +281,7 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
         NotFittedError
             If there is no alpha yet: train first, or give ``ridge_alpha``.
         """
-        new = _paired(texts, scores, groups)
+        new = paired(texts, scores, groups)
         model: ridge.RidgeModel | None = getattr(self, "model_", None)
         if model is None and self.ridge_alpha is None:
             raise NotFittedError("partial_fit keeps alpha, and there is none yet: call train(), or give ridge_alpha=.")
@@ -426,7 +305,7 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
         if groups is None:
             return self.training_examples
         metadata = [example.metadata for example in self.training_examples]
-        return _paired(self.training_texts, self.training_scores, groups, metadata)
+        return paired(self.training_texts, self.training_scores, groups, metadata)
 
     def _arrays(self, examples: list[RankingExample], n_parts: int = 2) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Vectors, scores and numbers of the groups; at least as many groups as parts, and two."""
@@ -482,11 +361,11 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
         """
         model = self.model_
         free = self._predict_freely([X] if isinstance(X, str) else X, model)
-        scores = np.clip(free, *_ends(self.score_range))
+        scores = np.clip(free, *ends(self.score_range))
         if not return_interval:
             return float(scores[0]) if isinstance(X, str) else scores
         width = model.half_width(confidence)
-        limits = np.clip(np.column_stack([free - width, free + width]), *_ends(self.score_range))
+        limits = np.clip(np.column_stack([free - width, free + width]), *ends(self.score_range))
         return (float(scores[0]), limits[0]) if isinstance(X, str) else (scores, limits)
 
     def _predict_freely(self, texts: Sequence[str], model: ridge.RidgeModel) -> np.ndarray:
@@ -509,11 +388,11 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
         texts = list(texts)
         distinct = list(dict.fromkeys(texts))
         free = self._predict_freely(distinct, self.model_) if texts else np.empty(0)
-        on_scale = np.clip(free, *_ends(self.score_range))
+        on_scale = np.clip(free, *ends(self.score_range))
         values = dict(zip(distinct, np.column_stack([free, on_scale]).tolist(), strict=True))
         return [(text, values[text][1]) for text in sorted(texts, key=lambda text: -values[text][0])]
 
-    @_alone
+    @alone
     def explain(self, text: str, k: int = 5) -> Explanation:
         """Name the training examples and the words of the text that move its score most.
 
@@ -563,7 +442,7 @@ class EmbeddingValueLearner(RegressorMixin, TextEmbedder):
 
     # --- keeping --------------------------------------------------------------------------------------------------
 
-    @_alone
+    @alone
     def save_model(self, path: str | Path) -> Path:
         """Write all that was learned, with the examples, to one ``….safetensors`` file, in one step.
 
@@ -697,15 +576,14 @@ def _read(path: Path) -> tuple[ridge.RidgeModel, list[RankingExample], dict[str,
         reason = "not a saved value learner, or one of a newer version of the course. Update the course."
         raise TensorFileError(f"{path.name!r} is {reason}")
     try:
-        examples = [_checked(RankingExample(*row)) for row in json.loads(tensors.pop("examples").tobytes())]
+        examples = [checked(RankingExample(*row)) for row in json.loads(tensors.pop("examples").tobytes())]
         n = len(tensors["loo_errors_"])  # files of version 1 know of no groups
         single = {"n_groups_": n, "loo_levels_": np.arange(1, n + 1) / (n + 1)}
         model = ridge.RidgeModel.restored(single | about["learned"] | tensors)
         parameters = {name: about["parameters"][name] for name in _SAVED}
-        instruction, dim, alpha, ends = parameters.values()
+        instruction, dim, alpha, score_range = parameters.values()
         sound = isinstance(instruction, str | None) and (dim is None or type(dim) is int)
-        low, high = (0, 1) if ends is None else map(float, ends)
-        _ends((low, high))
+        ends(score_range)
         searched = [ridge.checked_alpha(each, "searched") for each in about.get("searched") or ()]
         ridge.checked_alpha(1 if alpha is None else alpha, "ridge_alpha")
         if not sound or model.n_samples_ > len(examples):
@@ -715,77 +593,21 @@ def _read(path: Path) -> tuple[ridge.RidgeModel, list[RankingExample], dict[str,
         raise TensorFileError(f"{path.name!r} is not a model that this course wrote, or not all of it.") from error
 
 
-def _ends(score_range: tuple[float, float] | None) -> tuple[float, float]:
-    low, high = score_range or (-math.inf, math.inf)
-    if not low < high:
-        raise ValueError(f"score_range={score_range!r} must be two numbers, the smaller first.")
-    return low, high
-
-
 def _check_scores(scores: np.ndarray, score_range: tuple[float, float] | None) -> None:
     if len(scores) < 2:
         count = "one example" if len(scores) else "no example"
         raise ValueError(f"There is {count} to learn from; add at least two, better 50.")
     if np.ptp(scores) == 0:
         raise ValueError(f"All {len(scores)} scores are {scores[0]:g}: there is nothing to tell apart. Add others.")
-    low, high = _ends(score_range)
+    low, high = ends(score_range)
     if not low <= scores.min() <= scores.max() <= high:
         raise ValueError(f"score_range={score_range} leaves out scores: {scores.min():g} to {scores.max():g}.")
-
-
-def _from_table(table: pd.DataFrame, columns: list[str]) -> list[RankingExample]:
-    """Examples of a table, in whose columns stand text, score and perhaps group."""
-    missing = [name for name in columns if name not in table]
-    if missing:
-        raise ValueError(f"The table lacks the column {missing[0]!r}; it has {list(table.columns)}.")
-    rows = table[columns].itertuples(index=False)
-    return [RankingExample(row[0], row[1], None, *row[2:]) for row in rows]
-
-
-def _checked(example: Any, where: str = "") -> RankingExample:
-    if not isinstance(example, RankingExample):
-        found = type(example).__name__
-        raise TypeError(f"examples must be a list of RankingExample, a table or a path; found {found}.")
-    text, score, metadata, group = example
-    if not isinstance(text, str):
-        raise TypeError(f"{where}text is a {type(text).__name__} and not a string.")
-    if not text.strip():
-        raise ValueError(f"{where}text is empty.")
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise ValueError(f"{where}text holds half a character at position {error.start} (a lone surrogate).") from None
-    if isinstance(score, (bool, np.bool)) or not isinstance(score, Real):
-        found = f"{score!r}, a {type(score).__name__}"
-        raise TypeError(f"{where}score is {found} and not a number (for yes and no, give 1 and 0).")
-    if not math.isfinite(score):
-        raise ValueError(f"{where}score={score!r} is not finite. Leave examples without a score out.")
-    if abs(score) > _LARGEST:
-        raise ValueError(f"{where}score={score!r} is too large to calculate with; divide all scores by a number.")
-    return RankingExample(text, float(score), metadata, _label(group))
-
-
-def _label(group: Any) -> Any:
-    """A group as JSON can hold it; None where it is missing."""
-    if pd.isna(group) is True:
-        return None
-    plain = group.item() if isinstance(group, np.generic) else group
-    return plain if isinstance(plain, (str, int, float)) else str(plain)
 
 
 def _without_form(text: str) -> str:
     """What copies of a text have in common: the same whatever the case, the blanks and the marks at its end."""
     plain = " ".join(unicodedata.normalize("NFKC", text).casefold().split())
     return plain.rstrip(_MARKS) or plain
-
-
-def _paired(texts, scores, groups=None, metadata=None) -> list[RankingExample]:
-    texts, scores = ([texts], [scores]) if isinstance(texts, str) else (list(texts), list(scores))
-    groups = [None] * len(texts) if groups is None else list(groups)
-    if not len(texts) == len(scores) == len(groups):
-        raise ValueError(f"There are {len(texts)} texts and {len(scores)} scores, and {len(groups)} groups.")
-    examples = map(RankingExample, texts, scores, metadata or [None] * len(texts), groups)
-    return [_checked(example, f"texts[{i}]: ") for i, example in enumerate(examples)]
 
 
 def _strongest(table: pd.DataFrame, column: str, k: int) -> pd.DataFrame:

@@ -39,7 +39,8 @@ def test_example(name):
     finder = doctest.DocTestFinder(recurse=False)
     examples = [test for test in finder.find(thing, name, globs={}) if test.examples]
     if inspect.isclass(thing):  # a class shows what it does as a whole; its methods may add to that
-        methods = [value for key, value in vars(thing).items() if inspect.isfunction(value) and not key.startswith("_")]
+        members = [each for key, each in inspect.getmembers(thing, inspect.isroutine) if not key.startswith("_")]
+        methods = [each for each in members if str(getattr(each, "__module__", "")).startswith("course_utils.")]
         examples += [
             test for each in methods for test in finder.find(each, each.__qualname__, globs={}) if test.examples
         ]

@@ -850,6 +850,21 @@ def test_a_loaded_model_predicts_explains_and_goes_on_learning(saved, learner):
     assert loaded.train()["alpha"] == learner.train()["alpha"]
 
 
+@pytest.mark.parametrize("way", ["fit", "train", "partial_fit"])
+def test_a_whole_number_as_alpha_is_saved_and_loaded(way, tmp_path):
+    learner = EmbeddingValueLearner(fake_embedder(), ridge_alpha=1).fit(*texts_and_scores(20))
+    if way == "train":
+        assert type(learner.train()["alpha"]) is float
+    elif way == "partial_fit":
+        learner = clone(learner).partial_fit(*texts_and_scores(20))
+    path = learner.save_model(tmp_path / "m.safetensors")
+    assert EmbeddingValueLearner.load_model(path, embedder=fake_embedder()).predict("a") == learner.predict("a")
+    tensors, about = read_tensors(path)
+    about["learned"]["alpha_"] = 1  # as train() wrote it once
+    write_tensors(path, tensors, about)
+    assert EmbeddingValueLearner.load_model(path, embedder=fake_embedder()).predict("a") == learner.predict("a")
+
+
 def test_a_file_of_an_older_version_still_loads(saved, learner, tmp_path):
     """Files of version 1 know neither groups nor what alpha was chosen from."""
     tensors, about = read_tensors(saved)
@@ -1057,3 +1072,46 @@ def test_groups_and_any_names_come_from_a_file_as_from_a_table(tmp_path):
     assert [example.group for example in learner.training_examples][:2] == ["07", "8"]
     with pytest.raises(ValueError, match="group_column='writer' is not in mine.csv"):
         learner.add_training_examples(tmp_path / "mine.csv", **columns | {"group_column": "writer"})
+
+
+@pytest.mark.parametrize("suffix", ["csv", "tsv", "jsonl", "csv.gz"])
+def test_a_learner_is_made_of_a_file_and_says_what_it_left_out(suffix, tmp_path, capsys, caplog):
+    texts, scores = texts_and_scores(30)
+    table = pd.DataFrame(
+        {"said": [*texts, None, " "], "stars": [*scores.round(2), 3, 4], "who": [*range(15)] * 2 + [1, 2]}
+    )
+    path, way = tmp_path / f"mine.{suffix}", {"sep": "\t"} if suffix == "tsv" else {}
+    table.to_json(path, orient="records", lines=True) if suffix == "jsonl" else table.to_csv(path, index=False, **way)
+    columns = {"text_column": "said", "score_column": "stars", "group_column": "who"}
+    learner = EmbeddingValueLearner.from_file(
+        path, embedder=fake_embedder(), score_range=(-9, 9), **columns, ridge_alpha=1
+    )
+    assert f"mine.{suffix}: texts from column 'said', 30 of 32 rows" in capsys.readouterr().out
+    assert "2 of 32 rows of mine" in caplog.text and "have no text and are left out" in caplog.text
+    assert learner.training_texts == texts and (learner.score_range, learner.ridge_alpha) == ((-9, 9), 1)
+    assert np.isfinite(learner.train()["p_value"]) and learner.n_groups_ == 15
+    by_hand = EmbeddingValueLearner(fake_embedder(), ridge_alpha=1).fit(texts, scores.round(2), [*range(15)] * 2)
+    assert learner.predict(["a", "b"]) == pytest.approx(by_hand.predict(["a", "b"]))
+    with pytest.raises(ValueError, match=f"score_column='points' is not in mine.{suffix}, which has the columns"):
+        EmbeddingValueLearner.from_file(path, embedder=fake_embedder(), **columns | {"score_column": "points"})
+
+
+def test_a_subclass_is_made_of_a_file_read_as_told(tmp_path):
+    class Mine(EmbeddingValueLearner):
+        pass
+
+    (tmp_path / "mine.csv").write_bytes("für mich|4\nfür dich|2".encode("cp1252"))
+    learner = Mine.from_file(
+        tmp_path / "mine.csv",
+        embedder=fake_embedder(),
+        sep="|",
+        encoding="cp1252",
+        columns="text,score",
+        instruction="x",
+    )
+    assert type(learner) is Mine and learner.instruction == "x"
+    assert learner.training_examples == [("für mich", 4, None, None), ("für dich", 2, None, None)]
+    with pytest.raises(TypeError, match="unexpected keyword argument 'alfa'"):
+        Mine.from_file(tmp_path / "mine.csv", alfa=1)
+    with pytest.raises(ValueError, match="There is no file 'none.csv'"):
+        Mine.from_file(tmp_path / "none.csv")
