@@ -5,6 +5,7 @@ is guessed in silence.
 """
 
 import logging
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,7 @@ def read_scored(
     text_column: str | None = None,
     score_column: str = "score",
     group_column: str | None = None,
+    score_range: tuple[float, float] = (-math.inf, math.inf),
     **reading: Any,
 ) -> pd.DataFrame:
     """Read texts with their scores, from any file that :func:`read_texts` reads.
@@ -98,6 +100,8 @@ def read_scored(
         The column with the scores: finite numbers, with a decimal point or, all of them, a decimal comma.
     group_column : str, optional
         A column that says what each text belongs to.
+    score_range : (float, float), optional
+        The ends of the scale, which belong to it. Default: no ends.
 
     Returns
     -------
@@ -108,7 +112,8 @@ def read_scored(
     Raises
     ------
     ValueError
-        If a row with a text has no score, or something else than a number; the message names its line and the value.
+        If a row with a text has no score, something else than a number, or one outside ``score_range``; the message
+        names its line and the value.
 
     Examples
     --------
@@ -125,7 +130,7 @@ def read_scored(
     column = find_column(table, score_column, "score_column", file)
     group = [find_column(table, group_column, "group_column", file)] if group_column else []
     kept = with_text(table, text_column, file)
-    columns = [kept["text"], _scores(kept[column], file), *(kept[name] for name in group)]
+    columns = [kept["text"], _scores(kept[column], file, score_range), *(kept[name] for name in group)]
     return pd.DataFrame(dict(zip(["text", "score", "group"], columns, strict=False))).reset_index(drop=True)
 
 
@@ -208,7 +213,7 @@ def _label(cells: pd.Series) -> pd.Series:
     return numbers if numbers.map(str).equals(cells.map(str)) else cells.infer_objects()
 
 
-def _scores(cells: pd.Series, file: str) -> pd.Series:
+def _scores(cells: pd.Series, file: str, score_range: tuple[float, float]) -> pd.Series:
     # of a date of Excel's pandas would make a number
     written = cells.map(
         lambda cell: cell if type(cell) is float or (type(cell) is int and abs(cell) < 1e300) else str(cell).strip()
@@ -225,10 +230,16 @@ def _scores(cells: pd.Series, file: str) -> pd.Series:
         tell(f"{file}: column {cells.name!r} has decimal commas ({commas.iloc[0]})")
         written = written.where(~written.index.isin(commas.index), written.astype(str).str.replace(",", "."))
     scores = pd.to_numeric(written, errors="coerce").astype(float)
-    wrong = scores.index[~(scores.abs() < float("inf"))]
+    is_number, (low, high) = scores.abs() < math.inf, score_range
+    wrong = scores.index[~(is_number & scores.between(low, high))]
     if len(wrong):
         value = cells[wrong[0]]
-        what = "there is no score" if value is None or value == "" else f"{value!r} is no number"
+        what = (
+            f"{value!r} lies outside score_range=({low:g}, {high:g})"
+            if is_number[wrong[0]]
+            else f"{value!r} is no number"
+        )
+        what = "there is no score" if value is None or value == "" else what
         more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
         raise ValueError(
             f"{file}, {wrong[0]}, column {cells.name!r}: {what}{more}. Correct the file, leave such rows out of it, or "

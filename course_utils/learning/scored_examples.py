@@ -134,7 +134,7 @@ class ScoredExamples(TextEmbedder):
         text : str
             Must not be empty.
         score : float
-            A finite number.
+            A finite number, within ``score_range`` if there is one.
         metadata : dict, optional
             Anything that JSON can hold. It is only kept.
         group : str or number, optional
@@ -145,7 +145,7 @@ class ScoredExamples(TextEmbedder):
         TypeError, ValueError
             If the text or the score is not usable.
         """
-        self.training_examples += [checked(RankingExample(text, score, metadata, group))]
+        self.training_examples += [checked(RankingExample(text, score, metadata, group), "", self.score_range)]
 
     @alone
     def add_training_examples(
@@ -183,10 +183,11 @@ class ScoredExamples(TextEmbedder):
         columns = [text_column or "text", score_column, *([group_column] if group_column else [])]
         if isinstance(examples, (str, Path)):
             reading |= {"text_column": text_column, "score_column": score_column, "group_column": group_column}
+            reading["score_range"] = ends(self.score_range)
             examples = read_scored(examples, **reading).set_axis(columns, axis="columns")
         if isinstance(examples, pd.DataFrame):
             examples = _from_table(examples, columns)
-        new = [checked(example, f"examples[{i}]: ") for i, example in enumerate(examples)]
+        new = [checked(example, f"examples[{i}]: ", self.score_range) for i, example in enumerate(examples)]
         self.training_examples += new
         return len(new)
 
@@ -211,8 +212,9 @@ def _from_table(table: pd.DataFrame, columns: list[str]) -> list[RankingExample]
     return [RankingExample(row[0], row[1], None, *row[2:]) for row in rows]
 
 
-def checked(example: Any, where: str = "") -> RankingExample:
+def checked(example: Any, where: str = "", score_range: tuple[float, float] | None = None) -> RankingExample:
     """An example as it can be learned and saved; an error says what is wrong with it, and ``where``."""
+    low, high = ends(score_range)
     if not isinstance(example, RankingExample):
         found = type(example).__name__
         raise TypeError(f"examples must be a list of RankingExample, a table or a path; found {found}.")
@@ -232,6 +234,8 @@ def checked(example: Any, where: str = "") -> RankingExample:
         raise ValueError(f"{where}score={score!r} is not finite. Leave examples without a score out.")
     if abs(score) > _LARGEST:
         raise ValueError(f"{where}score={score!r} is too large to calculate with; divide all scores by a number.")
+    if not low <= score <= high:
+        raise ValueError(f"{where}score={score!r} lies outside score_range=({low:g}, {high:g}).")
     return RankingExample(text, float(score), metadata, _label(group))
 
 
@@ -243,11 +247,11 @@ def _label(group: Any) -> Any:
     return plain if isinstance(plain, (str, int, float)) else str(plain)
 
 
-def paired(texts, scores, groups=None, metadata=None) -> list[RankingExample]:
+def paired(texts, scores, groups=None, metadata=None, score_range=None) -> list[RankingExample]:
     """Examples of lists of the same length, or of one text and its score."""
     texts, scores = ([texts], [scores]) if isinstance(texts, str) else (list(texts), list(scores))
     groups = [None] * len(texts) if groups is None else list(groups)
     if not len(texts) == len(scores) == len(groups):
         raise ValueError(f"There are {len(texts)} texts and {len(scores)} scores, and {len(groups)} groups.")
     examples = map(RankingExample, texts, scores, metadata or [None] * len(texts), groups)
-    return [checked(example, f"texts[{i}]: ") for i, example in enumerate(examples)]
+    return [checked(example, f"texts[{i}]: ", score_range) for i, example in enumerate(examples)]

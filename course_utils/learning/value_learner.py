@@ -80,7 +80,7 @@ class EmbeddingValueLearner(RegressorMixin, ScoredExamples):
         error on groups left out one after the other, each group counting once.
     score_range : (float, float), optional
         The ends of the scale: predictions and the limits of intervals are moved onto it, ranks and explanations are
-        made before. Default: no ends.
+        made before. A score outside is refused. Default: no ends.
 
     Attributes
     ----------
@@ -216,7 +216,7 @@ class EmbeddingValueLearner(RegressorMixin, ScoredExamples):
         TypeError, ValueError
             As :meth:`add_training_examples` and :meth:`train`; then all examples so far stay.
         """
-        examples = paired(X, y, groups)
+        examples = paired(X, y, groups, score_range=self.score_range)
         rows, scores, numbers = self._arrays(examples)
         self.model_, self.training_examples = ridge.RidgeModel.fit(rows, scores, self._alphas(), numbers), examples
         return self
@@ -281,7 +281,7 @@ class EmbeddingValueLearner(RegressorMixin, ScoredExamples):
         NotFittedError
             If there is no alpha yet: train first, or give ``ridge_alpha``.
         """
-        new = paired(texts, scores, groups)
+        new = paired(texts, scores, groups, score_range=self.score_range)
         model: ridge.RidgeModel | None = getattr(self, "model_", None)
         if model is None and self.ridge_alpha is None:
             raise NotFittedError("partial_fit keeps alpha, and there is none yet: call train(), or give ridge_alpha=.")
@@ -467,13 +467,14 @@ class EmbeddingValueLearner(RegressorMixin, ScoredExamples):
         """
         path, learned, embedder = Path(path).expanduser(), vars(self.model_), self._open()
         name = embedder.card.name if isinstance(self.embedder, Embedder) else str(self.embedder)
+        scale = None if self.score_range is None else ends(self.score_range)
         about = {
             "format": _FORMAT,
             "version": _VERSION,
             # where a folder lies on this machine is nobody's business
             "embedder": Path(name).name if Path(name).exists() else name,
             "fingerprint": embedder.fingerprint,
-            "parameters": {key: getattr(self, key) for key in _SAVED},
+            "parameters": {key: getattr(self, key) for key in _SAVED} | {"score_range": scale},
             "learned": {name: value for name, value in learned.items() if not isinstance(value, np.ndarray)},
             "searched": self._searched.get(self.ridge_alpha),
         }
@@ -583,7 +584,7 @@ def _read(path: Path) -> tuple[ridge.RidgeModel, list[RankingExample], dict[str,
         parameters = {name: about["parameters"][name] for name in _SAVED}
         instruction, dim, alpha, score_range = parameters.values()
         sound = isinstance(instruction, str | None) and (dim is None or type(dim) is int)
-        ends(score_range)
+        parameters["score_range"] = None if score_range is None else ends(score_range)
         searched = [ridge.checked_alpha(each, "searched") for each in about.get("searched") or ()]
         ridge.checked_alpha(1 if alpha is None else alpha, "ridge_alpha")
         if not sound or model.n_samples_ > len(examples):
@@ -600,8 +601,10 @@ def _check_scores(scores: np.ndarray, score_range: tuple[float, float] | None) -
     if np.ptp(scores) == 0:
         raise ValueError(f"All {len(scores)} scores are {scores[0]:g}: there is nothing to tell apart. Add others.")
     low, high = ends(score_range)
-    if not low <= scores.min() <= scores.max() <= high:
-        raise ValueError(f"score_range={score_range} leaves out scores: {scores.min():g} to {scores.max():g}.")
+    outside = np.flatnonzero((scores < low) | (scores > high))
+    if len(outside):
+        named = f"{scores[outside[0]]:g} of training_examples[{outside[0]}]"
+        raise ValueError(f"score_range=({low:g}, {high:g}) leaves out {len(outside)} of the scores, first {named}.")
 
 
 def _without_form(text: str) -> str:

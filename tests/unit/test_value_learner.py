@@ -1055,8 +1055,12 @@ def test_predictions_stay_on_the_scale_and_ranks_do_not_notice(minilm, tmp_path)
     assert kept.explain(new[1]).words.equals(free.explain(new[1]).words)
     again = EmbeddingValueLearner.load_model(kept.save_model(tmp_path / "kept.safetensors"), embedder=minilm)
     assert (again.predict(new) == scores).all()
-    with pytest.raises(ValueError, match=r"score_range=\(2, 5\) leaves out scores: 1 to 5"):
+    with pytest.raises(ValueError, match=r"texts\[2\]: score=1 lies outside score_range=\(2, 5\)"):
         kept.set_params(score_range=(2, 5)).fit(texts, [5, 5, 1, 1, 1])
+    with pytest.raises(
+        ValueError, match=r"score_range=\(2, 5\) leaves out 3 of the scores, first 1 of training_ex.*\[2\]"
+    ):
+        kept.train()
     with pytest.raises(ValueError, match="the smaller first"):
         kept.set_params(score_range=(5, 1)).predict(new)
 
@@ -1115,3 +1119,46 @@ def test_a_subclass_is_made_of_a_file_read_as_told(tmp_path):
         Mine.from_file(tmp_path / "mine.csv", alfa=1)
     with pytest.raises(ValueError, match="There is no file 'none.csv'"):
         Mine.from_file(tmp_path / "none.csv")
+
+
+def test_a_score_outside_the_scale_is_named_in_every_way_that_examples_come(tmp_path):
+    texts, scores = texts_and_scores(20)
+    learner = EmbeddingValueLearner(fake_embedder(), ridge_alpha=1, score_range=(-50, 50)).fit(texts, scores)
+    before, coef = learner.training_examples, learner.coef_.copy()
+    outside = r"score=51\.?0? lies outside score_range=\(-50, 50\)"
+    for call in (learner.fit, learner.partial_fit):
+        with pytest.raises(ValueError, match=rf"texts\[1\]: {outside}"):
+            call(["a", "b"], [50, 51])
+    with pytest.raises(ValueError, match=outside):
+        learner.add_training_example("a", 51)
+    for examples in (
+        [RankingExample("a", 1), RankingExample("b", 51)],
+        pd.DataFrame({"text": ["a", "b"], "score": [1, 51]}),
+    ):
+        with pytest.raises(ValueError, match=rf"examples\[1\]: {outside}"):
+            learner.add_training_examples(examples)
+    (tmp_path / "mine.csv").write_text("text,score\na,1\n,99\nb,51\nc,-70\n", encoding="utf-8")
+    message = r"mine.csv, line 4, column 'score': '51' lies outside score_range=\(-50, 50\) \(and 1 more\)"
+    with pytest.raises(ValueError, match=message):
+        learner.add_training_examples(tmp_path / "mine.csv")
+    with pytest.raises(ValueError, match=message):
+        EmbeddingValueLearner.from_file(tmp_path / "mine.csv", embedder=fake_embedder(), score_range=(-50, 50))
+    assert learner.training_examples == before and (learner.coef_ == coef).all()
+
+
+@pytest.mark.parametrize("scale", [(0, 5), [0, 5], np.array([0, 5]), (np.int64(0), np.float32(5)), (0, math.inf), None])
+def test_a_scale_of_any_kind_of_numbers_is_saved_and_loaded(scale, tmp_path):
+    learner = EmbeddingValueLearner(fake_embedder(), ridge_alpha=1e-6, score_range=scale)
+    learner.fit([f"text {i}" for i in range(20)], np.random.default_rng(0).choice([0, 5], 20))
+    new = [f"new {i}" for i in range(50)]
+    predicted = learner.predict(new)
+    assert scale is None or (predicted.min() == 0 and predicted.max() <= scale[1])
+    loaded = EmbeddingValueLearner.load_model(learner.save_model(tmp_path / "m.safetensors"), embedder=fake_embedder())
+    assert (loaded.predict(new) == predicted).all()
+    assert loaded.score_range == (None if scale is None else tuple(map(float, scale)))
+
+
+@pytest.mark.parametrize("wrong", [(1,), (1, 2, 3), ("low", "high"), 5, (None, 5), (5, 5), (math.nan, 5), "1-5"])
+def test_a_scale_that_is_none(wrong):
+    with pytest.raises(ValueError, match="score_range=.* must be two numbers, the smaller first"):
+        EmbeddingValueLearner(fake_embedder(), score_range=wrong).add_training_example("a", 3)
