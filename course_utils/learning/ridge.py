@@ -431,6 +431,35 @@ class RidgeModel:
         return pull * (y - X @ self.coef_ - self.intercept_) / np.maximum(1 - leverage, 1e-12)
 
 
+def held_out_predictions(
+    X: np.ndarray, y: np.ndarray, groups: np.ndarray, split: tuple[np.ndarray, np.ndarray], alphas: Sequence[float]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Learn some rows, and predict them and others.
+
+    Parameters
+    ----------
+    X, y, groups, split, alphas
+        See :func:`held_out_scores`.
+
+    Returns
+    -------
+    learned, held : ndarrays of float64
+        Predictions for the two parts of the split.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from course_utils.learning.ridge import held_out_predictions
+    >>> X, split = np.arange(4.0)[:, None], (np.arange(3), np.array([3]))
+    >>> held_out_predictions(X, 2 * X[:, 0], np.arange(4), split, [1e-9])[1].round(3)
+    array([6.])
+    """
+    train, held = split
+    path = RidgePath(X[train], groups[train])
+    coef, intercept = path.solution(y[train], path.best_alpha(y[train], alphas))
+    return X[train] @ coef + intercept, X[held] @ coef + intercept
+
+
 def held_out_scores(
     X: np.ndarray, y: np.ndarray, groups: np.ndarray, split: tuple[np.ndarray, np.ndarray], alphas: Sequence[float]
 ) -> dict[str, float]:
@@ -466,9 +495,7 @@ def held_out_scores(
     (0.0, 1.0, 102.66...)
     """
     train, held = split
-    path = RidgePath(X[train], groups[train])
-    coef, intercept = path.solution(y[train], path.best_alpha(y[train], alphas))
-    learned, predicted = X[train] @ coef + intercept, X[held] @ coef + intercept
+    learned, predicted = held_out_predictions(X, y, groups, split, alphas)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # NaN says that a value is not defined, for one row or equal scores
         return {

@@ -24,7 +24,8 @@ from sklearn.model_selection import GroupKFold, GroupShuffleSplit
 
 from course_utils.data import TensorFileError, joined_groups, read_tensors, write_tensors
 from course_utils.embedding import Embedder, EmbeddingCache, ModelUnavailableError, UnknownModelError
-from course_utils.learning import ridge
+from course_utils.learning import measures, ridge
+from course_utils.learning.measures import Measures
 from course_utils.learning.scored_examples import RankingExample, ScoredExamples, checked, ends, paired
 from course_utils.learning.text_embedder import alone
 from course_utils.measuring import intervals
@@ -143,7 +144,7 @@ class EmbeddingValueLearner(RegressorMixin, ScoredExamples):
     @alone
     def train(
         self, validation_split: float = 0.2, cv_folds: int = 5, groups: Sequence | None = None, *, random_state: int = 0
-    ) -> dict[str, float]:
+    ) -> Measures:
         """Measure how well the examples can be learned, then learn all of them.
 
         Parameters
@@ -160,15 +161,18 @@ class EmbeddingValueLearner(RegressorMixin, ScoredExamples):
 
         Returns
         -------
-        dict of str to float
-            Mean squared errors ``train_mse``, ``val_mse``, ``cv_mse_mean`` and ``cv_mse_std`` (of the folds, in squared
-            units of the score), ``train_r2`` and ``val_r2``, the rank correlation ``val_spearman``, and
-            ``mean_val_mse``: what guessing the mean of the training part gets. All are of a model that saw the training
-            part only, alpha included, also where :meth:`optimize_hyperparameters` chose it; NaN where not asked for or
-            not defined. ``p_value`` is of all examples: how often they look as good when the scores of whole groups
-            change places (:func:`~course_utils.learning.ridge.shuffle_p_value`), so that 0.05 or less says that
-            something was learned; NaN with fewer than :data:`~course_utils.measuring.intervals.MIN_UNITS` groups, too
-            few to say. ``alpha`` is that of the final model.
+        Measures
+            A dict of floats that prints as sentences: how far off it is on the folds (without folds, on the part held
+            out), against guessing the mean, with the interval of the difference (``gain``), and whether anything was
+            learned (``learned``). By name: mean squared errors ``train_mse``, ``val_mse``, ``cv_mse_mean`` and
+            ``cv_mse_std`` (of the folds, in squared units of the score), ``train_r2`` and ``val_r2``, the rank
+            correlation ``val_spearman``, and ``mean_val_mse``: what guessing the mean of the training part gets. All
+            are of a model that saw the training part only, alpha included, also where
+            :meth:`optimize_hyperparameters` chose it; NaN where not asked for or not defined. ``p_value`` is of all
+            examples: how often they look as good when the scores of whole groups change places
+            (:func:`~course_utils.learning.ridge.shuffle_p_value`), so that 0.05 or less says that something was
+            learned; NaN with fewer than :data:`~course_utils.measuring.intervals.MIN_UNITS` groups, too few to say.
+            ``alpha`` is that of the final model.
 
         Raises
         ------
@@ -178,19 +182,30 @@ class EmbeddingValueLearner(RegressorMixin, ScoredExamples):
         """
         choice, examples = self._searched.get(self.ridge_alpha, self._alphas()), self._grouped(groups)
         X, y, numbers = self._arrays(examples, cv_folds)
-        measured = dict.fromkeys(ridge.MEASURES, math.nan)
+        measured, parts = dict.fromkeys(ridge.MEASURES, math.nan), list[tuple[np.ndarray, np.ndarray]]()
         if validation_split:
             hold_out = GroupShuffleSplit(1, test_size=validation_split, random_state=random_state)
-            measured = ridge.held_out_scores(X, y, numbers, next(hold_out.split(X, y, numbers)), choice)
-        folds = GroupKFold(cv_folds, shuffle=True, random_state=random_state).split(X, y, numbers) if cv_folds else ()
-        errors = [ridge.held_out_scores(X, y, numbers, fold, choice)["val_mse"] for fold in folds] or [math.nan]
-        measured |= {"cv_mse_mean": float(np.mean(errors)), "cv_mse_std": float(np.std(errors))}
-        few = numbers.max() + 1 < intervals.MIN_UNITS
+            parts = list(hold_out.split(X, y, numbers))
+            measured = ridge.held_out_scores(X, y, numbers, parts[0], choice)
+        if cv_folds:
+            parts = list(GroupKFold(cv_folds, shuffle=True, random_state=random_state).split(X, y, numbers))
+        errors, guessing = np.full((2, len(y)), math.nan)
+        for train, held in parts:
+            guess = ridge.held_out_predictions(X, y, numbers, (train, held), choice)[1]
+            errors[held], guessing[held] = (guess - y[held]) ** 2, (y[train].mean() - y[held]) ** 2
+        of_folds = [errors[held].mean() for _, held in parts if cv_folds] or [math.nan]
+        measured |= {"cv_mse_mean": float(np.mean(of_folds)), "cv_mse_std": float(np.std(of_folds))}
+        n_groups, out = int(numbers.max()) + 1, np.isfinite(errors)
+        few = n_groups < intervals.MIN_UNITS
         measured["p_value"] = math.nan if few else ridge.shuffle_p_value(X, y, numbers, choice)
+        gain = intervals.difference_interval(guessing[out], errors[out], groups=numbers[out]) if parts else None
         self.model_ = ridge.RidgeModel.fit(X, y, choice, numbers, self.ridge_alpha)
         self.training_examples = examples
         logger.debug("trained on %d examples: %s", len(y), measured)
-        return measured | {"alpha": self.alpha_}
+        measured["alpha"] = self.alpha_
+        return measures.of_training(
+            measured, float(np.mean(guessing[out])) if parts else math.nan, gain, len(y), n_groups
+        )
 
     # a transformer does without scores, a regressor cannot
     @alone
@@ -224,7 +239,7 @@ class EmbeddingValueLearner(RegressorMixin, ScoredExamples):
     @alone
     def optimize_hyperparameters(
         self, alpha_range: Sequence[float] = (0.01, 0.1, 1, 10, 100), cv_folds: int = 5, groups: Sequence | None = None
-    ) -> dict[str, Any]:
+    ) -> Measures:
         """Choose alpha by cross-validation, set ``ridge_alpha`` to the best and learn all examples with it.
 
         The best alpha has seen all examples. What :meth:`train` measures afterwards is therefore of alphas chosen anew
@@ -239,10 +254,10 @@ class EmbeddingValueLearner(RegressorMixin, ScoredExamples):
 
         Returns
         -------
-        dict
-            ``best_alpha``, ``best_mse`` (mean over the folds; as the smallest of several it flatters) and ``results``,
-            alpha to mean squared error. A warning is logged when the best is the first or last of ``alpha_range``: then
-            the true best may lie outside.
+        Measures
+            A dict that prints as sentences: ``best_alpha``, ``best_mse`` (mean over the folds; as the smallest of
+            several it flatters) and ``results``, alpha to mean squared error. A warning is logged when the best is the
+            first or last of ``alpha_range``: then the true best may lie outside.
         """
         alphas = sorted({ridge.checked_alpha(alpha, "alpha_range") for alpha in alpha_range})
         examples = self._grouped(groups)
@@ -253,7 +268,7 @@ class EmbeddingValueLearner(RegressorMixin, ScoredExamples):
         best = self.ridge_alpha = min(results, key=results.__getitem__)
         self._searched = {best: alphas}
         self.model_, self.training_examples = ridge.RidgeModel.fit(X, y, alphas, numbers, best), examples
-        return {"best_alpha": best, "best_mse": results[best], "results": results}
+        return measures.of_search(results, best, float(path.mean_squared(y, math.inf)))
 
     @alone
     def partial_fit(self, texts: str | Sequence[str], scores: float | Sequence[float], groups: Any = None) -> Self:

@@ -30,6 +30,7 @@ from course_utils.learning import (
     EmbeddingValueLearner,
     RankingExample,
     TextEmbedder,
+    measures,
     predict_ensemble,
     ridge,
     text_embedder,
@@ -518,6 +519,50 @@ def test_whether_anything_was_learned_is_tested_by_shuffling_or_not_said(learner
     assert noise.train()["p_value"] > 0.05
     assert np.isnan(learner.train(groups=np.arange(60) % (intervals.MIN_UNITS - 1))["p_value"])
     assert np.isfinite(learner.train(groups=np.arange(60) % intervals.MIN_UNITS)["p_value"])
+
+
+def test_what_was_measured_prints_as_sentences_and_is_a_dict(learner):
+    found = learner.train()
+    assert isinstance(found, dict) and pd.Series(found)["p_value"] == 0.005 and found == dict(found)
+    X, y = learner.transform(learner.training_texts).astype(float), learner.training_scores
+    errors, guessing = np.empty((2, 60))
+    for train, held in GroupKFold(5, shuffle=True, random_state=0).split(X, y, range(60)):
+        guess = ridge.held_out_predictions(X, y, np.arange(60), (train, held), ALPHAS)[1]
+        errors[held], guessing[held] = (y[held] - guess) ** 2, (y[held] - y[train].mean()) ** 2
+    expected = intervals.difference_interval(guessing, errors)
+    assert str(found.gain) == str(expected) and found.gain.low > 0 and found.learned is True
+    said = str(found)
+    assert said == repr(found) and said.startswith("Learned 60 examples (60 independent groups) with alpha ")
+    assert f"squared error is {errors.mean():.3g}, in squared units of the score" in said
+    assert f"guessing the mean gets {guessing.mean():.3g}. The gain is {expected.estimate:.3g} (95% interval " in said
+    assert f"R² {found['val_r2']:.2f} (1 is perfect" in said and "nan" not in said
+    assert said.endswith("in 0.5% of all tries. It has learned something, and predicts better than guessing the mean.")
+    again = pickle.loads(pickle.dumps(found))
+    assert again == found and (str(again), again.gain) == (said, found.gain)
+    found = learner.optimize_hyperparameters(alpha_range=(0.1, 1, 1000))
+    assert str(found).startswith(f"Of 3 alphas from 0.1 to 1e+03, {found['best_alpha']:.3g} has the smallest mean squ")
+    assert f"held out, {found['best_mse']:.3g}; guessing the mean gets " in str(found) and "it flatters" in str(found)
+
+
+def test_what_cannot_be_said_is_not(learner):
+    shuffled = np.random.default_rng(1).permutation(learner.training_scores)
+    noise = EmbeddingValueLearner(fake_embedder()).fit(learner.training_texts, shuffled)
+    found = noise.train()
+    assert found.learned is False and "nothing was learned that guessing the mean would not give" in str(found)
+    found = learner.train(groups=np.arange(60) % 11, cv_folds=3)
+    assert found.learned is None and found.gain.too_few and "interval" not in str(found)
+    assert "Too few to say whether anything was learned: 11 groups, 12 are needed." in str(found)
+    found = clone(learner).fit(learner.training_texts, learner.training_scores).train(0, cv_folds=0)
+    assert found.gain is None and "nan" not in str(found) and str(found).endswith("It has learned something.")
+    found = clone(learner).fit(learner.training_texts, learner.training_scores).train(0.5, cv_folds=0)
+    assert found.gain.n == 30 and f"squared error is {found['val_mse']:.3g}," in str(found)
+    assert "No alpha is better than guessing the mean." in str(measures.of_search({0.1: 3.0, 1.0: 2.0}, 1.0, 1.9))
+
+
+def test_a_rank_without_a_gain_is_not_called_better():
+    values = dict.fromkeys([*ridge.MEASURES, "cv_mse_mean", "cv_mse_std"], 1.0) | {"alpha": 1.0, "p_value": 0.01}
+    found = measures.of_training(values, 2.0, intervals.Interval(0.1, -0.1, 0.3, n=20), 20, 20)
+    assert found.learned is False and "but cannot be said to predict better than guessing the mean" in str(found)
 
 
 @pytest.mark.parametrize("wrong", [0, -1, np.nan, np.inf, "1", True])
