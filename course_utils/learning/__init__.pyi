@@ -1,3 +1,4 @@
+from .group_ridge import GroupRidge as GroupRidge
 from .measures import Measures as Measures
 from .projection_head import CheckpointError as CheckpointError, HeadSettings as HeadSettings
 from .projection_head import ProjectionHead as ProjectionHead, train_projection_head as train_projection_head

@@ -8,10 +8,11 @@ import math
 
 import numpy as np
 import pytest
-from sklearn.linear_model import Ridge
+from sklearn.linear_model import Ridge, RidgeCV
+from sklearn.utils.estimator_checks import check_estimator
 
 from course_utils.data import joined_groups
-from course_utils.learning import ALPHAS
+from course_utils.learning import ALPHAS, GroupRidge
 from course_utils.learning.ridge import RidgeModel, RidgePath, equal_rows, held_out_scores, shuffle_p_value
 from course_utils.measuring.intervals import MIN_UNITS
 
@@ -261,3 +262,45 @@ def test_nothing_is_learned_from_noise_and_an_effect_is_found(n_groups, largest,
 
 def test_shuffling_single_rows_would_find_what_groups_have_in_common():
     assert share_found(12, 0.9, 0, 30, by_row=True) > 0.3
+
+
+# --- as a scikit-learn estimator ----------------------------------------------------------------------------------
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("alphas", [ALPHAS, (1.0,)])
+def test_all_of_scikit_learns_checks_hold(alphas):
+    """All but one, which scikit-learn leaves out itself: arrays of other libraries, unless SCIPY_ARRAY_API is set."""
+    found = {each["check_name"]: each for each in check_estimator(GroupRidge(alphas), on_skip=None, on_fail=None)}
+    others = {name: repr(each["exception"]) for name, each in found.items() if each["status"] != "passed"}
+    assert len(found) > 40 and set(others) <= {"check_array_api_input"}, others
+
+
+def test_without_groups_or_copies_it_is_scikit_learns_own():
+    generator = np.random.default_rng(0)
+    X, y = generator.normal(size=(40, 6)), generator.normal(size=40)
+    ours, theirs = GroupRidge().fit(X, y), RidgeCV(ALPHAS).fit(X, y)
+    assert ours.alpha_ == theirs.alpha_ and np.allclose(ours.predict(X), theirs.predict(X), atol=1e-8)
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
+def test_equal_rows_and_groups_are_left_out_together_at_any_scale(scale):
+    X, truth, groups = grouped(np.random.default_rng(2), 30, 8, alike=0.5, largest=4)
+    y = scored(np.random.default_rng(3), truth, 0.5)
+    alphas = [alpha * scale**2 for alpha in ALPHAS]
+    found = GroupRidge(alphas).fit(X * scale, y, groups)
+    expected = RidgeModel.fit(X * scale, y, alphas, groups)
+    assert found.alpha_ == expected.alpha_ and (found.coef_ == expected.coef_).all()
+    twice = GroupRidge(alphas).fit(np.vstack([X, X]) * scale, np.tile(y, 2), [*groups, *[None] * len(y)])
+    assert found.model_.n_groups_ == twice.model_.n_groups_ == 30  # copies join the groups that they are in
+    assert GroupRidge([1]).fit(X * scale, y).model_.n_groups_ == len(groups)
+
+
+def test_wrong_groups_and_alphas():
+    X, y = np.eye(4), np.arange(4.0)
+    with pytest.raises(ValueError, match="groups has 3 entries for 4 rows"):
+        GroupRidge().fit(X, y, ["a", "b", "c"])
+    with pytest.raises(ValueError, match="would have 1 group"):
+        GroupRidge().fit(X, y, ["a"] * 4)
+    with pytest.raises(ValueError, match="alphas: 0 must be a number above 0"):
+        GroupRidge([1, 0]).fit(X, y)
