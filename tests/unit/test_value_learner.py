@@ -521,6 +521,45 @@ def test_whether_anything_was_learned_is_tested_by_shuffling_or_not_said(learner
     assert np.isfinite(learner.train(groups=np.arange(60) % intervals.MIN_UNITS)["p_value"])
 
 
+def says(kind, n):
+    """What training says of scores that have nothing to do with the texts, or all ("effect"): means over n data sets.
+
+    They are of single texts, copies with one score in three forms, or groups that are alike in vectors and scores.
+    """
+    found = []
+    for seed in range(n):
+        generator, learner = np.random.default_rng([seed, 7]), EmbeddingValueLearner(fake_embedder())
+        texts, scores, groups = [f"{seed} {i}" for i in range(40)], generator.normal(size=40), None
+        if kind == "copies":
+            texts, scores = [text + "." * i for text in texts for i in range(3)], np.repeat(scores, 3)
+        elif kind == "effect":
+            scores = fake_embedder().encode(texts) @ generator.normal(size=8)
+        elif kind != "single":
+            X, scores, groups = leaky(seed)
+            texts = [f"row {i}" for i in range(len(X))]
+            learner.transform = lambda asked, X=X: X[[int(text.split()[1]) for text in asked]]
+        learner.add_training_examples(list(map(RankingExample, texts, scores)))
+        measured = learner.train(groups=groups if kind == "alike" else None)
+        claims = "It has learned something" in str(measured)
+        found.append((measured.learned, claims, measured["val_r2"], measured.gain.estimate / np.var(scores)))
+    return pd.DataFrame(found, columns=["learned", "claims", "R2", "gain"]).mean()
+
+
+@pytest.mark.parametrize("kind", ["single", "copies", "alike"])
+def test_of_noise_nothing_says_that_it_has_learned_something(kind, request):
+    n = 400 if request.config.getoption("--long") else 25
+    found = says(kind, n)
+    assert found["learned"] <= found["claims"] <= 0.05 + 1.64 * math.sqrt(0.05 * 0.95 / n)  # false alarms, and chance
+    assert found["R2"] < 0.02 and found["gain"] < 0.01
+
+
+@pytest.mark.parametrize("kind", ["effect", "alike, but nobody named the groups"])
+def test_where_there_is_something_it_says_so_and_a_leak_would_be_taken_for_it(kind):
+    """The simulation can see."""
+    found = says(kind, 5)
+    assert found["learned"] == found["claims"] == 1 and found["R2"] > 0.3
+
+
 def test_what_was_measured_prints_as_sentences_and_is_a_dict(learner):
     found = learner.train()
     assert isinstance(found, dict) and pd.Series(found)["p_value"] == 0.005 and found == dict(found)
