@@ -9,6 +9,7 @@ import hashlib
 import json
 import logging
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -101,7 +102,7 @@ class Embedder(ABC):
         self.card, self.fingerprint, self._dim = card, fingerprint, dim
         self.max_length: Any = max_length
         self.cache = (EmbeddingCache() if cache else None) if isinstance(cache, bool) else cache
-        self._receipts: set[int] = set()  # for which texts it was said what is not read of them
+        self._receipts: deque[int] = deque(maxlen=1000)  # for which texts it was said, of late, what is not read
 
     def __repr__(self) -> str:
         return f"Embedder({self.card.name!r}, {self.embedding_dim} dimensions, {self.max_length} tokens)"
@@ -198,7 +199,7 @@ class Embedder(ABC):
         _check_encodable(options.instruction or prompt, "instruction" if options.instruction else "prompt")
         max_length = options.max_length or self.max_length
         texts = list(sentences)
-        self._receipts.add(hash((self._in_front(prompt), max_length, *texts)))
+        self._receipts.append(hash((self._in_front(prompt), max_length, *texts)))
         try:
             tokenizer = self.tokenizer
         except ModelUnavailableError:

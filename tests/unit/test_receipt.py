@@ -71,3 +71,10 @@ def test_it_is_logged_once_for_a_list_and_never_for_one_text(minilm, caplog):
     assert caplog.text.count("texts are longer") == 2
     fake_embedder().encode([LONG])  # no tokenizer, nothing to say
     assert caplog.text.count("texts are longer") == 2
+
+
+def test_what_was_said_is_not_remembered_for_ever():
+    embedder = fake_embedder()
+    for i in range(3000):
+        embedder.encode([f"text {i}"])
+    assert len(embedder._receipts) < 3000  # a service runs for weeks
