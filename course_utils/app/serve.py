@@ -7,12 +7,12 @@ a stranger that a browser shows does not.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from typing import Annotated
 
 import numpy as np
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, HTTPException, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse
@@ -20,15 +20,17 @@ from pydantic import BaseModel, Field, StringConstraints
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from course_utils.embedding import EndpointError
 from course_utils.learning import EmbeddingValueLearner
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1", "[::1]")
 MAX_CHARACTERS = 20_000  # a text; the models read some thousand characters at most
-MAX_TEXTS = 1_000  # a request to rank
+MAX_TEXTS = 1_000  # a request
 MAX_BYTES = 5_000_000  # a request; above what anyone sends by hand, below what fills the memory
 MAX_HELD = 10 * MAX_BYTES  # of all requests together
 SECONDS = 30.0  # that a request may take to arrive
-BATCH = 256  # single texts scored in one call
+MAX_WAITING = 2_000  # texts of all requests together that have no answer yet
+BATCH = 32  # texts scored in one call; who comes meanwhile waits for no more than these
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=MAX_CHARACTERS, strip_whitespace=True)]
 
@@ -40,7 +42,7 @@ class TextIn(BaseModel):
 
 
 class TextsIn(BaseModel):
-    """Texts to rank."""
+    """Several texts."""
 
     texts: Annotated[list[Text], Field(max_length=MAX_TEXTS)]
 
@@ -65,51 +67,107 @@ class Batcher:
     >>> batcher = Batcher(lambda texts: np.array([float(len(text)) for text in texts]))
     >>> async def ask():
     ...     worker = asyncio.create_task(batcher.work())
-    ...     scores = await asyncio.gather(batcher.score("a walk"), batcher.score("a queue"))
+    ...     scores = await asyncio.gather(batcher.scores(["a walk"]), batcher.scores(["a queue", "a nap"]))
     ...     worker.cancel()
     ...     return scores
     >>> asyncio.run(ask())
-    [6.0, 7.0]
+    [[6.0], [7.0, 5.0]]
     """
 
     def __init__(self, predict: Callable[[Sequence[str]], np.ndarray]):
-        self.predict = predict
+        self.predict, self.n_held = predict, 0
         self.waiting: asyncio.Queue[tuple[str, asyncio.Future]] = asyncio.Queue()
+        self.turn = asyncio.Lock()
 
-    async def score(self, text: str) -> float:
-        """Wait for the score of a text.
+    async def scores(self, texts: Sequence[str]) -> list[float]:
+        """Wait for the scores of texts. Many go in parts, between which others have their turn.
 
         Parameters
         ----------
-        text : str
-            The text.
+        texts : sequence of str
+            The texts.
 
         Returns
         -------
-        float
-            Its score.
+        list of float
+            Their scores.
+
+        Raises
+        ------
+        HTTPException
+            503, if too many texts are waiting.
         """
-        answer = asyncio.get_running_loop().create_future()
-        await self.waiting.put((text, answer))
-        return await answer
+        with self._room_for(len(texts)):
+            parts = [texts[start : start + BATCH] for start in range(0, len(texts), BATCH)]
+            return [score for part in parts for score in await self._queue(part)]
+
+    async def alone(self, call: Callable[[Sequence[str]], list], texts: Sequence[str]) -> list:
+        """Wait for a call with all texts at once; of such calls one runs at a time, so that threads are left.
+
+        Parameters
+        ----------
+        call : callable
+            What to call.
+        texts : sequence of str
+            The texts.
+
+        Returns
+        -------
+        list
+            What it gives.
+
+        Raises
+        ------
+        HTTPException
+            503, if too many texts are waiting.
+        """
+        with self._room_for(len(texts)):
+            async with self.turn:
+                return await run_in_threadpool(call, texts)
 
     async def work(self) -> None:
-        """Serve until cancelled; an error reaches those whose texts were in that call, and nobody else."""
+        """Serve until cancelled; an error reaches those whose text it is about, and nobody else."""
         while True:
             jobs = [await self.waiting.get()]
             while not self.waiting.empty() and len(jobs) < BATCH:
                 jobs.append(self.waiting.get_nowait())
-            try:
-                # In a thread, so that new requests are taken in meanwhile.
-                scores = (await run_in_threadpool(self.predict, [text for text, _ in jobs])).tolist()
-            except Exception as error:
-                for _, answer in jobs:
-                    if not answer.done():  # done: the client has gone
-                        answer.set_exception(error)
-                continue
-            for (_, answer), score in zip(jobs, scores, strict=True):
-                if not answer.done():
+            # In a thread, so that new requests are taken in meanwhile.
+            found = await run_in_threadpool(self._score_each, [text for text, _ in jobs])
+            for (_, answer), score in zip(jobs, found, strict=True):
+                if answer.done():
+                    continue  # the client has gone
+                if isinstance(score, Exception):
+                    answer.set_exception(score)
+                else:
                     answer.set_result(score)
+
+    @contextmanager
+    def _room_for(self, n_texts: int) -> Iterator[None]:
+        if self.n_held + n_texts > MAX_WAITING:
+            words = f"{self.n_held:,} texts are waiting, and no more than {MAX_WAITING:,} may. Try again later."
+            raise HTTPException(503, words, {"Retry-After": "1"})
+        self.n_held += n_texts
+        try:
+            yield
+        finally:
+            self.n_held -= n_texts
+
+    async def _queue(self, texts: Sequence[str]) -> list[float]:
+        answers = [asyncio.get_running_loop().create_future() for _ in texts]
+        for job in zip(texts, answers, strict=True):
+            self.waiting.put_nowait(job)
+        return await asyncio.gather(*answers)
+
+    def _score_each(self, texts: Sequence[str]) -> list[float | Exception]:
+        """The score of each text, or its error; whose it is shows when halves are tried."""
+        try:
+            return self.predict(texts).tolist()
+        except Exception as error:
+            # an endpoint that gives nothing at all is not asked again and again
+            if len(texts) == 1 or (isinstance(error, EndpointError) and not error.positions):
+                return [error] * len(texts)
+            middle = len(texts) // 2
+            return self._score_each(texts[:middle]) + self._score_each(texts[middle:])
 
 
 class SizeLimit:
@@ -203,10 +261,12 @@ def create_app(learner: EmbeddingValueLearner, hosts: Sequence[str] = ("*",)) ->
     ...     client.get("/health").json()
     {'status': 'ok', 'examples': 2}
     """
-    batcher = Batcher(learner.predict)
+    batcher: Batcher
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        nonlocal batcher
+        batcher = Batcher(learner.predict)  # anew, because its queue belongs to the loop that runs
         worker = asyncio.create_task(batcher.work())
         yield
         worker.cancel()
@@ -229,12 +289,19 @@ def create_app(learner: EmbeddingValueLearner, hosts: Sequence[str] = ("*",)) ->
     @app.post("/predict")
     async def predict(request: TextIn) -> ScoredText:
         """Score one text."""
-        return ScoredText(text=request.text, score=await batcher.score(request.text))
+        (score,) = await batcher.scores([request.text])
+        return ScoredText(text=request.text, score=score)
+
+    @app.post("/predict_batch")
+    async def predict_batch(request: TextsIn) -> list[ScoredText]:
+        """Score several texts, in their order."""
+        scores = await batcher.scores(request.texts)
+        return [ScoredText(text=text, score=score) for text, score in zip(request.texts, scores, strict=True)]
 
     @app.post("/rank")
     async def rank(request: TextsIn) -> list[ScoredText]:
         """Score texts and sort them, best first; repeated texts stay, those of equal score keep their order."""
-        ranked = await run_in_threadpool(learner.rank_texts, request.texts)
+        ranked = await batcher.alone(learner.rank_texts, request.texts)
         return [ScoredText(text=text, score=score) for text, score in ranked]
 
     answer_plainly(app)

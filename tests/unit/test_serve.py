@@ -1,11 +1,13 @@
 """The web service: right answers to many at once, clear refusals, and nothing told that is nobody's business."""
 
+import asyncio
 import json
 import socket
 import threading
 import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 
 import numpy as np
 import pytest
@@ -16,10 +18,22 @@ from course_utils.app import cli
 
 pytest.importorskip("fastapi", reason="needs the extra `serve`")
 import uvicorn  # noqa: E402
+from fastapi import HTTPException  # noqa: E402
 from fastapi.testclient import TestClient  # noqa: E402
 
 from course_utils.app import serve as service  # noqa: E402
-from course_utils.app.serve import LOOPBACK, MAX_BYTES, MAX_CHARACTERS, MAX_TEXTS, create_app, serve  # noqa: E402
+from course_utils.app.serve import (  # noqa: E402
+    BATCH,
+    LOOPBACK,
+    MAX_BYTES,
+    MAX_CHARACTERS,
+    MAX_TEXTS,
+    MAX_WAITING,
+    Batcher,
+    create_app,
+    serve,
+)
+from course_utils.embedding import EndpointError  # noqa: E402
 from course_utils.learning import EmbeddingValueLearner  # noqa: E402
 
 HERE = "http://localhost"
@@ -46,7 +60,11 @@ def test_it_predicts_and_ranks_as_the_learner_does(client):
     ranked = client.post("/rank", json={"texts": texts}).json()
     assert [found["text"] for found in ranked] == [text for text, _ in learner.rank_texts(texts)]
     assert [found["score"] for found in ranked] == pytest.approx([score for _, score in learner.rank_texts(texts)])
-    assert client.post("/rank", json={"texts": []}).json() == []
+    given = client.post("/predict_batch", json={"texts": texts}).json()
+    assert [found["text"] for found in given] == texts
+    assert [found["score"] for found in given] == pytest.approx(learner.predict(texts).tolist())
+    for path in ("/rank", "/predict_batch"):
+        assert client.post(path, json={"texts": []}).json() == []
     assert client.get("/health").json() == {"status": "ok", "examples": 30}
 
 
@@ -56,7 +74,15 @@ def test_it_describes_itself(client):
     assert "http" not in page and "src" not in page and "<script" not in page  # nothing comes from elsewhere
     assert client.get("/redoc").status_code == 404
     paths = client.get("/openapi.json").json()["paths"]
-    assert set(paths) == {"/predict", "/rank", "/health"}
+    assert set(paths) == {"/predict", "/predict_batch", "/rank", "/health"}
+
+
+def test_it_can_be_opened_again():
+    app = create_app(make_learner())
+    for _ in range(2):
+        with TestClient(app) as client, ThreadPoolExecutor(8) as pool:
+            answers = pool.map(lambda i: client.post("/predict", json={"text": f"text {i}"}).json()["text"], range(8))
+            assert list(answers) == [f"text {i}" for i in range(8)]
 
 
 @pytest.mark.parametrize(
@@ -71,6 +97,10 @@ def test_it_describes_itself(client):
         ("/rank", {"texts": "one"}, "texts", "valid list"),
         ("/rank", {"texts": ["a", None]}, "texts.1", "valid string"),
         ("/rank", {"texts": ["a"] * (MAX_TEXTS + 1)}, "texts", f"at most {MAX_TEXTS} items"),
+        ("/predict_batch", {"text": "one"}, "texts", "Field required"),
+        ("/predict_batch", {"texts": ["a", " "]}, "texts.1", "at least 1 character"),
+        ("/predict_batch", {"texts": ["x" * (MAX_CHARACTERS + 1)]}, "texts.0", f"at most {MAX_CHARACTERS} characters"),
+        ("/predict_batch", {"texts": ["a"] * (MAX_TEXTS + 1)}, "texts", f"at most {MAX_TEXTS} items"),
     ],
 )
 def test_a_bad_request_hears_which_field_and_gets_nothing_repeated(client, path, body, field, message):
@@ -84,13 +114,16 @@ def test_a_bad_request_hears_which_field_and_gets_nothing_repeated(client, path,
 def test_what_is_no_json_and_what_is_too_large(client):
     answer = client.post("/predict", content=b"{", headers={"Content-Type": "application/json"})
     assert answer.status_code == 422 and "JSON" in answer.text
-    assert client.post("/predict", content=b"x" * (MAX_BYTES + 1)).status_code == 413
+    for path in ("/predict", "/predict_batch", "/rank"):
+        assert client.post(path, content=b"x" * (MAX_BYTES + 1)).status_code == 413
     chunks = (b"x" * 1_000_000 for _ in range(8))  # says nothing of its length beforehand
     answer = client.post("/predict", content=chunks)
     assert answer.status_code == 413 and "more than 5,000,000 bytes" in answer.text
 
 
-@pytest.mark.parametrize(("path", "body"), [("/predict", {"text": "a"}), ("/rank", {"texts": ["a"]})])
+@pytest.mark.parametrize(
+    ("path", "body"), [("/predict", {"text": "a"}), ("/predict_batch", {"texts": ["a"]}), ("/rank", {"texts": ["a"]})]
+)
 def test_an_error_tells_nothing_and_the_service_goes_on(path, body):
     learner = make_learner()
 
@@ -180,6 +213,153 @@ def test_fifty_clients_at_once_lose_nothing_and_share_calls(running):
     expected = make_learner().predict([text for _, text in answers])
     assert [answer["text"] for answer, _ in answers] == [text for _, text in answers]
     assert [answer["score"] for answer, _ in answers] == pytest.approx(expected.tolist())
+
+
+def test_each_of_many_threads_gets_what_the_learner_says_of_its_text_alone(minilm):
+    uncached = copy(minilm)
+    uncached.cache = None
+    words = ["walk", "along", "the", "river", "until", "the", "lights", "of", "the", "town", "come", "on"]
+    learner = EmbeddingValueLearner(uncached, ridge_alpha=1).fit(words, np.arange(len(words), dtype=float))
+    texts = [" ".join(words[: 1 + i % len(words)]) + f" {i}" for i in range(40)]
+    with TestClient(create_app(learner)) as client, ThreadPoolExecutor(20) as pool:
+        answers = list(pool.map(lambda text: client.post("/predict", json={"text": text}).json(), texts))
+        together = client.post("/predict_batch", json={"texts": texts}).json()
+    alone = [learner.predict(text) for text in texts]
+    for found in (answers, together):
+        assert [answer["text"] for answer in found] == texts
+        assert [answer["score"] for answer in found] == pytest.approx(alone, abs=1e-5)
+
+
+def test_a_text_that_fails_takes_no_neighbour_with_it():
+    learner = make_learner(seconds_a_call=0.05)
+    encode = learner.embedder.model.encode
+
+    def fails(texts, **options):
+        found = encode(texts, **options)
+        if any("poison" in text for text in texts):
+            raise ValueError("no such text")
+        return found
+
+    learner.embedder.model.encode = fails
+    texts = [f"{'poison' if i % 7 == 3 else 'text'} {i}" for i in range(40)]
+    with TestClient(create_app(learner), raise_server_exceptions=False) as client, ThreadPoolExecutor(40) as pool:
+        answers = list(pool.map(lambda text: client.post("/predict", json={"text": text}), texts))
+        assert client.post("/predict_batch", json={"texts": texts[:4]}).status_code == 500
+        assert client.post("/predict_batch", json={"texts": texts[:3]}).status_code == 200
+    assert max(len(asked) for asked, _ in learner.embedder.model.calls[1:]) > 1  # they did go together
+    expected = make_learner()
+    for text, answer in zip(texts, answers, strict=True):
+        if "poison" in text:
+            assert answer.status_code == 500 and "such" not in answer.text
+        else:
+            assert answer.json() == {"text": text, "score": pytest.approx(expected.predict(text))}
+
+
+def lengths(texts):
+    return np.array([float(len(text)) for text in texts])
+
+
+def with_worker(batcher, ask):
+    """Run a coroutine function while the batcher works."""
+
+    async def run():
+        worker = asyncio.create_task(batcher.work())
+        try:
+            return await ask()
+        finally:
+            worker.cancel()
+
+    return asyncio.run(run())
+
+
+def test_no_more_than_a_fixed_number_of_texts_waits_and_who_leaves_makes_room():
+    go_on, calls = threading.Event(), []
+
+    def predict(texts):
+        calls.append(len(texts))
+        go_on.wait(20)
+        if "bad" in texts:
+            raise ValueError("bad")
+        return lengths(texts)
+
+    batcher = Batcher(predict)
+
+    async def ask():
+        waiting = [asyncio.create_task(batcher.scores([f"{i}"])) for i in range(MAX_WAITING - 1)]
+        waiting.append(asyncio.create_task(batcher.scores(["bad"])))
+        await asyncio.sleep(0)  # all of them are in the queue
+        for refused in (batcher.scores(["one"]), batcher.alone(list, ["one"]), batcher.scores(["one"] * 9)):
+            with pytest.raises(HTTPException, match="503: 2,000 texts are waiting") as caught:
+                await refused
+            assert caught.value.headers == {"Retry-After": "1"}
+        for gone in waiting[100:200]:
+            gone.cancel()
+        await asyncio.sleep(0)
+        later = asyncio.create_task(batcher.scores(["later"] * 100))
+        go_on.set()
+        found = await asyncio.gather(*waiting, return_exceptions=True)
+        kinds = {type(each) for each in found}
+        assert kinds == {list, asyncio.CancelledError, ValueError} and isinstance(found[-1], ValueError)
+        assert await later == [5.0] * 100
+        return await batcher.scores(["one"])
+
+    assert with_worker(batcher, ask) == [3.0]
+    assert batcher.n_held == 0 and max(calls) == BATCH
+
+
+def test_a_full_service_says_so_and_goes_on(client, monkeypatch):
+    monkeypatch.setattr(service, "MAX_WAITING", 3)
+    for path in ("/predict_batch", "/rank"):
+        answer = client.post(path, json={"texts": ["a"] * 4})
+        assert answer.status_code == 503 and answer.headers["Retry-After"] == "1"
+        assert answer.json()["detail"] == "0 texts are waiting, and no more than 3 may. Try again later."
+        assert client.post(path, json={"texts": ["a"] * 3}).status_code == 200
+
+
+def test_one_text_does_not_wait_for_all_of_a_large_request():
+    calls = []
+    batcher = Batcher(lambda texts: calls.append(list(texts)) or lengths(texts))
+
+    async def ask():
+        many = asyncio.create_task(batcher.scores([f"of many {i}" for i in range(10 * BATCH)]))
+        await asyncio.sleep(0)
+        await batcher.scores(["alone"])
+        assert not many.done()
+        return await many
+
+    assert len(with_worker(batcher, ask)) == 10 * BATCH
+    assert "alone" in calls[1]
+
+
+def test_an_endpoint_that_gives_nothing_is_asked_once():
+    calls = []
+
+    def predict(texts):
+        calls.append(len(texts))
+        raise EndpointError("It does not answer.")
+
+    batcher = Batcher(predict)
+
+    async def ask():
+        return await asyncio.gather(*(batcher.scores([f"{i}"]) for i in range(BATCH)), return_exceptions=True)
+
+    assert {type(each) for each in with_worker(batcher, ask)} == {EndpointError}
+    assert calls == [BATCH]
+
+
+def test_large_requests_leave_threads_for_single_texts():
+    go_on, batcher = threading.Event(), Batcher(lengths)
+
+    async def ask():
+        ranks = [asyncio.create_task(batcher.alone(lambda texts: go_on.wait(20) and texts, ["a"])) for _ in range(60)]
+        await asyncio.sleep(0)
+        score = await asyncio.wait_for(batcher.scores(["one"]), 20)  # there are 40 threads
+        assert not go_on.is_set()
+        go_on.set()
+        await asyncio.gather(*ranks)
+        return score
+
+    assert with_worker(batcher, ask) == [3.0]
 
 
 def test_a_client_that_goes_away_takes_nobody_with_it(running):
