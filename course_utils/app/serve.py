@@ -7,6 +7,8 @@ a stranger that a browser shows does not.
 """
 
 import asyncio
+import socket
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Annotated
@@ -333,6 +335,42 @@ def _page(app: FastAPI) -> str:
 <pre>curl -s localhost:8000/predict -H 'Content-Type: application/json' -d '{{"text": "A walk in the woods"}}'
 curl -s localhost:8000/rank -H 'Content-Type: application/json' -d '{{"texts": ["A walk", "A queue"]}}'</pre>
 <p>Every field, for programs: <a href="openapi.json">openapi.json</a></p></html>"""
+
+
+@contextmanager
+def running(learner: EmbeddingValueLearner) -> Iterator[str]:
+    """Run the service beside a notebook or a program, on this machine only, while a ``with`` block lasts.
+
+    Parameters
+    ----------
+    learner : EmbeddingValueLearner
+        What answers.
+
+    Yields
+    ------
+    str
+        Its address, on a free port. What was asked before the block ends is still answered.
+
+    Examples
+    --------
+    >>> from urllib.request import urlopen
+    >>> learner = EmbeddingValueLearner(ridge_alpha=1).fit(["a walk", "a queue"], [9, 1])
+    >>> with running(learner) as address:
+    ...     urlopen(f"{address}/health").read()
+    b'{"status":"ok","examples":2}'
+    """
+    import uvicorn
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:  # it listens from here on, so nobody has to wait
+        config = uvicorn.Config(create_app(learner, LOOPBACK), log_level="warning", timeout_graceful_shutdown=30)
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, args=([listener],), name="value service", daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join()
 
 
 def serve(learner: EmbeddingValueLearner, host: str, port: int) -> None:

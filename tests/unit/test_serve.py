@@ -171,24 +171,59 @@ def running():
     """The service on a port of loopback, with a model that takes a while; and the learner behind it."""
     learner = make_learner(seconds_a_call=0.05)
     learner.embedder.model.calls.clear()
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    server = uvicorn.Server(uvicorn.Config(create_app(learner), host="127.0.0.1", port=port, log_level="warning"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    deadline = time.monotonic() + 20
-    while not server.started and time.monotonic() < deadline:
-        time.sleep(0.02)
-    yield f"http://127.0.0.1:{port}", learner
-    server.should_exit = True
-    thread.join(20)
+    with service.running(learner) as address:
+        yield address, learner
 
 
 def post(url, body):
     request = urllib.request.Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
     with urllib.request.urlopen(request, timeout=60) as answer:
         return json.load(answer)
+
+
+def test_it_runs_beside_a_notebook_and_leaves_nothing_behind():
+    learner, before = make_learner(seconds_a_call=0.2), set(threading.enumerate())
+    expected = learner.predict("text 3")
+
+    async def in_a_cell():  # in a notebook a loop runs already
+        with service.running(learner) as address, service.running(make_learner()) as another:
+            assert address != another and address.startswith("http://127.0.0.1:")
+            assert post(f"{another}/predict", {"text": "a"})["text"] == "a"
+            assert post(f"{address}/predict", {"text": "text 3"})["score"] == pytest.approx(expected)
+            return address
+
+    address = asyncio.run(in_a_cell())
+    with pytest.raises(OSError):
+        post(f"{address}/predict", {"text": "a"})
+    with pytest.raises(KeyboardInterrupt), service.running(learner) as address:
+        raise KeyboardInterrupt
+    with service.running(learner):
+        pass  # the end comes before it is up
+    deadline = time.monotonic() + 20  # the loop's threads are told to end, and end
+    while (left := set(threading.enumerate()) - before) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not left
+
+
+def test_what_was_asked_before_the_end_is_answered():
+    learner = make_learner()
+    go_on, began = threading.Event(), threading.Event()
+    encode = learner.embedder.model.encode
+
+    def waits(texts, **options):
+        began.set()
+        go_on.wait(20)
+        return encode(texts, **options)
+
+    learner.embedder.model.encode = waits
+    with ThreadPoolExecutor(3) as pool:
+        with service.running(learner) as address:
+            asked = [pool.submit(post, f"{address}/predict", {"text": f"text {i}"}) for i in range(3)]
+            began.wait(20)
+            threading.Timer(0.3, go_on.set).start()  # while the block is left
+        learner.embedder.model.encode = encode
+        first = [each.result() for each in asked if each.exception() is None]
+    assert first and all(answer["score"] == pytest.approx(learner.predict(answer["text"])) for answer in first)
 
 
 def test_fifty_clients_at_once_lose_nothing_and_share_calls(running):
@@ -220,7 +255,7 @@ def test_each_of_many_threads_gets_what_the_learner_says_of_its_text_alone(minil
     uncached.cache = None
     words = ["walk", "along", "the", "river", "until", "the", "lights", "of", "the", "town", "come", "on"]
     learner = EmbeddingValueLearner(uncached, ridge_alpha=1).fit(words, np.arange(len(words), dtype=float))
-    texts = [" ".join(words[: 1 + i % len(words)]) + f" {i}" for i in range(40)]
+    texts = [" ".join(words[: 1 + i % len(words)]) + f" {i}" for i in range(12)]
     with TestClient(create_app(learner)) as client, ThreadPoolExecutor(20) as pool:
         answers = list(pool.map(lambda text: client.post("/predict", json={"text": text}).json(), texts))
         together = client.post("/predict_batch", json={"texts": texts}).json()
