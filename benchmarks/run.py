@@ -349,8 +349,8 @@ INTRODUCTION = """# Benchmarks
 Written by `python benchmarks/run.py`; do not edit. All values stem from one run, in which the things compared took
 turns. Trust the ratios, and those only for a machine like this one; the absolute values show what they were taken from.
 In brackets: the quartiles over the rounds. Texts are newsgroup posts cut to a length, the model is the course's
-default, all-MiniLM-L6-v2. Pages of their own: [value_learner.md](value_learner.md), [visualizer.md](visualizer.md) and
-[task_maps.md](task_maps.md).
+default, all-MiniLM-L6-v2. Pages of their own: [value_learner.md](value_learner.md),
+[value_service.md](value_service.md), [visualizer.md](visualizer.md) and [task_maps.md](task_maps.md).
 
 """
 
