@@ -105,9 +105,9 @@ def report(sizes: dict, found: pd.DataFrame) -> str:
     return f"""{markdown(rows)}
 
 `/predict` with a text of about 15 tokens that no cache knows, the default model, a new connection each. The two took
-turns, {sizes["rounds"]} rounds of {sizes["seconds"]} s each ({sizes["flood"]} a second, more than can be answered: of 1 s).
-Medians and, in brackets, quartiles over the rounds. Asking takes its share of the same cores. Just before the parts of the run, other
-programs used {with_quartiles(found["others"])} % of the processor.
+turns, {sizes["rounds"]} rounds of {sizes["seconds"]} s each (of 1 s where {sizes["flood"]} come a second, more than
+can be answered). Medians and, in brackets, quartiles over the rounds. Asking takes its share of the same cores. Just
+before the parts of the run, other programs used {with_quartiles(found["others"])} % of the processor.
 
 Aim: {AIM["rate"]} requests a second with a p99 below {AIM["p99 ms"]} ms, where what waits together shares a call.
 {verdict(of.get((shared, AIM["rate"])))}
