@@ -325,7 +325,7 @@ def test_no_more_than_a_fixed_number_of_texts_waits_and_who_leaves_makes_room():
         await asyncio.sleep(0)  # all of them are in the queue
         for refused in (batcher.scores(["one"]), batcher.alone(list, ["one"]), batcher.scores(["one"] * 9)):
             with pytest.raises(HTTPException, match="503: 2,000 texts are waiting") as caught:
-                await refused
+                await asyncio.wait_for(refused, 10)
             assert caught.value.headers == {"Retry-After": "1"}
         for gone in waiting[100:200]:
             gone.cancel()
