@@ -123,8 +123,7 @@ def verdict(at_aim: pd.DataFrame | None) -> str:
         return "Not measured."
     reached = at_aim["p99 ms"] < AIM["p99 ms"]
     each = [f"{p99:.0f} ms (others used {busy:.0f} %)" for p99, busy in at_aim[["p99 ms", "others"]].to_numpy()]
-    answer = "Reached" if reached.all() else "Not reached"
-    return f"{answer}: in {reached.sum()} of {len(reached)} rounds, with {', '.join(each)}."
+    return f"Reached in {reached.sum()} of {len(reached)} rounds: {', '.join(each)}."
 
 
 def main() -> None:
