@@ -18,12 +18,13 @@ from urllib.request import urlopen
 
 import pytest
 
+from course_utils.learning import EmbeddingValueLearner
 from course_utils.paths import ROOT
 
 pytest.importorskip("fastapi", reason="needs the extra `serve`")
 GUIDE = (ROOT / "docs" / "value_learner.md").read_text(encoding="utf-8")
 SNIPPETS = re.findall(r"^```(.*)\n((?:.*\n)*?)```$", GUIDE, re.MULTILINE)
-OF = {kind: [code for name, code in SNIPPETS if name == kind] for kind in ("python", "sh")}
+OF = {kind: [code for name, code in SNIPPETS if name == kind] for kind in ("python", "text", "sh")}
 SERVE, *ASK = "".join(OF["sh"]).splitlines()
 
 
@@ -52,6 +53,12 @@ def test_the_snippets_in_python_run(folder, capsys):
     learned, *_, asked = outputs
     assert re.search(r"^[\d.]+  Walk in the woods\n[\d.-]+  Spend the evening in a casino$", learned, re.MULTILINE)
     assert [found["text"] for found in eval(asked)] == ["Walk in the woods", "Play roulette"]
+
+
+def test_what_training_prints_is_shown_as_it_is():
+    printed = str(EmbeddingValueLearner.from_file(ROOT / "datasets" / "saturdays.csv").train())
+    [shown] = OF["text"]
+    assert re.sub(r"[\d.]+", "#", printed) == re.sub(r"[\d.]+", "#", shown.rstrip("\n"))
 
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="curl is not here")
