@@ -295,6 +295,7 @@ function setCursor(i, spoken = false) {
 
 function pin(i) {
     state.pinned = i;
+    document.querySelector("main").classList.toggle("has-pin", i >= 0);
     $("unpin").hidden = $("pinned-text").hidden = i < 0;
     $("pinned-empty").hidden = i >= 0;
     $("pinned-title").textContent = i === GUEST ? "Your text" : "Pinned text";

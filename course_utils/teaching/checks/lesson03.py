@@ -93,9 +93,9 @@ def check_build_prompt(function) -> None:
             + f"For the template {template!r}, the instruction {instruction!r} and the text {text!r} the model should "
             f"read {right!r}, not {answer!r:.80}.",
         )
-    with about("A backslash is an ordinary character, too: replace() takes it as it is, re.sub() does not."):
-        answer = word(call(function, _TEMPLATE, r"Name it \g<0>", "A hen."), "build_prompt")
-        require(answer == "Instruct: Name it \\g<0>\nQuery:A hen.", f"With one yours gives {answer!r:.80}.")
+    with about("A backslash is an ordinary character: replace() takes it as it is, and re.sub() does not."):
+        answer = word(call(function, _TEMPLATE, r"Name it \g<0> \n", "A hen."), "build_prompt")
+        require(answer == "Instruct: Name it \\g<0> \\n\nQuery:A hen.", f"With one yours gives {answer!r:.80}.")
     with about("Curly brackets in an instruction or a text are ordinary characters."):
         answer = word(call(function, _TEMPLATE, "Name the {animal}", "{hen} {instruction}"), "build_prompt")
         right = "Instruct: Name the {animal}\nQuery:{hen} {instruction}"
@@ -131,7 +131,7 @@ def check_scrambled(function) -> None:
     )
     two = "For an instruction of two words some seeds leave the old order. Draw again until it differs."
     same = "Two equal words changed places, so it reads as before. Compare the words, not their positions."
-    back = "These words read the same backwards, so turning them round is no new order. Draw again until it differs."
+    back = "Of words that read the same backwards some orders are the old one. Draw again until it differs."
     blanks = (
         "Between words there may be several blanks or line breaks: split() without an argument drops all. Then compare "
         "the words, not the whole strings."
@@ -139,10 +139,10 @@ def check_scrambled(function) -> None:
     for words, unchanged in (("Yes, no", two), ("no no yes", same), ("no yes no", back), (" Yes,\n  no ", blanks)):
         for seed in range(30):
             _in_new_order(function, words, seed, unchanged)
-    for alone in ("no no no", "Summarize"):
-        with about(f"{alone!r} has one order only, so it stays as it is."):
+    for alone in ("no no no", "Summarize", " no  no "):
+        with about(f"{alone!r} has one order only, so its words stay where they are, with single spaces."):
             answer = word(call(function, alone, 1, nothing=_NOTHING_JOINED), "scrambled")
-            require(answer == alone, f"Your function gives {answer!r:.80}.")
+            require(answer == " ".join(alone.split()), f"Your function gives {answer!r:.80}.")
 
 
 def _in_new_order(function, instruction: str, seed: int, unchanged: str = "") -> str:
@@ -274,7 +274,7 @@ def check_put_instruction(function) -> None:
     name = "put_instruction"
     for template, instruction, queries, documents in (
         (_TEMPLATE, "Find it", ["How?", "Why?"], ["So.", "Because.", "Never."]),
-        ("{instruction}: ", "Say more", [" Who {is}?", "When?", "What?", "How?"], ["Me.\n"]),
+        ("{instruction}: ", "Say more", [" Who {instruction}?", "When?", "What?", "How?"], ["Me.\n"]),
     ):
         prompt = template.replace("{instruction}", instruction)
         asked, told = ([prompt + text for text in texts] for texts in (queries, documents))
