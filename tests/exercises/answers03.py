@@ -861,6 +861,13 @@ WRONG = {
     ],
     "q4": [
         (
+            lambda task, template, queries, documents: tuple(
+                [(template + text).replace("{instruction}", task.instruction) if side else text for text in texts]
+                for texts, side in ((queries, True), (documents, task.side == "text"))
+            ),
+            "Curly brackets",
+        ),
+        (
             lambda task, template, queries, documents: (
                 [fill(template, task.instruction) + query for query in queries],
                 [fill(template, task.instruction) + document for document in documents],

@@ -279,7 +279,7 @@ def check_put_instruction(function) -> None:
         prompt = template.replace("{instruction}", instruction)
         asked, told = ([prompt + text for text in texts] for texts in (queries, documents))
         for side in ("query", "text"):
-            with about("Curly brackets in a query are ordinary characters." if "{" in queries[0] else ""):
+            with about("Curly brackets in a text are ordinary characters." if "{" in queries[0] else ""):
                 nothing = f"With side {side!r} yours returns None. Does it end with `return …` in both cases?"
                 task = Task("a name", instruction, side)
                 answer = call(function, task, template, queries, documents, nothing=nothing)
@@ -305,6 +305,10 @@ def check_put_instruction(function) -> None:
                         template.replace("{instruction}", "a name") + text: "That is task.name. Its words are "
                         "task.instruction. ",
                         instruction + "\n" + text: "There is a template here, and it is not used. ",
+                        wanted.replace(
+                            "{instruction}", instruction
+                        ): "Curly brackets in a text are ordinary characters: "
+                        "fill in the template first, then add the text. ",
                     }
                     require(
                         given == wanted,
