@@ -74,11 +74,14 @@ def load_news(n_per_group=N_PER_GROUP, n_words=N_WORDS):
 
 
 def thinned(texts, listed):
-    """Texts without the words of a list and, as a control, without as many other words, drawn by the seed."""
+    """Texts without the words of a list (a set) and, as a control, without as many other words, drawn by the seed."""
     draw, bare, control = np.random.default_rng(SEED), [], []
     for text in texts:
         words = text.split()
-        is_listed = [re.sub("[^a-z']", "", word.lower()) in listed for word in words]
+        is_listed = [
+            not listed.isdisjoint(re.findall("[a-z]+", word) + re.findall("[a-z']+", word))
+            for word in text.lower().split()
+        ]
         others = np.flatnonzero(~np.array(is_listed, dtype=bool))
         gone = set(draw.choice(others, min(sum(is_listed), len(others)), replace=False))
         bare.append(" ".join(word for word, hit in zip(words, is_listed, strict=True) if not hit) or "-")
@@ -103,14 +106,14 @@ def three_columns(sentence):
 # ## 1. One sentence, three questions
 #
 # The course has 480 short posts from a forum that does not exist: on ten topics, happy, neutral or unhappy, civil or rude. Which of them
-# lie nearest to this sentence? That depends on what you ask. Here the **same model** is asked three times.
+# lie nearest to this sentence? It depends on what you ask. Here the **same model** is asked three times.
 
 # %% tags=["core"]
 sentence = "Disgusting recipe, the rice was mush. Whoever wrote it is an idiot."
 three_columns(sentence)
 
 # %% [markdown] tags=["core"]
-# Change the sentence and run the cell again. Praise something. Ask something, politely. Insult somebody about a bicycle.
+# Change the sentence and run the cell again. Praise something. Insult somebody about a bicycle.
 #
 # What is going on? One list of numbers cannot please a cook, who wants recipes, somebody who collects good news, and a moderator, who looks for
 # insults. So the model is told what to look at, in words, before it reads: an **instruction**. Each instruction that it
@@ -136,6 +139,7 @@ for name in FOUR:
     for factor in FACTORS.values():
         own = posts[factor].to_numpy()[nearest] == twelve[factor].to_numpy()[:, None]
         shares.loc[name, f"same {factor}"] = own.mean()
+shares.loc["by chance"] = [1 / posts[factor].nunique() for factor in FACTORS.values()]
 say.table(shares)
 
 
@@ -217,8 +221,8 @@ for name in ("Qwen3-Embedding-0.6B", "embeddinggemma-300m", "course-instruct", "
 
 # %% [markdown] tags=["core"]
 # Look closely at the first line. Before `Query:` is a line break, written `\n`; after the colon is *no* space. Many tutorials
-# add one. To a model that is another text, so the vectors change, and nothing warns you. (The third, the model of this lesson, takes the
-# instruction off again, reads it by itself, and decides by it which of its parts read the text.) The last line is empty: that model was never
+# add one. To a model that is another text, so the vectors change, and nothing warns you. (The third is the model of this lesson, which
+# reads the instruction apart from the text.) The last line is empty: that model was never
 # taught to follow instructions.
 #
 # ### Exercise 1: build the prompt
@@ -275,7 +279,7 @@ q2.check(scrambled)
 # q2.solution()
 
 # %% [markdown] tags=["core"]
-# Your friend's model is all-MiniLM-L6-v2, which was never taught instructions: it reads the words as a part of the text. We put
+# Your friend's model is all-MiniLM-L6-v2, never taught instructions: it reads the words as text. We put
 # three lines in front of every post: the instruction, your mixture of its words (where the exercise is still open, its words backwards), and a
 # sentence about something else.
 
@@ -332,19 +336,21 @@ say.sentence(
     + (
         f"Only {' and '.join(helped)} brought more of the same sentiment. "
         if helped
+        else "All three brought *less* of the same sentiment. "
+        if all(gain.sign < 0 for gain in gains.values())
         else "None of the three brought more of the same sentiment. "
     )
     + say.comparison("the instruction", "its words, mixed", against, "share of neighbours with the same sentiment")
 )
 
 # %% [markdown] tags=["core"]
-# So **new neighbours do not mean that a model obeyed**. Any words move the vectors. What counts is whether they move *towards what was
+# So **new neighbours do not mean that a model obeyed**. Any words move vectors. What counts is whether they move *towards what was
 # asked*, and whether the right question does it and the wrong one does not.
 
 # %% [markdown] tags=["core", "workshop"]
 # ## 3. The right question, and the wrong ones
 #
-# First the measure, in your own hands.
+# First the measure, by your hands.
 #
 # ### Exercise 3: measure an instruction's effect
 #
@@ -487,17 +493,20 @@ right_against_wrong = intervals.simultaneous(
 wrong = [gain for (factor, asked), gain in gains.items() if factor != asked]
 statements = [f"- **{factor}**: {gain}" for factor, gain in right_against_wrong.items()]
 rose = [factor for factor in sets if gains[factor, factor].sign > 0]
+rising = ", ".join(
+    f"{asked} for {factor}" for (factor, asked), gain in gains.items() if factor != asked and gain.sign > 0
+)
+rising = f" ({rising})" * bool(rising)
 say.sentence(  # fixed: counts of intervals that exclude zero
     f"The right question brings clearly more of what was asked for in **{len(rose)} of {len(sets)}** rows ({', '.join(rose) or 'none'}), the wrong ones in "
-    f"{sum(gain.sign > 0 for gain in wrong)} of {len(wrong)} cells, and less in {sum(gain.sign < 0 for gain in wrong)}. "
+    f"{sum(gain.sign > 0 for gain in wrong)} of {len(wrong)} cells{rising}, and less in {sum(gain.sign < 0 for gain in wrong)}. "
     "(All intervals of the table hold together.) Right against the mean of the five wrong ones:\n"
     + "\n".join(statements)
     + "\n\nA set whose neighbours share the label already, without being asked, has little left to gain: the number in brackets beside each row."
 )
 
 # %% [markdown] tags=["core"]
-# It obeys, doesn't it? Not so fast. You have a **control**. Here it is on *this* model, for all six sets; beside it, for the first, a sentence
-# that forbids to look at the mood.
+# It obeys, doesn't it? Not so fast. Here is your **control** on *this* model, for all six sets; and, for the first, a sentence that forbids to look at the mood.
 
 # %% tags=["core"]
 control = {}
@@ -567,8 +576,13 @@ say.table(table.rename_axis("change of the share, asked the right question"))  #
 
 # %% tags=["core", "folded"]
 lines = [
-    f"- **{factor}**: of {gains[factor, factor].estimate:+.2f} stays {found[factor, 'without the listed words'].estimate:+.2f}; "
-    f"without as many others {found[factor, 'without as many others'].estimate:+.2f}"
+    f"- **{factor}**: of {gains[factor, factor].estimate:+.2f} stays {found[factor, 'without the listed words'].estimate:+.2f}"
+    + say.choose(  # fixed: by the sign of its interval
+        found[factor, "without the listed words"].sign,
+        (1, ", more than nothing"),
+        otherwise=", which cannot be told from nothing",
+    )
+    + f"; without as many others {found[factor, 'without as many others'].estimate:+.2f}"
     for factor in listed
 ]
 say.sentence(  # fixed: each set named before, with its numbers
@@ -639,6 +653,7 @@ labels = pd.DataFrame(
 # %% [markdown] tags=["core"]
 # Four maps, **coloured by what was asked**: by group; by mood (of a post's ten neighbours, in the vectors, as single posts are a confetti); by group; by
 # tone. They are *aligned*: each is drawn from the first and turned onto it, so that a post can be followed. Rest the mouse on a mark to read it.
+# (A mean of ten is smooth by itself; how much of the pattern is real, the numbers below the page say.)
 
 # %% tags=["core", "external-text"]
 colours = {name: labels["tone" if name == "toxicity" else "group"] for name in FOUR}
@@ -653,9 +668,8 @@ plots.plot_task_maps(
 )
 
 # %% [markdown] tags=["core"]
-# The same as a page on which the posts *glide*. Choose a post: it is marked on every map. Colours follow the question; the
-# table of *movers* lists the posts that the question moved most. (In a browser of its own: `visualizations/page/index.html`, or
-# `python start.py demo --live` in a terminal, with a box for texts of yours.)
+# The same as a page on which the posts *glide*. A post that you choose is marked on every map, and the *movers* are listed. (In a browser:
+# `visualizations/page/index.html`; in a terminal `python start.py demo --live`, with a box for your texts.)
 
 # %% tags=["core", "external-text", "folded"]
 from pathlib import Path
@@ -670,6 +684,7 @@ task_maps.write_page(data, folder)
 task_maps.frame(folder)
 
 # %% [markdown] tags=["core"]
+# (The page's measure of tone counts all posts. Nearly all have no rude word, so it is almost blind. Here we look closer.)
 # Maps raise questions; the vectors answer them. **Do posts of like mood stand together when we ask for sentiment? Rude posts when we ask for toxicity? And what
 # does the question cost?** *Agreement* of mood is the rank correlation of a post's mood with the mean of its ten neighbours. Most posts have no rude word, so
 # for tone we count: of the ten neighbours of a post with one, how many have one too, *beyond* what is usual in their groups?
@@ -776,7 +791,8 @@ say.sentence(
 )
 
 # %% [markdown] tags=["core"]
-# **When to ask nothing?** When you look for the same *subject*: that is what the model does unasked, and a question about mood or tone throws some of it away.
+# **When to ask nothing?** Rather than for mood or tone, whenever you look for the same *subject*: such a question throws some of it away. (Asking for the *topic*: see the
+# last column.)
 
 # %% [markdown] tags=["core"]
 # ## 5. How far to bend, and a question of your own
@@ -873,7 +889,8 @@ say.sentence(
 # - A **control** that keeps the words and loses the sense tells whether a model follows the question, or finds words in it and throws a switch.
 # - What is not labelled needs an **instrument** that does not read the vectors, tried first where the answer is known. Take out the words that it counts, and see
 #   what is left.
-# - A question brings one thing forward and pushes others back. Bend as far as you need; to find the same subject, ask nothing.
+# - A question brings one thing forward and pushes others back. Bend as far as you need; to find the same subject, do not ask
+#   for mood or tone.
 
 # %% [markdown] tags=["deep"]
 # ## 6. The same in other words, and in no words
@@ -1070,7 +1087,7 @@ say.sentence(
 # %% tags=["deep"]
 rises = {}
 for name, variant in zip(
-    ("without the words of mood", "without as many others"), thinned(news["text"], MOOD), strict=True
+    ("without the words of mood", "without as many others"), thinned(news["text"], set(MOOD)), strict=True
 ):
     around = []
     for asked in (tasks["sentiment"].instruction, ""):
