@@ -770,6 +770,10 @@ say.sentence(  # fixed: named by the sign of each interval
 )
 
 # %% tags=["core", "folded"]
+import json
+
+from course_utils.embedding.instruct import HEAD
+
 qwen = json.loads((HEAD / "published.json").read_text(encoding="utf-8"))
 both = {
     "Qwen3-Embedding-0.6B": dict(zip(FOUR, FOUR, strict=True)),
