@@ -5,6 +5,7 @@ does not depend on what they are, so nothing is downloaded. It needs torch with 
 sentence-transformers.
 """
 
+import os
 import statistics
 import sys
 import time
@@ -110,7 +111,8 @@ def main() -> None:
     versions = ", ".join(
         f"{module.__name__} {module.__version__}" for module in (torch, transformers, sentence_transformers)
     )
-    about = f"{torch.cuda.get_device_name()}; {versions}; peak {torch.cuda.max_memory_allocated() / 2**30:.1f} GiB"
+    about = f"{torch.cuda.get_device_name()}, {os.cpu_count()} processor cores; {versions}"
+    about += f"; peak {torch.cuda.max_memory_allocated() / 2**30:.1f} GiB"
     (Path(__file__).with_name("gpu.md")).write_text(report(rows, about), encoding="utf-8")
 
 

@@ -22,6 +22,7 @@ N_WORDS = 60  # words read of each newsgroup post; more is slower
 SEED = 0  # which texts are drawn, and the maps
 
 # %% tags=["setup", "folded"]
+import json
 import re
 
 import matplotlib.pyplot as plt
@@ -32,6 +33,7 @@ import seaborn as sns
 from course_utils.data import load_corpus, load_tasks
 from course_utils.drawing import maps, plots
 from course_utils.embedding import find_model, load_embedder
+from course_utils.embedding.instruct import HEAD
 from course_utils.measuring import intervals, metrics
 from course_utils.teaching import exercises, finder, say
 
@@ -144,10 +146,6 @@ say.table(shares)
 
 
 # %% tags=["core", "folded"]
-import json
-
-from course_utils.embedding.instruct import HEAD
-
 alike = ""
 if MODEL == "course-instruct":
     card = json.loads((HEAD / "evaluation.json").read_text(encoding="utf-8"))["sets"]
@@ -158,7 +156,7 @@ if MODEL == "course-instruct":
     alike = (
         " **Mind**: this model was taught on 432 posts of the same kind, by other hands and on other topics. Its model card says what is left on these "
         f"posts when it is taught without them (ten neighbours, other wordings): for sentiment {then[0]:+.2f} of {now[0]:+.2f}, for toxicity {then[1]:+.2f} of "
-        f"{now[1]:+.2f}. Section 3 asks about texts like nothing it was taught on."
+        f"{now[1]:+.2f}. Section 3 asks about texts that others wrote."
     )
 
 
@@ -384,7 +382,8 @@ q3.check(effect)
 # cannot do.
 #
 # Six sets of **real texts**, none of which it was taught on. Who says what is right? People, or a rule that anybody can check. (Some rules are kin to those of
-# its teaching: it knows tenses by such words, questions by their mark, and toxicity from a teacher that looks at words.)
+# its teaching: it knows tenses by such words, questions by their mark, and toxicity from a teacher that looks at words; and it was taught on other newsgroups and other
+# sentences about films.)
 
 
 # %% tags=["core", "folded"]
@@ -770,10 +769,6 @@ say.sentence(  # fixed: named by the sign of each interval
 )
 
 # %% tags=["core", "folded"]
-import json
-
-from course_utils.embedding.instruct import HEAD
-
 qwen = json.loads((HEAD / "published.json").read_text(encoding="utf-8"))
 both = {
     "Qwen3-Embedding-0.6B": dict(zip(FOUR, FOUR, strict=True)),
@@ -795,13 +790,12 @@ say.sentence(
 )
 
 # %% [markdown] tags=["core"]
-# **When to ask nothing?** Rather than for mood or tone, whenever you look for the same *subject*: such a question throws some of it away. (Asking for the *topic*: see the
-# last column.)
+# **When to ask nothing?** Rather than for mood or tone, whenever you look for the same *subject*: the last column has what such a question throws away.
 
 # %% [markdown] tags=["core"]
 # ## 5. How far to bend, and a question of your own
 #
-# A question costs subject and brings mood. Must it be all or nothing? Mix: with $v$ the vector without a question and $t$ the one with it, take the direction of $(1 - s)\,v + s\,t$. The
+# A question for the mood may cost subject. Must it be all or nothing? Mix: with $v$ the vector without a question and $t$ the one with it, take the direction of $(1 - s)\,v + s\,t$. The
 # **strength** $s$ goes from 0 to 1. (The course's model mixes inside, with a strength of one half. Here it gives us $t$ itself.)
 
 # %% tags=["core"]
@@ -868,8 +862,7 @@ say.sentence(
 )
 
 # %% [markdown] tags=["core"]
-# And **your own finder** of lesson 1? A new row for its scoreboard: the same questions to the notice board, with both sides asked for the topic. Say first
-# whether that helps.
+# And **your own finder** of lesson 1? A new row for its scoreboard, with both sides asked for the topic. Say first whether that helps.
 
 # %% tags=["core"]
 board, topic = finder.load(), tasks["topic"].instruction
@@ -893,7 +886,7 @@ say.sentence(
 # - A **control** that keeps the words and loses the sense tells whether a model follows the question, or finds words in it and throws a switch.
 # - What is not labelled needs an **instrument** that does not read the vectors, tried first where the answer is known. Take out the words that it counts, and see
 #   what is left.
-# - A question brings one thing forward and pushes others back. Bend as far as you need; to find the same subject, do not ask
+# - A question that brings one thing forward may push others back. Bend as far as you need; to find the same subject, do not ask
 #   for mood or tone.
 
 # %% [markdown] tags=["deep"]
@@ -1228,7 +1221,6 @@ q5.check(closest_group)
 
 # %% tags=["deep"]
 import http.server
-import json
 import threading
 import time
 

@@ -28,7 +28,6 @@ from course_utils.measuring import (
     Interval,
     difference_interval,
     intervals,
-    knn_accuracy,
     knn_overlap,
     mean_interval,
     nearest_neighbors,
@@ -128,19 +127,18 @@ def make_page(
     max_length: int | None = None,
     batch_size: int = 32,
     control: Task | None = None,
-    label_of: Mapping[str, str] | None = None,
 ) -> Path:
     """Embed, measure and draw the texts under each task, with a line for each step; return the page's path.
 
     ``control`` is a task whose answer says nothing of the texts: it gets no map, only its effect is stated beside that
-    of the others. ``label_of`` is that of :func:`describe`.
+    of the others.
     """
     asked = [*tasks, *([control] if control and control not in tasks else [])]
     vectors = embed_tasks(embedder, frame["text"], asked, max_length, batch_size)
     spaces = {task.name: normalize(vectors[embedder.card.prompt_for(task.instruction)]) for task in asked}
     print("measuring, and drawing the maps …")
     about = {"corpus": Path(corpus).stem, "model": embedder.card.name, "taught": embedder.card.use_instructions}
-    data = describe(spaces, frame, tasks, about, label_of, control)
+    data = describe(spaces, frame, tasks, about, control)
     made_with = {"embedder": embedder, "texts": frame["text"], "max_length": max_length or embedder.max_length}
     return write_page(data, out, partial(add_vectors, vectors=vectors, **made_with))
 
@@ -163,7 +161,6 @@ def describe(
     frame: pd.DataFrame,
     tasks: Sequence[Task],
     about: dict,
-    label_of: Mapping[str, str] | None = None,
     control: Task | None = None,
     drawn: Mapping[str, np.ndarray] | None = None,
 ) -> dict:
@@ -171,21 +168,21 @@ def describe(
 
     Neighbours and measures are taken in the vectors; of the maps only their own quality and their islands are stated.
     Intervals are over the texts. Each task is compared with the first, and what is said of all of them holds together.
-    ``label_of`` names for a task the label that answers it; others go by name, or get the first label. ``drawn`` are
-    the maps, where there are some already. A label that is a pandas category is shown in its order.
+    ``drawn`` are the maps, where there are some already. A label that is a pandas category is shown in its order.
     """
     labels, first = [column for column in frame.columns if column != "text"], tasks[0]
-    answers = {task.name: (label_of or {}).get(task.name) or _answer(task, labels) for task in tasks}
-    if unknown := [name for name, label in answers.items() if label and label not in labels]:
-        raise ValueError(f"label_of[{unknown[0]!r}] must be one of {', '.join(labels)}, not {answers[unknown[0]]!r}.")
     maps = drawn or project_aligned({task.name: spaces[task.name] for task in tasks})
     nearest = {name: nearest_neighbors(spaces[name], K) for name in maps}
+    values = {label: frame[label].to_numpy() for label in labels}
+    own = {
+        (label, name): (values[label][near] == values[label][:, None]).mean(axis=1)
+        for label in labels
+        for name, near in nearest.items()
+    }
     gains = intervals.simultaneous(
         difference_interval,
         {
-            f"{label} {task.name}": tuple(
-                knn_accuracy(spaces[name], frame[label], K) for name in (task.name, first.name)
-            )
+            f"{label} {task.name}": (own[label, task.name], own[label, first.name])
             for label in labels
             for task in tasks[1:]
             if not _same(spaces, task, first)
@@ -193,10 +190,10 @@ def describe(
     )
     described = []
     for task in tasks:
-        told = _measured(spaces, frame, task, first, gains, answers[task.name])
+        told = _measured(spaces, own, frame, task, first, gains)
         told["measures"]["map"] = map_quality(spaces[task.name], maps[task.name], K)
-        islands = {label: _islands(maps[task.name], frame[label].to_numpy()) for label in labels}
-        described.append(asdict(task) | {"label": answers[task.name]} | told | {"islands": islands})
+        islands = {label: _islands(maps[task.name], values[label]) for label in labels}
+        described.append(asdict(task) | told | {"islands": islands})
     beside = None
     if control is not None and control != first:
         new = 1 - knn_overlap(spaces[first.name], spaces[control.name], K, metric="cosine")
@@ -231,7 +228,7 @@ def _same(spaces: dict[str, np.ndarray], task: Task, first: Task) -> bool:
 
 
 def _measured(
-    spaces: dict[str, np.ndarray], frame: pd.DataFrame, task: Task, first: Task, gains: dict[str, Interval], answer: str
+    spaces: dict[str, np.ndarray], own: dict, frame: pd.DataFrame, task: Task, first: Task, gains: dict[str, Interval]
 ) -> dict[str, Any]:
     """Measure a task against the first, say what was found (of its own label before others), and name what moved."""
     vectors, start, same = spaces[task.name], spaces[first.name], _same(spaces, task, first)
@@ -247,14 +244,16 @@ def _measured(
             f"This question gave the texts {K * change.estimate:.1f} of {K} new neighbours on average "
             f"(95% interval: {ends})."
         )
-    for label in sorted((column for column in frame.columns if column != "text"), key=lambda label: label != answer):
+    labels = [column for column in frame.columns if column != "text"]
+    answer = _answer(task, labels)
+    for label in sorted(labels, key=lambda label: label != answer):
         counts = frame[label].value_counts()
         chance = float((counts * (counts - 1)).sum() / (len(frame) * (len(frame) - 1)))
-        own = mean_interval(knn_accuracy(vectors, frame[label], K))
-        measures[f"same_{label}"] = _numbers(own) | {"chance": chance}
+        share = mean_interval(own[label, task.name])
+        measures[f"same_{label}"] = _numbers(share) | {"chance": chance}
         if task == first:
             effect.append(
-                f"Of 100 neighbours {100 * own.estimate:.0f} have the same {label}; by chance it would be "
+                f"Of 100 neighbours {100 * share.estimate:.0f} have the same {label}; by chance it would be "
                 f"{100 * chance:.0f}."
             )
         elif not same:
@@ -264,7 +263,7 @@ def _measured(
     shift = 1 - (vectors * start).sum(axis=1)
     most = [] if same else [i for i in np.lexsort((-shift, -new))[:MOVERS].tolist() if new[i] > 0]
     movers = [{"point": i, "new": round(float(new[i]), 4), "shift": round(float(shift[i]), 4)} for i in most]
-    return {"measures": measures, "same_vectors": same, "effect": effect, "movers": movers}
+    return {"label": answer, "measures": measures, "same_vectors": same, "effect": effect, "movers": movers}
 
 
 def _said(gain: Interval, label: str, than: str) -> str:

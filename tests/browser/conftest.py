@@ -1,5 +1,6 @@
 """What the browser tests share: a Chromium, and empty pages of it."""
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -21,6 +22,12 @@ def chromium():
     if executable is None:
         pytest.skip("needs Chromium or Chrome on the PATH")
     return executable
+
+
+@pytest.fixture(scope="module")
+def data(folder):
+    """What the page in a module's folder shows."""
+    return json.loads((folder / "data.json").read_text(encoding="utf-8"))
 
 
 @pytest.fixture

@@ -41,11 +41,6 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def data(folder):
-    return json.loads((folder / "data.json").read_text(encoding="utf-8"))
-
-
-@pytest.fixture(scope="module")
 def served(folder):
     """Address of the page as the command serves it; at the end the command ends well when it is interrupted."""
     command = [sys.executable, "-m", "course_utils.app.cli", "demo", "--live", "--no-browser", "--out", str(folder)]

@@ -7,7 +7,6 @@ Pictures of what was seen are kept in `test-artefacts/`.
 
 import functools
 import http.server
-import json
 import re
 import threading
 from pathlib import Path
@@ -56,11 +55,6 @@ def folder(tmp_path_factory):
     out.mkdir()
     task_maps.write_page(made_up(90), out)
     return out
-
-
-@pytest.fixture(scope="module")
-def data(folder):
-    return json.loads((folder / "data.json").read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="module")
