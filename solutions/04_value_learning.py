@@ -11,129 +11,131 @@
 # ---
 
 # %% [markdown] tags=["core"]
-# The cell below holds what you may want to change: the model, how many product reviews we use, the seed.
-# The one after it loads the model; every section of this lesson needs these two cells and nothing else.
+# Run the next two cells as they are (they are folded): settings, and the model. Every section needs these two and nothing else.
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "folded"]
 MODEL = "all-MiniLM-L6-v2"  # any model of the catalogue
 N_REVIEWS = 300  # product reviews, about a dozen sentences each; there are 300
+N_EDITORIALS = 200  # newspaper editorials, about ten sentences each; there are 500
 SEED = 0  # which reviews, folds and examples are drawn
 
-# %% tags=["setup"]
+# %% tags=["setup", "folded"]
+import logging
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from scipy.stats import kendalltau, spearmanr
+from scipy.stats import kendalltau, linregress, spearmanr, zscore
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import Ridge, RidgeCV
 from sklearn.metrics import ndcg_score
-from sklearn.model_selection import GroupKFold, GroupShuffleSplit, KFold, cross_val_predict
+from sklearn.model_selection import GroupKFold, GroupShuffleSplit, KFold
 from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
 
 from course_utils.data import load_corpus
 from course_utils.drawing import plots
 from course_utils.embedding import load_embedder
-from course_utils.learning import ALPHAS, EmbeddingValueLearner, TextEmbedder, predict_ensemble
+from course_utils.learning import ALPHAS, EmbeddingValueLearner, GroupRidge, TextEmbedder, predict_ensemble
 from course_utils.measuring import intervals
-from course_utils.teaching import exercises, say
+from course_utils.teaching import exercises, finder, say
 
 q1, q2, q3, q4, q5 = exercises(4)
+# of the many trainings on few examples some take an alpha at the edge of those tried; section 15 wants to know
+logging.getLogger("course_utils.learning.ridge").setLevel(logging.ERROR)
 embedder = load_embedder(MODEL)
+tfidf = make_pipeline(TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2)), Ridge(alpha=1))  # sees words, no meaning
 
 
 def load_reviews():
+    """Sentences of product reviews with the scores that about twenty people gave each."""
     reviews = load_corpus("reviews")
     some = reviews["review"].drop_duplicates().sample(min(N_REVIEWS, 300), random_state=SEED)
     return reviews[reviews["review"].isin(some)].reset_index(drop=True)
 
 
+def load_editorials():
+    """Sentences of newspaper editorials, and the mean score of the editorial that each is from."""
+    editorials = load_corpus("editorials").rename(columns={"review": "editorial"})
+    some = editorials["editorial"].drop_duplicates().sample(min(N_EDITORIALS, 500), random_state=SEED)
+    editorials = editorials[editorials["editorial"].isin(some)].reset_index(drop=True)
+    return editorials.assign(of_all=editorials.groupby("editorial")["score"].transform("mean"))
+
+
+def held_out(model, X, y, folds, groups=None):
+    """Predict each row by a model that did not learn from its fold; one that takes groups is told them."""
+    guess = np.empty(len(y))
+    for train, test in folds:
+        told = {} if groups is None else {"groups": np.asarray(groups)[train]}
+        guess[test] = model.fit(X[train], y[train], **told).predict(X[test])
+    return guess
+
+
 # %% [markdown] tags=["core", "workshop"]
-# ## 1. Twenty sentences, and your taste
+# ## 1. It picks your Saturday
 #
-# How would you like to spend a free Saturday? Here are twenty ideas. Read them, and give each a score from 0
-# ("never") to 10 ("at once") in your head.
+# How would you like to spend a free Saturday? Read these twenty ideas and give each a score from 0 ("never") to 10 ("at once").
 
 # %% tags=["core"]
 ideas = load_corpus("saturdays")
 shown, new = ideas.head(20), ideas.tail(16)
-shown[["text"]]
+say.table(shown[["text"]])
 
 # %% [markdown] tags=["core"]
-# Now put your own numbers into the list, in the order of the table. The ones that stand there were **made up
-# by us** for a person who does not exist, so that the lesson also runs without you.
+# Put your own numbers into this list, in the order of the table. Those that stand there were **made up by us** for a person
+# who does not exist, so that the lesson runs without you.
 
 # %% tags=["core"]
 my_scores = [9, 1, 8, 2, 8, 4, 8, 1, 9, 7, 2, 8, 0, 9, 1, 6, 2, 8, 2, 10]
-
 taste = EmbeddingValueLearner(embedder, ridge_alpha=1).fit(shown["text"], my_scores)
 
 # %% [markdown] tags=["core"]
-# That is all it takes: texts, scores, `fit`. Sixteen more ideas, which it has never seen, sorted by the score
-# it predicts for you. Would you have chosen that one for the top, and that one for the bottom?
+# Texts, scores, `fit`: that is all. Now sixteen ideas that it has never seen. Before you run on: which three would *you* take
+# first, and which three last?
 
 # %% tags=["core"]
-ranked = pd.DataFrame(taste.rank_texts(new["text"]), columns=["text", "predicted score"])
-pd.concat([ranked.head(4), ranked.tail(4)]).round(1)
+say.table(new[["text"]])
 
 # %% [markdown] tags=["core"]
-# For our invented person we also made up the scores of these sixteen. How well does the *order* agree? The
-# **rank correlation** (Spearman) is 1 for the same order, 0 for none in common, −1 for the reverse. If you gave
-# your own scores, the number says how much like that person you are.
+# And what does the machine think that you would do?
+
+# %% tags=["core"]
+order = [text for text, _ in taste.rank_texts(new["text"])]
+say.table(pd.DataFrame({"take first": order[:3], "take last": order[:-4:-1]}, index=["1", "2", "3"]))
+
+# %% [markdown] tags=["core"]
+# The vectors know which ideas are alike (lesson 1); your twenty scores told which of them you like. How well did it do? Put *your*
+# scores of the sixteen into `my_answers`. The **rank correlation** (Spearman) compares two orders: 1 for the same, 0 for
+# nothing in common, −1 for the reverse.
+
+# %% tags=["core"]
+my_answers = new["score"].tolist()  # the invented person's; put yours: [3, 7, …], in the order of the table
+agreement = intervals.spearman_interval(my_answers, taste.predict(new["text"]))
 
 # %% tags=["core", "folded"]
-agreement = intervals.spearman_interval(new["score"], taste.predict(new["text"]))
+X, X_new = embedder.encode(shown["text"]).astype(float), embedder.encode(new["text"]).astype(float)
+deal = np.random.default_rng(SEED)
+dealt = [Ridge(alpha=1).fit(X, deal.permutation(my_scores)).predict(X_new) for _ in range(1000)]
+as_good = np.mean([spearmanr(my_answers, guess).statistic >= agreement.estimate for guess in dealt])
+guess = taste.predict(new["text"])
+off, off_mean = np.abs(guess - my_answers).mean(), np.abs(np.mean(my_scores) - my_answers).mean()
 say.sentence(
-    f"Rank correlation with the invented person's scores: **{agreement}**. The interval comes from sixteen sentences only, "
-    "and one hand wrote them and the scores: a demonstration, not a measurement."
+    f"Rank correlation: **{agreement}**. Is that luck? A **control**: we dealt the same twenty scores out to the twenty ideas at random, a "
+    f"thousand times. The sixteen were then ordered as well in {as_good:.1%} of all tries, so "
+    + say.choose(as_good, (0.05, "it may be luck."), otherwise="luck seldom does that.")
+    + f" Trust the order, not the numbers: they go from {guess.min():.1f} to {guess.max():.1f}, the true ones from "
+    f"{min(my_answers):g} to {max(my_answers):g}. On average a guess is off by {off:.1f} points; the mean of the twenty, guessed for all, by {off_mean:.1f}."
 )
 
 # %% [markdown] tags=["core"]
-# For a measurement we need real texts and real people. These are sentences from reviews of cameras, phones and
-# other devices; **twenty people** each gave each sentence a score from −4 (very negative) to 4 (very positive).
-
-# %% tags=["core", "external-text"]
-reviews = load_reviews()
-print(f"{len(reviews)} sentences of {reviews['review'].nunique()} reviews")
-reviews[["text", "score", "score_sd"]].sample(5, random_state=SEED)
-
-# %% [markdown] tags=["core"]
-# How good could a model be? That depends on how far people agree with each other, the **ceiling**. We split the
-# twenty into two halves at random and compare their means: hardly more than that can be asked of anything. And we
-# compare one person, drawn anew for each sentence, with the mean of the other nineteen: a mark on the way, not a limit.
-
-# %% tags=["core", "folded"]
-ratings = np.random.default_rng(SEED).permuted(np.array(reviews["ratings"].tolist()), axis=1)
-half_a, half_b = ratings[:, :10].mean(axis=1), ratings[:, 10:].mean(axis=1)
-one, others = ratings[:, 0], ratings[:, 1:].mean(axis=1)
-
-figure, axes = plt.subplots(1, 2, figsize=(9, 4), layout="constrained", sharey=True)
-axes[0].scatter(half_a, half_b, s=8, alpha=0.4, color=plots.PALETTE[0])
-axes[1].scatter(
-    one + np.random.default_rng(SEED).uniform(-0.2, 0.2, len(one)), others, s=8, alpha=0.4, color=plots.PALETTE[4]
-)
-axes[0].set(xlabel="mean score of ten people", ylabel="mean score of the others", title="Ten and the other ten")
-axes = axes[1].set(xlabel="score of one person (spread out a little)", title="One and the other nineteen")
-
-# %% tags=["core", "folded"]
-halves = intervals.spearman_interval(half_a, half_b, groups=reviews["review"])
-person = intervals.spearman_interval(others, one, groups=reviews["review"])
-say.sentence(
-    f"Two halves of the people agree with a rank correlation of **{halves}**; a single person agrees with the others with "
-    f"**{person}**. A model that reached the second number would be as good a judge as one reader."
-)
-
-# %% [markdown] tags=["core"]
-# Each marker is one sentence: on the left the two halves, on the right one person against the rest. The
-# narrower the cloud, the more the people agree. Keep the number for *one person*: it will stand beside every result.
+# A demonstration: for the invented person one hand wrote the ideas and the scores. From here on, texts are real, and so are the people.
 
 # %% [markdown] tags=["core", "workshop"]
-# ## 2. Ridge: a weight for each dimension
+# ## 2. Ridge, by hand
 #
-# The learner multiplies each dimension of the vector by a **weight** and adds up. Learning means finding good
-# weights. Begin with a single column, one number $x$ a text (here: how many words it has), and a score $y$, both
-# with their means taken off. **Least squares** chooses the weight with the smallest squared errors, and **ridge**
-# adds a fine for large weights:
+# A vector has hundreds of numbers. The learner gives each a **weight**, multiplies, and adds up; learning means finding good
+# weights. Begin with one number $x$ a text (here its count of words) and a score $y$, both with their means taken off.
+# **Least squares** takes the weight with the smallest squared errors. **Ridge** adds a fine for large weights:
 #
 # $$\text{minimise} \; \sum_i (y_i - w x_i)^2 + \alpha w^2 \quad \Rightarrow \quad w = \frac{\sum_i x_i y_i}{\sum_i x_i^2 + \alpha}$$
 
@@ -145,10 +147,8 @@ x, y = x - x.mean(), y - y.mean()
 pd.Series({alpha: x @ y / (x @ x + alpha) for alpha in (0, 10, 100, 1000)}, name="weight").round(4)
 
 # %% [markdown] tags=["core"]
-# The larger **alpha**, the closer the weight is to zero. Why would anyone want that? Because a text has not
-# one number but hundreds, and with more dimensions than examples, *without* a fine there are endlessly many weights
-# that fit every example perfectly, noise included. For a matrix $X$ with one row a text the same derivation gives
-# the **normal equations**:
+# The larger **alpha**, the closer the weight to zero. For a table $X$ with a row a text and a column a number, the same
+# derivation gives the **normal equations**:
 #
 # $$w = (X^\top X + \alpha I)^{-1} X^\top y$$
 #
@@ -171,139 +171,151 @@ q1.check(closed_form_ridge)
 # q1.solution()
 
 # %% [markdown] tags=["core"]
-# The library solves the same equations, takes care of the means (the **intercept**), and
-# chooses alpha when you do not. To judge it we learn from some reviews and predict *others*: five **folds**, each
-# review held out once. Beside it stand the simplest rivals: the **mean** of all scores, the **length**
-# of the text, and ridge on **TF-IDF**, which sees words and no meaning.
+# Why hold weights back? These are sentences from reviews of cameras, phones and other devices. About **twenty people** gave
+# each sentence a score from −4 (very negative) to 4 (very positive); we learn the mean of the twenty.
 
-# %% tags=["core"]
+# %% tags=["core", "external-text"]
 reviews = load_reviews()
-vectors = embedder.encode(reviews["text"]).astype(float)
-texts, scores, groups = reviews["text"], reviews["score"].to_numpy(), reviews["review"]
-folds = GroupKFold(5, shuffle=True, random_state=SEED)
-length = np.log1p(texts.str.split().str.len().to_numpy(dtype=float))[:, None]
-
-# %% tags=["core"]
-tfidf = make_pipeline(TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2)), Ridge(alpha=1))
-contenders = {
-    "length": (Ridge(), length),
-    "TF-IDF + ridge": (tfidf, texts),
-    "embedding + ridge": (RidgeCV(ALPHAS), vectors),
-}
-predicted = {
-    name: cross_val_predict(model, X, scores, cv=folds, groups=groups) for name, (model, X) in contenders.items()
-}
-predicted["mean"] = np.full(len(scores), scores.mean())
-predicted["one person"] = np.random.default_rng(SEED).permuted(np.array(reviews["ratings"].tolist()), axis=1)[:, 0]
+print(f"{len(reviews):,} sentences of {reviews['review'].nunique()} reviews")
+say.table(reviews[["text", "score"]].sample(4, random_state=SEED))
 
 # %% [markdown] tags=["core"]
-# Two measures: **R²**, the share of the spread of the scores that is explained (the mean has none, a perfect
-# guess 1), and the rank correlation. Sentences of one review count as one case for the intervals, because they
-# are about the same device by the same writer.
+# We learn from 100 sentences, from 300, from all of four fifths of the reviews, with ever larger alpha, and ask for the
+# sentences of the other reviews. Your bet: with the smallest alpha, hardly any fine, do 300 examples do more for us than 100?
 
 # %% tags=["core"]
-rows = []
-for name in ("mean", "length", "TF-IDF + ridge", "embedding + ridge", "one person"):
-    ranks = intervals.spearman_interval(scores, predicted[name], groups=groups)
-    r2 = 1 - np.mean((scores - predicted[name]) ** 2) / scores.var()
-    rows.append({"predictor": name, "R²": r2, "rank correlation": ranks.estimate, "low": ranks.low, "high": ranks.high})
-table = pd.DataFrame(rows).set_index("predictor")
-table.round(3)
+vectors, scores = embedder.encode(reviews["text"]).astype(float), reviews["score"].to_numpy()
+groups = reviews["review"].to_numpy()
+train, held = next(GroupShuffleSplit(1, test_size=0.2, random_state=SEED).split(vectors, scores, groups))
+draw = np.random.default_rng(SEED)
+examples = {n: [draw.choice(train, n, replace=False) for _ in range(5)] for n in (100, 300)} | {len(train): [train]}
+
+# %% tags=["core"]
+errors = {}  # of each size: squared errors, a row a draw, then a row an alpha
+for n, draws in examples.items():
+    models = [[Ridge(alpha=alpha).fit(vectors[some], scores[some]) for alpha in ALPHAS] for some in draws]
+    errors[n] = np.array([[(scores[held] - model.predict(vectors[held])) ** 2 for model in each] for each in models])
 
 # %% tags=["core", "folded"]
-figure, axis = plt.subplots(figsize=(7, 3), layout="constrained")
-middle = table["rank correlation"]
-errors = [middle - table["low"], table["high"] - middle]
-axis.barh(table.index, middle, xerr=errors, color=[plots.PALETTE[i] for i in (3, 3, 1, 0, 4)], capsize=4)
-axis.invert_yaxis()
-axis = axis.set(xlabel="rank correlation with the mean of twenty people", title="Who judges reviews how well")
-
-# %% tags=["core", "folded"]
-pairs = [("embedding + ridge", "TF-IDF + ridge"), ("one person", "embedding + ridge")]
-differences = intervals.simultaneous(
-    intervals.spearman_interval,
-    {pair: (scores, predicted[pair[0]], predicted[pair[1]]) for pair in pairs},
-    groups=groups,
+guessing = np.mean((scores[held] - scores[train].mean()) ** 2)
+figure, axis = plt.subplots(figsize=(8, 4), layout="constrained")
+for (n, values), color, marker in zip(errors.items(), plots.PALETTE, "oDs", strict=False):
+    axis.loglog(ALPHAS, values.mean(axis=(0, 2)), color=color, marker=marker, label=f"{n:,} examples")
+axis.axhline(guessing, linestyle="--", color="black", label="guessing the mean")
+axis.set_yticks([1, 2, 4, 8], labels=["1", "2", "4", "8"])
+axis.minorticks_off()
+axis.legend()
+axis = axis.set(
+    xlabel="alpha", ylabel="mean squared error, other reviews", title="How strongly to hold the weights back"
 )
-say.sentence(" ".join(say.comparison(*pair, found, "rank correlation") for pair, found in differences.items()))
 
-# %% [markdown] tags=["core"]
-# Each bar is a predictor, with its interval. If the bar of *length* lies below zero, that is no discovery: where
-# there is little to learn, each fold is given about the mean of the other four, and that mean is low just when the fold
-# itself is high. One person also sees only the sentence, and his or her score counts among the
-# twenty, which flatters the person a little. R² is hard on a single person: whoever uses the scale more boldly than
-# the mean of twenty loses there, though the order is right. So for ranking we look at the rank correlation.
+# %% tags=["core", "folded"]
+hardly = intervals.difference_interval(errors[300][:, 0], errors[100][:, 0], groups=groups[held])
+chosen = {n: GroupRidge().fit(vectors[draws[0]], scores[draws[0]], groups[draws[0]]) for n, draws in examples.items()}
+said = [
+    f"{np.mean((scores[held] - model.predict(vectors[held])) ** 2):.2f} from {n:,} (alpha {model.alpha_:.3g})"
+    for n, model in chosen.items()
+]
+say.sentence(
+    f"With alpha = {ALPHAS[0]:g} the mean squared error is {', '.join(f'**{values[:, 0].mean():.2f}** from {n:,} examples' for n, values in errors.items())}; guessing the mean "
+    f"of all scores gets {guessing:.2f}. {say.comparison('300 examples', '100 examples', hardly, 'error with hardly any fine')} "
+    f"The vectors have {vectors.shape[1]} numbers. With about as many examples as weights there is just one way to fit every example, noise and all, "
+    "and it takes huge weights. Holding them back mends that: with an alpha found from the examples alone (section 3 says how), the error is "
+    + ", ".join(said)
+    + "."
+)
 
 # %% [markdown] tags=["core", "workshop"]
-# ## 3. The leak
+# ## 3. An exam with dice
 #
-# We held out whole reviews. Most people would have held out sentences at random. What is wrong with that? Then
-# sentences of one review stand on both sides, and a model may recognise the *review* and not the *judgement*. Such
-# a **leak** flatters: the result will not hold for new reviews. How much does it matter here?
+# Scores are dear. So many people take the one number that a whole document has, its stars or its grade, and give it to each
+# of its sentences. We do so with newspaper editorials: each sentence gets the mean score of its editorial. Then comes the exam
+# that everybody sets: sentences are dealt out **at random**, four fifths to learn from and the rest to be asked, until each was asked once.
+#
+# Two pupils sit it. *Ridge*, and the *nearest neighbour*, who learns by heart and answers with the score of the most similar
+# sentence. They sit it twice. The second time the scores are **dice**: each editorial gets a number from 1 to 6,
+# at random. There is nothing to learn. Your bet: which rank correlation do the two get on dice?
 
 # %% tags=["core"]
-reviews = load_reviews()
-vectors = embedder.encode(reviews["text"]).astype(float)
-scores, groups = reviews["score"].to_numpy(), reviews["review"].to_numpy()
-grouped, careless = GroupKFold(5, shuffle=True, random_state=SEED), KFold(5, shuffle=True, random_state=SEED)
+editorials = load_editorials()
+vectors, groups = embedder.encode(editorials["text"]).astype(float), editorials["editorial"].to_numpy()
+dice = np.random.default_rng(SEED).integers(1, 7, 1000)
+marks = {"people's scores": editorials["of_all"].to_numpy(), "dice": dice[groups].astype(float)}
+pupils = {"ridge": RidgeCV(ALPHAS), "nearest neighbour": KNeighborsRegressor(1)}
 
-ridge = RidgeCV(ALPHAS)
-honest = cross_val_predict(ridge, vectors, scores, cv=grouped, groups=groups)
-leaking = cross_val_predict(ridge, vectors, scores, cv=careless)
+# %% [markdown] tags=["core"]
+# Beside the random exam we set another, in which **whole editorials** are asked for.
+
+# %% tags=["core"]
+exams = {
+    "random sentences": list(KFold(5, shuffle=True, random_state=SEED).split(vectors)),
+    "whole editorials": list(GroupKFold(5, shuffle=True, random_state=SEED).split(vectors, groups=groups)),
+}
+guesses = {
+    (mark, exam, pupil): held_out(model, vectors, y, folds)
+    for mark, y in marks.items()
+    for exam, folds in exams.items()
+    for pupil, model in pupils.items()
+}
 
 # %% tags=["core", "folded"]
-difference = intervals.spearman_interval(scores, leaking, minus=honest, groups=groups)
-share = max(-difference.low, difference.high) / (1 - spearmanr(scores, honest).statistic)
-say.sentence(
-    say.comparison("random folds", "grouped folds", difference, "rank correlation")
-    + f" Whatever it is within this interval, it is at most {share:.0%} of what is missing to a perfect order: "
-    + say.choose(share, (0.25, "a leak that might mislead us."), otherwise="a small leak.")
+found = intervals.simultaneous(
+    intervals.spearman_interval, {key: (marks[key[0]], guess) for key, guess in guesses.items()}, groups=groups
 )
-
-# %% [markdown] tags=["core"]
-# How large a leak is depends on how alike the rows of a group are, and on the model. So here is a control where
-# we know the answer: we **copy every sentence**, as happens when the same text is collected twice, and either
-# let the two copies fall on different sides or keep them together. Ridge is the course's learner here: where *it* holds out
-# texts to choose alpha, it keeps copies together by itself. Beside it we try the **nearest neighbour**, a model that learns by heart.
-
-# %% tags=["core"]
-twice, twice_scores = np.vstack([vectors, vectors]), np.concatenate([scores, scores])
-copies = np.concatenate([groups, groups])
-models = {
-    "ridge": (EmbeddingValueLearner(embedder), np.tile(reviews["text"], 2)),
-    "nearest neighbour": (KNeighborsRegressor(1), twice),
-}
-guesses = {}
-for name, (model, X) in models.items():
-    for folds_name, folds in (
-        ("random folds", careless.split(twice)),
-        ("grouped folds", grouped.split(twice, groups=copies)),
-    ):
-        guesses[name, folds_name] = cross_val_predict(model, X, twice_scores, cv=list(folds))
-copied = pd.Series({key: spearmanr(twice_scores, guess).statistic for key, guess in guesses.items()}).unstack()
-copied.round(3)
-
-# %% tags=["core"]
-gains = intervals.simultaneous(
-    intervals.spearman_interval,
-    {name: (twice_scores, guesses[name, "random folds"], guesses[name, "grouped folds"]) for name in models},
-    groups=copies,
-)
-same = intervals.spearman_interval(
-    scores, guesses["ridge", "grouped folds"][: len(scores)], minus=honest, groups=groups
-)
-say.sentence(
-    "Copied sentences. "
-    + " ".join(
-        say.comparison(f"{name}, random folds", f"{name}, grouped folds", gain, "rank correlation")
-        for name, gain in gains.items()
+figure, axes = plt.subplots(1, 2, figsize=(10, 2.6), sharey=True, layout="constrained")
+for (mark, exam, pupil), each in found.items():
+    axis, kind = axes[list(marks).index(mark)], list(exams).index(exam)
+    axis.errorbar(
+        each.estimate,
+        list(pupils).index(pupil) + 0.2 * kind - 0.1,
+        xerr=[[each.estimate - each.low], [each.high - each.estimate]],
+        fmt="oD"[kind],
+        color=plots.PALETTE[kind],
+        capsize=4,
+        label=exam if pupil == "ridge" else None,
     )
-    + " Whatever copies on both sides bring, it is learning by heart. In grouped folds all copies of a review stay together. Do "
-    "they still notice that there are copies? "
-    + say.comparison("ridge with copies", "ridge without", same, "rank correlation")
+for axis, mark in zip(axes, marks, strict=True):
+    axis.axvline(0, linestyle="--", color="black")
+    axis.set(xlabel="rank correlation", title=mark.capitalize(), yticks=range(len(pupils)), yticklabels=pupils)
+axes[0].set(ylim=(1.4, -0.4))
+axis = axes[0].legend(loc="upper left", fontsize=8)
+
+# %% tags=["core", "folded"]
+duels = intervals.simultaneous(
+    intervals.spearman_interval,
+    {
+        exam: (
+            marks["people's scores"],
+            guesses["people's scores", exam, "nearest neighbour"],
+            guesses["people's scores", exam, "ridge"],
+        )
+        for exam in exams
+    },
+    groups=groups,
+)
+say.sentence(
+    "On **dice** the random exam gives "
+    + " and ".join(f"{pupil} {found['dice', 'random sentences', pupil].estimate:.2f}" for pupil in pupils)
+    + ", the exam of whole editorials "
+    + " and ".join(f"{found['dice', 'whole editorials', pupil].estimate:.2f}" for pupil in pupils)
+    + ". Whoever knows an editorial from its other sentences needs to know nothing else. (A little below zero is no discovery: each fold is guessed from "
+    "the others, whose mean is low just where the fold's is high.) On people's scores:\n"
+    + "\n".join(
+        f"- {exam}: {say.comparison('nearest neighbour', 'ridge', duel, 'rank correlation')}"
+        for exam, duel in duels.items()
+    )
+    + "\n\n"
+    + say.choose(
+        float(duels["random sentences"].sign > 0 > duels["whole editorials"].sign),
+        (1, "The random exam does not only flatter. **It crowns the wrong pupil.**"),
+        otherwise="Here the two exams do not contradict each other clearly.",
+    )
 )
 
 # %% [markdown] tags=["core"]
+# Rows that belong together stood on both sides: a **leak**. How much it matters depends on what is asked. Where people scored each
+# sentence for itself, as in our reviews, the random exam flatters only a little. Nobody can know that beforehand.
+#
 # ### Exercise 2: spot the leak
 #
 # Write a function that takes the groups of all rows (an array) and the positions of the training and the test rows,
@@ -324,220 +336,416 @@ q2.check(leaking_groups)
 # q2.solution()
 
 # %% [markdown] tags=["core"]
-# With honest folds we can look at **alpha**. For each alpha the figure shows the error on the sentences that were
-# learned from, and on held-out reviews. The dashed line is the error of guessing the mean, the dotted one the alpha that **leave-one-out** chooses (hold out one
-# sentence at a time; *Going further* shows how that is done without learning thousands of times).
+# So you hold out whole editorials, and all is well? Look *inside*. Ridge needs an alpha, and `RidgeCV` finds it by an exam of its
+# own: it leaves out one **row** after the other, while the rest of the editorial stays. The same leak, one floor down. The
+# course's `GroupRidge` leaves out one **group** after the other. The second set has our reviews as they arrive when
+# somebody collects everything twice.
 
 # %% tags=["core"]
-train, held = next(GroupShuffleSplit(1, test_size=0.2, random_state=SEED).split(vectors, scores, groups))
-fitted = [Ridge(alpha=alpha).fit(vectors[train], scores[train]) for alpha in ALPHAS]
-error = {
-    part: [np.mean((scores[rows] - model.predict(vectors[rows])) ** 2) for model in fitted]
-    for part, rows in (("learned from", train), ("held out", held))
+reviews = load_reviews()
+twice = np.tile(embedder.encode(reviews["text"]).astype(float), (2, 1))
+sets = {
+    "editorials": (vectors, marks["people's scores"], groups),
+    "reviews, each sentence twice": (twice, np.tile(reviews["score"], 2), np.tile(reviews["review"], 2)),
 }
-chosen = RidgeCV(ALPHAS).fit(vectors[train], scores[train]).alpha_
+
+# %% tags=["core"]
+rows, inner = [], {}
+for name, (X, y, which) in sets.items():
+    folds = list(GroupKFold(5, shuffle=True, random_state=SEED).split(X, groups=which))
+    for inside, model, told in (("one row", RidgeCV(ALPHAS), None), ("one group", GroupRidge(), which)):
+        inner[name, inside] = held_out(model, X, y, folds, told)
+        rank = spearmanr(y, inner[name, inside]).statistic
+        rows.append({"data": name, "left out inside": inside, "alpha": model.alpha_, "rank correlation": rank})
+say.table(pd.DataFrame(rows).set_index(["data", "left out inside"]))
+
 
 # %% tags=["core", "folded"]
-figure, axis = plt.subplots(figsize=(7, 4), layout="constrained")
-for (name, values), color, marker in zip(error.items(), plots.PALETTE, "oD", strict=False):
-    axis.semilogx(ALPHAS, values, color=color, marker=marker, label=name)
-axis.axvline(chosen, linestyle=":", color="black", label="chosen by leave-one-out")
-axis.axhline(
-    np.mean((scores[held] - scores[train].mean()) ** 2),
-    linestyle="--",
-    color=plots.PALETTE[3],
-    label="guessing the mean",
-)
-axis.legend()
-axis = axis.set(
-    xlabel="alpha", ylabel="mean squared error (score points²)", title="How strongly to hold the weights back"
-)
+def gain(name, **options):
+    """What leaving out groups inside brings."""
+    _, y, which = sets[name]
+    return intervals.spearman_interval(
+        y, inner[name, "one group"], minus=inner[name, "one row"], groups=which, **options
+    )
 
-# %% tags=["core", "folded"]
-correct = {
-    f"alpha = {alpha:.3g}": -((scores[held] - model.predict(vectors[held])) ** 2)
-    for alpha, model in zip(ALPHAS, fitted, strict=True)
-}
+
+gains = intervals.simultaneous(gain, {name: (name,) for name in sets})
 say.sentence(
-    f"Leave-one-out chose alpha = **{chosen:.3g}**. On the held-out reviews, with the mean squared error times −1, "
-    + say.leader(intervals.leader(correct, groups=groups[held]), "value")
-    + f" At the smallest alpha the error is {error['learned from'][0]:.2f} on what was learned from and "
-    f"{error['held out'][0]:.2f} on what was held out. A gap between the two curves is called **overfitting**."
+    "In both columns whole groups were held out for the exam. Leaving out groups *inside* as well, against rows:\n"
+    + "\n".join(
+        f"- {name}: {say.comparison('one group', 'one row', each, 'rank correlation')}" for name, each in gains.items()
+    )
+    + "\n\nWho looks at copies or siblings while choosing trusts the examples too much, and holds back too little."
 )
 
 # %% [markdown] tags=["core", "workshop"]
-# ## 4. How many examples are enough?
+# ## 4. A hundred examples
 #
-# Scores cost somebody's time. The **learning curve** says what the next hundred would bring: learn from ever
-# more examples, always judged on the same held-out reviews. Which examples one happens to have matters when they
-# are few, so each size is drawn several times; the bands reach from the worst draw to the best.
+# Now the question of this lesson, on the sentences of product reviews. First: how good could anybody be? We split the people into two
+# halves and compare their means, the **ceiling**: hardly more can be asked of anything. And we compare one person with the mean
+# of the others, a mark on the way.
 
 # %% tags=["core"]
 reviews = load_reviews()
-vectors = embedder.encode(reviews["text"]).astype(float)
-texts, scores, groups = reviews["text"], reviews["score"].to_numpy(), reviews["review"]
-train, held = next(GroupShuffleSplit(1, test_size=0.2, random_state=SEED).split(vectors, scores, groups))
-sizes = [n for n in (25, 50, 100, 200, 400, 800, 1600) if n < len(train)] + [len(train)]
-
-# %% tags=["core"]
-chance = np.random.default_rng(SEED)
-tfidf = make_pipeline(TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2)), Ridge(alpha=1))
-rows = []
-for n in sizes:
-    for draw in range(1 if n == len(train) else 6):
-        some = chance.choice(train, n, replace=False)
-        for name, model, X in (("embedding", RidgeCV(ALPHAS), vectors), ("TF-IDF", tfidf, texts.to_numpy())):
-            guess = model.fit(X[some], scores[some]).predict(X[held])
-            value = spearmanr(scores[held], guess).statistic
-            rows.append({"examples": n, "draw": draw, "ridge on": name, "rank correlation": value})
-curve = pd.DataFrame(rows)
+texts, scores, groups = reviews["text"].to_numpy(), reviews["score"].to_numpy(), reviews["review"].to_numpy()
+people = np.random.default_rng(SEED).permuted(
+    np.array(reviews["ratings"].tolist()), axis=1
+)  # so that "the first" is anybody
+ceiling = spearmanr(people[:, ::2].mean(axis=1), people[:, 1::2].mean(axis=1)).statistic
+one_person = spearmanr(people[:, 0], people[:, 1:].mean(axis=1)).statistic
 
 # %% tags=["core", "folded"]
-person = np.random.default_rng(SEED).permuted(np.array(reviews["ratings"].tolist()), axis=1)[held, 0]
-figure, axis = plt.subplots(figsize=(7, 4), layout="constrained")
-for (name, part), color, marker in zip(curve.groupby("ridge on", sort=False), plots.PALETTE, "oD", strict=False):
-    spread = part.groupby("examples")["rank correlation"].agg(["min", "median", "max"])
-    axis.semilogx(spread.index, spread["median"], color=color, marker=marker, label=name)
-    axis.fill_between(spread.index, spread["min"], spread["max"], color=color, alpha=0.2)
-ceiling = spearmanr(scores[held], person).statistic
-axis.axhline(ceiling, linestyle="--", color=plots.PALETTE[4], label="one person")
-axis.legend()
-axis = axis.set(xlabel="scored examples", ylabel="rank correlation, held-out reviews", title="What more examples bring")
+figure, axes = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
+axes[0].hist(scores, bins=32, color=plots.PALETTE[0])
+axes[0].set(xlabel="mean score of a sentence", ylabel="sentences", title="The scores")
+spread_out = np.random.default_rng(SEED).uniform(-0.2, 0.2, len(scores))
+axes[1].scatter(people[:, 0] + spread_out, people[:, 1:].mean(axis=1), s=6, alpha=0.3, color=plots.PALETTE[4])
+axis = axes[1].set(
+    xlabel="one person's score (spread out a little)", ylabel="mean of the others", title="One and the others"
+)
 
 # %% tags=["core", "folded"]
-middle = curve[curve["ridge on"] == "embedding"].groupby("examples")["rank correlation"].median()
-reached = (
-    (middle.loc[100] if 100 in middle.index else middle.iloc[0]) / middle.iloc[-1] if middle.iloc[-1] > 0 else np.nan
-)
-said = (
-    f"With embeddings, 100 examples reach {reached:.0%} of that."
-    if middle.iloc[-1] > 0.2
-    else "There is little to learn here."
-)
 say.sentence(
-    f"Medians on embeddings: {', '.join(f'{value:.2f} with {n:,}' for n, value in middle.items())}. {said} Read the bands before "
-    "you believe a single draw of a few examples."
+    f"Two halves agree with a rank correlation of **{ceiling:.2f}**, one person with the others with **{one_person:.2f}**. A third of the sentences "
+    f"lie within {np.quantile(np.abs(scores), 1 / 3):.1f} points of zero; a good order has to tell those apart, too."
 )
 
 # %% [markdown] tags=["core"]
-# Solid lines are medians, the dashed line is one person, and each step to the right about doubles the examples. Now
-# look at the predictions themselves. On the left, predicted against actual score; on the
-# diagonal they would be equal. On the right, the **residuals**, actual minus predicted: are they centred on zero, and
-# are some far out?
-
-# %% tags=["core", "folded"]
-learner = EmbeddingValueLearner(embedder).fit(texts.iloc[train], scores[train])
-guess = learner.predict(texts.iloc[held])
-residual = scores[held] - guess
-figure, axes = plt.subplots(1, 2, figsize=(9, 4), layout="constrained")
-axes[0].scatter(guess, scores[held], s=10, alpha=0.5, color=plots.PALETTE[0])
-axes[0].plot([-3, 3], [-3, 3], linestyle="--", color="black")
-axes[0].set(xlabel="predicted score", ylabel="mean score of twenty people", title="Predicted and actual")
-axes[1].hist(residual, bins=40, color=plots.PALETTE[0])
-axes = axes[1].set(xlabel="residual (score points)", ylabel="sentences", title="What is left over")
-
-# %% tags=["core", "folded"]
-spread = guess.std() / scores[held].std()
-say.sentence(
-    f"Half of the predictions are off by less than **{np.median(np.abs(residual)):.2f}** points, one in ten by more than "
-    f"**{np.quantile(np.abs(residual), 0.9):.2f}**. The predictions spread {spread:.0%} as wide as the scores: a learner that is "
-    "unsure plays safe and stays near the mean."
-)
-
-# %% [markdown] tags=["core"]
-# The worst mistakes, read aloud, teach more than any average. Look for irony, for *not*, for words that are praise for one
-# device and blame for another.
-
-# %% tags=["core", "external-text"]
-worst = reviews.iloc[held].assign(predicted=guess, residual=residual)
-worst = worst.loc[np.abs(worst["residual"]).sort_values(ascending=False).index]
-worst[["text", "score", "predicted"]].head(6).style.format(precision=1).hide(axis="index")
-
-# %% [markdown] tags=["core"]
-# ## 5. Ranking
-#
-# Often nobody needs the score, only the order: what to read first. Three measures of an order on the held-out
-# sentences. **Spearman** correlates the ranks. **Kendall** compares all pairs: the share in the right order minus
-# the share in the wrong one. **nDCG@10** looks at the first ten only, because
-# nobody reads further: it adds up their scores, the first places counting most, and divides by the best sum possible, so that
-# 1 is perfect.
+# We learn from ever more sentences, by **embeddings** and by counting words (**TF-IDF**), and predict other reviews: the reviews are
+# cut into twelve parts, each predicted from the rest. A control gets its scores **shuffled**. Your bet: how many examples does the
+# word count need to get as far as embeddings do with a hundred?
 
 # %% tags=["core"]
-reviews = load_reviews()
-train, held = next(GroupShuffleSplit(1, test_size=0.2, random_state=SEED).split(reviews, groups=reviews["review"]))
-learner = EmbeddingValueLearner(embedder).fit(reviews["text"].iloc[train], reviews["score"].iloc[train])
-asked = reviews.iloc[held].assign(predicted=learner.predict(reviews["text"].iloc[held]))
-chance = np.random.default_rng(SEED).normal(size=len(asked))
-people = np.random.default_rng(SEED).permuted(np.array(asked["ratings"].tolist()), axis=1)[:, 0]
+draw = np.random.default_rng(SEED)
+parts = [
+    (draw.permutation(train), test)
+    for train, test in GroupKFold(12, shuffle=True, random_state=SEED).split(texts, groups=groups)
+]
+sizes = [n for n in (25, 50, 100, 200, 400, 800, 1600) if n < 0.8 * len(texts)]
+
+
+def curve(model, X, y=scores, groups=None, sizes=sizes):
+    """Rank correlation with n examples (a row each) on each of the twelve parts (a column each)."""
+    table = pd.DataFrame(index=sizes, columns=range(12), dtype=float)
+    for n in sizes:
+        guess = held_out(model, X, y, [(mixed[:n], test) for mixed, test in parts], groups)
+        table.loc[n] = [spearmanr(scores[test], guess[test]).statistic for _, test in parts]
+    return table
+
 
 # %% tags=["core"]
-gain = asked["score"].to_numpy()[None] + 4  # gains of nDCG must not be negative: 0 to 8
-rows = {
-    name: {
-        "Spearman": spearmanr(asked["score"], order).statistic,
-        "Kendall": kendalltau(asked["score"], order).statistic,
-        "nDCG@10": ndcg_score(gain, np.asarray(order, dtype=float)[None], k=10),
-    }
-    for name, order in {"random order": chance, "learner": asked["predicted"], "one person": people}.items()
+vectors = embedder.encode(texts).astype(float)
+curves = {
+    "embeddings": curve(GroupRidge(), vectors, groups=groups),
+    "word count": curve(tfidf, texts),
+    "embeddings, scores shuffled": curve(GroupRidge(), vectors, draw.permutation(scores), groups, sizes=[100]),
 }
-pd.DataFrame(rows).T.round(3)
-
-# %% [markdown] tags=["core"]
-# Mind the first row. A random order has a Spearman and Kendall near zero, but an nDCG far above zero, because even
-# careless picks have *some* worth. A value of nDCG says nothing without that floor.
-#
-# The same scores also rank whole **reviews**: the mean over the sentences of each.
 
 # %% tags=["core", "folded"]
-whole = asked.groupby("review")[["score", "predicted"]].mean()
-sentences = intervals.spearman_interval(asked["score"], asked["predicted"], groups=asked["review"])
+
+
+def draw_curves(curves):
+    """Means over the parts with their intervals, and one person as a line."""
+    figure, axis = plt.subplots(figsize=(8, 4), layout="constrained")
+    for i, (name, values) in enumerate(curves.items()):
+        found = [intervals.mean_interval(row) for row in values.to_numpy()]
+        middle = np.array([each.estimate for each in found])
+        ends = middle - [each.low for each in found], [each.high for each in found] - middle
+        look = {"color": plots.PALETTE[i], "marker": "oDs^v"[i]}
+        axis.errorbar(values.index, middle, yerr=ends, capsize=3, label=name, **look)
+    axis.axhline(one_person, linestyle="--", color="black", label="one person")
+    axis.set_xscale("log")
+    axis.set_xticks(sizes, labels=[f"{n:,}" for n in sizes])
+    axis.minorticks_off()
+    axis.legend(fontsize=8, loc="lower right")
+    axis.set(xlabel="scored examples", ylabel="rank correlation, other reviews", title="What more examples bring")
+
+
+draw_curves(curves)
+
+# %% tags=["core", "folded"]
+mean = pd.DataFrame({name: values.mean(axis=1) for name, values in curves.items()})
+ahead = intervals.difference_interval(curves["embeddings"].loc[100], curves["word count"].loc[100])
+goal = mean.loc[100, "embeddings"]
+above = mean.index[mean["word count"] >= goal]  # fixed: a crossing, named with both its ends
+between = (
+    f"between {mean.index[mean.index < above[0]][-1]:,} and {above[0]:,} examples"
+    if len(above) and above[0] > sizes[0]
+    else f"more than {sizes[-1]:,} examples"
+)
 say.sentence(
-    f"Rank correlation for single sentences: **{sentences}**; for the {len(whole)} held-out reviews as a whole: "
-    f"**{intervals.spearman_interval(whole['score'], whole['predicted'])}**. Errors of single sentences can cancel in a mean. "
-    "People's would cancel too, so do not hold the second number against one person's on sentences."
+    f"With **a hundred** examples embeddings reach **{goal:.2f}**, the word count {mean.loc[100, 'word count']:.2f} "
+    f"({say.comparison('embeddings', 'the word count', ahead, 'rank correlation')}) To get as far, the word count needs **{between}**. "
+    f"With shuffled scores it is {mean.loc[100, 'embeddings, scores shuffled']:.2f}."
 )
 
 # %% [markdown] tags=["core"]
-# Search and taste go together: first *find* what is about the question, then *sort* what was found by what is liked.
-
-# %% tags=["core", "external-text"]
-nearness = embedder.encode_document(asked["text"]) @ embedder.encode_query("how long does the battery last")
-found = asked["text"].iloc[np.argsort(-nearness)[:8]]
-pd.DataFrame(learner.rank_texts(found), columns=["text", "predicted score"]).round(2)
-
-# %% [markdown] tags=["core"]
-# ### Exercise 3: rank with duplicates
+# The curve flattens out below the people. Would *more* examples get us there? That can be worked out.
 #
-# Write a function that takes a list of texts and their scores and returns a list of `(text, score)` pairs, best first.
-# The same text may occur more than once: keep every copy. Texts of equal score stay in the order in which they came.
+# ### Exercise 3: more data, or the ceiling?
+#
+# Call what is missing to the ceiling the **gap**. The logarithm of the gap, drawn over the logarithm of the number of examples, often lies near a
+# straight line. Write a function of the `sizes` (an array, in any order), the `values` reached with them (an array, all below
+# `ceiling`), the `ceiling` and a `goal`. It draws the line through **all** points by least squares (`np.log`, and `np.polyfit(x, y, 1)`, which gives the line's
+# slope and its height at 0) and returns the number of examples, not rounded, at which the line reaches the goal's gap, also for
+# a goal that was reached already. If the gap does not shrink (slope zero or above), or the goal is the ceiling or beyond, it returns `np.inf`.
 
 
 # %% tags=["core", "exercise", "q3"]
-def rank_with_duplicates(texts, scores):
+def examples_needed(sizes, values, ceiling, goal):
     ### BEGIN SOLUTION
-    order = sorted(range(len(texts)), key=lambda i: -scores[i])
-    return [(texts[i], scores[i]) for i in order]
+    slope, start = np.polyfit(np.log(sizes), np.log(ceiling - values), 1)
+    if slope >= 0 or goal >= ceiling:
+        return np.inf
+    return np.exp((np.log(ceiling - goal) - start) / slope)
     ### END SOLUTION
 
 
 # %% tags=["core"]
-q3.check(rank_with_duplicates)
+q3.check(examples_needed)
 # q3.hint()
 # q3.solution()
 
 # %% [markdown] tags=["core"]
+# Is such a line worth anything? We draw one through all sizes but the two largest, say what those should bring, and look. Then we
+# ask for one person.
+
+# %% tags=["core", "folded"]
+found = mean["embeddings"]
+gaps = np.log(np.maximum(ceiling - found, 1e-3))
+early, line = (linregress(np.log(part.index), part) for part in (gaps.iloc[:-2], gaps))
+forecasts = {n: ceiling - np.exp(early.intercept + early.slope * np.log(n)) for n in found.index[-2:]}
+came = {n: intervals.mean_interval(curves["embeddings"].loc[n]) for n in forecasts}
+needed = np.exp((np.log(max(ceiling - one_person, 1e-3)) - line.intercept) / line.slope) if line.slope < 0 else np.inf
+about = f"about {float(f'{needed:.0e}'):,.0f}" if needed < 1e12 else "more than a million million"
+say.sentence(
+    "\n".join(f"- with {n:,} examples: forecast {forecasts[n]:.2f}, and it was **{each}**" for n, each in came.items())
+    + "\n\n"
+    + (
+        "The line promised too much: the gap to the *people's* ceiling does not go on shrinking as fast. These vectors have a lower ceiling of their own. "
+        if all(each.high < forecasts[n] for n, each in came.items())
+        else ""
+    )
+    + f"And even the line through all points asks for {about} scored sentences to reach one person ({one_person:.2f}): "
+    + say.choose(needed, (1e5, "**more scores are not the way.**"), otherwise="**score on.**")
+)
+
+# %% [markdown] tags=["core"]
+# So change something else. The model of lesson 3 reads a text under a **question**. Here it is asked how much the writer likes the
+# product and, as a control, for the topic.
+
+# %% tags=["core"]
+questions = {
+    "asked how it is liked": "Judge how much the writer likes the product",
+    "asked for the topic": "Identify the topic of the text",
+}
+asked = load_embedder("course-instruct")
+for name, question in questions.items():
+    curves[name] = curve(GroupRidge(), asked.encode(texts, instruction=question).astype(float), groups=groups)
+
+# %% tags=["core", "folded"]
+draw_curves({name: curves[name] for name in ("embeddings", "word count", *questions)})
+
+# %% tags=["core", "folded"]
+few, most, right = sizes[0], sizes[-1], curves["asked how it is liked"]
+against = intervals.simultaneous(
+    intervals.difference_interval,
+    {
+        ("asked how it is liked", "embeddings not asked"): (right.loc[100], curves["embeddings"].loc[100]),
+        ("asked for the topic", "embeddings not asked"): (
+            curves["asked for the topic"].loc[100],
+            curves["embeddings"].loc[100],
+        ),
+        (f"asked, {few} examples", f"not asked, {most:,}"): (right.loc[few], curves["embeddings"].loc[most]),
+    },
+)
+better, control, at_few = (say.comparison(*pair, each, "rank correlation") for pair, each in against.items())
+say.sentence(
+    f"- A hundred examples, the right question: **{right.loc[100].mean():.2f}**. {better}\n"
+    f"- The wrong one, as a control: {curves['asked for the topic'].loc[100].mean():.2f}. {control}\n"
+    f"- **{few} examples** with the right question reach **{right.loc[few].mean():.2f}**; without, {most:,} examples reach {found.iloc[-1]:.2f}. {at_few}"
+)
+
+# %% [markdown] tags=["core"]
+# No magic: somebody scored before. That model was taught mood on thousands of *tweets and film sentences* that people scored in the same
+# study, and never saw a product review. Your hundred examples need not teach it again what praise sounds like.
+
+# %% [markdown] tags=["core"]
+# ## 5. Where it is wrong, and how sure
+#
+# An average hides the mistakes. Here are predictions without a question, for reviews that were held out, beside what people said. On
+# the diagonal they would be equal.
+
+# %% tags=["core"]
+reviews = load_reviews()
+train, held = next(GroupShuffleSplit(1, test_size=0.2, random_state=SEED).split(reviews, groups=reviews["review"]))
+learned_from, asked_for = reviews.iloc[train], reviews.iloc[held]
+learner = EmbeddingValueLearner(embedder).fit(
+    learned_from["text"], learned_from["score"], groups=learned_from["review"]
+)
+guess, limits = learner.predict(asked_for["text"], return_interval=True, confidence=0.9)
+
+# %% tags=["core", "folded"]
+inside = (limits[:, 0] <= asked_for["score"]) & (asked_for["score"] <= limits[:, 1])
+figure, axis = plt.subplots(figsize=(6, 4), layout="constrained")
+for part, color, marker, name in (
+    (inside, plots.PALETTE[0], "o", "inside its interval"),
+    (~inside, plots.PALETTE[1], "D", "outside"),
+):
+    axis.scatter(guess[part], asked_for["score"][part], s=12, alpha=0.5, color=color, marker=marker, label=name)
+axis.plot([-4, 4], [-4, 4], linestyle="--", color="black")
+axis.legend()
+axis = axis.set(xlabel="predicted score", ylabel="mean score of the people", title="Predicted, and what people said")
+
+# %% tags=["core", "folded"]
+off = np.abs(asked_for["score"] - guess)
+say.sentence(
+    f"Half of the predictions are off by less than **{off.median():.2f}** points, one in ten by more than **{off.quantile(0.9):.2f}**. They spread "
+    f"{guess.std() / asked_for['score'].std():.0%} as wide as the scores: who is unsure stays near the mean. For nine in ten, the learner says, the score lies within "
+    f"±{np.ptp(limits[0]) / 2:.1f} points: it was so for {inside.mean():.0%}."
+)
+
+# %% [markdown] tags=["core"]
+# The worst mistakes, read aloud, teach more than any average. Look for irony, for *not*, for words that praise one device and
+# blame another.
+
+# %% tags=["core", "external-text"]
+worst = asked_for.assign(predicted=guess).iloc[np.argsort(-off.to_numpy(), kind="stable")[:6]]
+say.table(worst[["text", "score", "predicted"]])  # fixed: the worst by what they are
+
+# %% [markdown] tags=["core"]
+# The **interval** comes from errors on texts that were left out, and there the leak lurks again. Take 25 reviews only and ask for
+# nine in ten: once the learner is told which sentences belong together, once not. What share of the sentences of all *other*
+# reviews lies inside?
+
+# %% tags=["core"]
+n_parts, rows = max(2, reviews["review"].nunique() // 25), []
+for _, part in GroupKFold(n_parts, shuffle=True, random_state=SEED).split(reviews, groups=reviews["review"]):
+    few, others = reviews.iloc[part], reviews.drop(part)
+    for told in ("told", "not told"):
+        learner = EmbeddingValueLearner(embedder).fit(
+            few["text"], few["score"], few["review"] if told == "told" else None
+        )
+        _, limits = learner.predict(others["text"], return_interval=True, confidence=0.9)
+        inside = (limits[:, 0] <= others["score"]) & (others["score"] <= limits[:, 1])
+        rows.append(
+            {"which": told, "inside": inside.groupby(others["review"]).mean().mean(), "width": np.diff(limits[0])[0]}
+        )
+
+# %% tags=["core", "folded"]
+kept = pd.DataFrame(rows)
+shares = {told: kept.loc[kept["which"] == told, "inside"].to_numpy() for told in ("told", "not told")}
+promise = {told: intervals.difference_interval(share, np.full(len(share), 0.9)) for told, share in shares.items()}
+say.sentence(
+    "Promised 90 %, each review counting the same:\n"
+    + "\n".join(
+        f"- {told} which sentences belong together: **{share.mean():.1%}** inside, width {kept.loc[kept['which'] == told, 'width'].mean():.1f} points; "
+        + say.choose(
+            promise[told].sign,
+            (1, "the promise is kept, with room to spare."),
+            (0, "no more and no less can be told apart from the promise."),
+            otherwise="**the promise is broken.**",
+        )
+        for told, share in shares.items()
+    )
+    + "\n\nWith so few reviews nobody knows how far the next one may be off, so a kept promise costs width."
+)
+
+# %% [markdown] tags=["core"]
+# Last, **your own finder** of lesson 1. We let taste have a say: to how near a notice is we add a little of how much the person of section 1
+# would like it. Does the finder find more? Say first.
+
+# %% tags=["core"]
+ideas, board, found = load_corpus("saturdays").head(20), finder.load(), {}
+liked = zscore(EmbeddingValueLearner(embedder, ridge_alpha=1).fit(ideas["text"], ideas["score"]).predict(board.notices))
+asking, notices = embedder.encode_query(board.questions["question"]), embedder.encode_document(board.notices)
+for name, weight in ((MODEL, 0.0), (f"{MODEL} and taste", 0.1)):
+    query_vectors = np.hstack([asking, np.full((len(asking), 1), weight)])
+    found[name] = board.score(name, query_vectors, np.hstack([notices, liked[:, None]]))
+say.table(board.scoreboard())
+
+# %% tags=["core", "folded"]
+difference = intervals.difference_interval(*list(found.values())[::-1])
+say.sentence(
+    say.comparison("with taste", "without", difference, "share of questions whose notice came first")
+    + (" Taste answers another question than the one that was asked." if difference.sign < 0 else "")
+)
+
+# %% [markdown] tags=["core"]
 # ## Recap
 #
-# - **Ridge on embeddings** learns a score from texts: one weight a dimension, held back by **alpha**.
-# - A result needs its neighbours: the mean, the length, TF-IDF below it, and **what people agree on** above it.
-# - Rows that belong together go to **one side** of a split. How large the leak would be is a matter of measuring.
-# - The **learning curve** tells you whether to score more examples or to look for a better model.
-# - For an order, use measures of order, and know what a random order gets.
-#
-# If you are here within the hour, well done. What follows goes deeper; each section stands on its own.
+# - **Ridge on embeddings** learns from a hundred scores what a word count needs many more for. It gives an *order*; its numbers stay near the mean.
+# - With as many weights as examples, only a fine (**alpha**) keeps the weights from going wild.
+# - **A random split is no fair exam** where rows belong together: it may find something in dice, and crown the wrong model. Hold out whole
+#   groups, inside as well, where alpha and intervals are made.
+# - The **learning curve** and the people's **ceiling** say whether to score more or to change something else. The right question may be
+#   worth more than many examples.
+# - An **interval** promises something about new groups; check it on some, and read the worst mistakes.
 
 # %% [markdown] tags=["deep"]
-# ## 6. Leave-one-out without learning again
+# ## 6. Ranking
+#
+# Often nobody needs the score, only the order: what to read first. Three measures of an order. **Spearman** correlates the
+# ranks. **Kendall** is the share of pairs in the right order minus the share in the wrong one. **nDCG@10** looks at
+# the first ten only, because nobody reads further: it adds up their scores, the first places counting most, and divides by the
+# best sum possible, so that 1 is perfect. What does an order drawn by lot get? That is the **floor**. We take it over many draws.
+
+# %% tags=["deep"]
+reviews = load_reviews()
+vectors, scores = embedder.encode(reviews["text"]).astype(float), reviews["score"].to_numpy()
+groups, texts = reviews["review"].to_numpy(), reviews["text"].to_numpy()
+parts = list(GroupKFold(12, shuffle=True, random_state=SEED).split(texts, groups=groups))
+guesses = {
+    "embeddings": held_out(GroupRidge(), vectors, scores, parts, groups),
+    "word count": held_out(tfidf, texts, scores, parts),
+    "one person": np.random.default_rng(SEED)
+    .permuted(np.array(reviews["ratings"].tolist()), axis=1)[:, 0]
+    .astype(float),
+}
+
+# %% tags=["deep"]
+measures = {
+    "Spearman": lambda y, guess: spearmanr(y, guess).statistic,
+    "Kendall": lambda y, guess: kendalltau(y, guess).statistic,
+    "nDCG@10": lambda y, guess: ndcg_score(y[None] + 4, guess[None], k=10),  # gains must not be negative: 0 to 8
+}
+lots, values = np.random.default_rng(SEED), {}
+for name, measure in measures.items():
+    for who, guess in guesses.items():
+        values[who, name] = [measure(scores[test], guess[test]) for _, test in parts]
+    drawn = [[measure(scores[test], lots.normal(size=len(test))) for _ in range(50)] for _, test in parts]
+    values["by lot", name] = np.mean(drawn, axis=1)
+    values["by lot, best of 50", name] = np.max(drawn, axis=1)
+
+# %% tags=["deep"]
+shown = {key: intervals.mean_interval(each) for key, each in values.items()}
+rows = {key: f"{each.estimate:.2f} ({each.low:.2f} to {each.high:.2f})" for key, each in shown.items()}
+say.table(pd.Series(rows).unstack()[list(measures)])
+
+# %% tags=["deep", "folded"]
+ahead = intervals.simultaneous(
+    intervals.difference_interval, {name: (values["embeddings", name], values["word count", name]) for name in measures}
+)
+say.sentence(
+    "Each number is the mean over twelve parts of the reviews, with its 95 % interval. An order by lot has next to nothing of the first two, but an "
+    f"nDCG@10 of {shown['by lot', 'nDCG@10'].estimate:.2f}, and with luck {shown['by lot, best of 50', 'nDCG@10'].estimate:.2f}, because careless picks have *some* worth, too: "
+    "nDCG says nothing without its floor. And it sees ten places of some three hundred:\n"
+    + "\n".join(f"- {say.comparison('embeddings', 'the word count', each, name)}" for name, each in ahead.items())
+)
+
+# %% [markdown] tags=["deep"]
+# The same predictions rank whole **reviews**, by the mean over their sentences. Errors of single sentences cancel there; people's would
+# cancel too, so do not hold that number against one person's on sentences.
+
+# %% tags=["deep", "folded"]
+whole = pd.DataFrame({"score": scores, "guess": guesses["embeddings"], "review": groups}).groupby("review").mean()
+sentences = intervals.spearman_interval(scores, guesses["embeddings"], groups=groups)
+say.sentence(
+    f"Rank correlation of single sentences **{sentences}**, of the {len(whole)} reviews **{intervals.spearman_interval(whole['score'], whole['guess'])}**."
+)
+
+# %% [markdown] tags=["deep"]
+# ## 7. Leave-one-out without learning again
 #
 # Hold out one example, learn from all others, predict the one; repeat for each example. That is the most thorough
 # test of an alpha, and seems to need as many trainings as there are examples. For ridge it needs **one**. Let
@@ -547,7 +755,8 @@ q3.check(rank_with_duplicates)
 # $$e_i = \frac{y_i - \hat y_i}{1 - H_{ii}}$$
 #
 # The more an example pulls its own prediction towards itself (large $H_{ii}$), the more its error grows when it is
-# gone. Do not believe it: compare with learning anew for each example.
+# gone. Do not believe it: compare with learning anew for each example. (For groups the same holds with a block of $H$ in place of the
+# one number; that is what `GroupRidge` computes.)
 
 # %% tags=["deep"]
 ideas = load_corpus("saturdays")
@@ -587,16 +796,15 @@ q4.check(pick_alpha)
 # q4.solution()
 
 # %% [markdown] tags=["deep"]
-# ## 7. Intervals that keep their promise
+# ## 8. Intervals that keep their promise
 #
-# A predicted score without a margin invites false trust. The leave-one-out errors are just what is needed: they say
-# how far the model is off on texts it did not learn from. For a **confidence** of nine in ten, take a width that nearly nine in
-# ten of these errors stay within, a bit more because the errors are few: of $n$ errors, sorted by size, the one at position
-# $\lceil (n + 1) \cdot \text{confidence} \rceil$.
+# The errors on texts left out are just what an interval needs: they say how far the model is off on what it did not learn from. For a
+# **confidence** of nine in ten, take a width that nearly nine in ten of these errors stay within, a bit more because the
+# errors are few: of $n$ errors, sorted by size, the one at position $\lceil (n + 1) \cdot \text{confidence} \rceil$.
 #
-# What such an interval promises, it promises for new texts like those learned from. If texts belong together, as the
-# sentences of a review do, new ones come from a new review, and the errors have to do so as well: then the learner leaves
-# out one **group** after the other, each group counts once, and $n$ is the number of groups.
+# What such an interval promises, it promises for new texts like those learned from. If texts belong together, new ones come from
+# a new group, and the errors have to do so as well: then the learner leaves out one **group** after the other, each group counts
+# once, and $n$ is the number of groups.
 #
 # ### Exercise 5: an interval with the right coverage
 #
@@ -619,50 +827,70 @@ q5.check(half_width)
 # q5.solution()
 
 # %% [markdown] tags=["deep"]
-# A promise is there to be checked. We learn from a part of the reviews, ask for intervals on the held-out ones, and count.
+# A promise is there to be checked: on reviews held out, for four confidences, in five splits.
 
 # %% tags=["deep"]
 reviews = load_reviews()
-rows = []
+rows, asked = [], []
 for seed in range(5):
     split = GroupShuffleSplit(1, test_size=0.3, random_state=seed).split(reviews, groups=reviews["review"])
     train, held = (reviews.iloc[rows_of] for rows_of in next(split))
     learner = EmbeddingValueLearner(embedder).fit(train["text"], train["score"], groups=train["review"])
     for confidence in (0.5, 0.8, 0.9, 0.95):
-        _, limits = learner.predict(held["text"], return_interval=True, confidence=confidence)
+        guess, limits = learner.predict(held["text"], return_interval=True, confidence=confidence)
         inside = (limits[:, 0] <= held["score"]) & (held["score"] <= limits[:, 1])
-        rows.append({"promised": confidence, "kept": inside.mean(), "width": np.diff(limits[0])[0]})
+        by_review = inside.groupby(held["review"]).mean()
+        rows.append({"promised": confidence, "kept": by_review.mean(), "width": np.diff(limits[0])[0]})
+        if confidence == 0.9:
+            asked.append(held.assign(guess=guess, inside=inside))
 coverage = pd.DataFrame(rows).groupby("promised").mean()
-coverage.round(3)
+say.table(coverage)
 
 # %% [markdown] tags=["deep"]
-# On average over all texts. All intervals are equally wide, so for some *kinds* of text the promise may be broken.
-# Which? Compare sentences for which the model predicts a score near its middle with those for which it predicts an extreme
-# one. (To pick them by what people *said* would be a trap: any model, even one that guesses, is off the most where the
-# score is extreme.)
+# On average over all texts. All intervals are equally wide, so for some *kinds* of text the promise may be broken. Only a kind that can be
+# told **beforehand** helps: strong or middling *predictions*, sentences with or without a *no* or *not*. (To pick texts by what people *said* would be a
+# trap: any model, even one that guesses, is off the most where the score is extreme.)
 
 # %% tags=["deep"]
-guess, limits = learner.predict(held["text"], return_interval=True, confidence=0.9)
-inside = ((limits[:, 0] <= held["score"]) & (held["score"] <= limits[:, 1])).to_numpy(dtype=float)
-distance, review = np.abs(guess - np.median(guess)), held["review"].to_numpy()
-strong = distance > np.median(distance)
-difference = intervals.difference_interval(
-    inside[~strong], inside[strong], paired=False, groups=np.concatenate([review[~strong], review[strong]])
-)
+asked = pd.concat(asked)
+kinds = {
+    "predictions beyond ±1": np.abs(asked["guess"]) > 1,
+    "sentences with a no or not": asked["text"].str.contains(r"\b(?:no|not|never|cannot)\b|n't\b"),
+}
+
+
+# %% tags=["deep", "folded"]
+def against_others(kind, **options):
+    """How much more often texts of a kind lie inside their interval."""
+    review = asked["review"].to_numpy()
+    return intervals.difference_interval(
+        asked["inside"][kind].to_numpy(float),
+        asked["inside"][~kind].to_numpy(float),
+        paired=False,
+        groups=np.concatenate([review[kind], review[~kind]]),
+        **options,
+    )
+
+
+found = intervals.simultaneous(against_others, {name: (kind,) for name, kind in kinds.items()})
 say.sentence(
-    f"Promised 90 %, kept {coverage.loc[0.9, 'kept']:.1%} on average. "
-    + say.comparison("middling predictions", "extreme predictions", difference, "share inside the interval")
+    "At a promise of 90 %:\n"
+    + "\n".join(
+        f"- {name}: {asked['inside'][kinds[name]].mean():.1%} inside, the others {asked['inside'][~kinds[name]].mean():.1%}. "
+        + say.comparison(name, "the others", difference, "share inside")
+        for name, difference in found.items()
+    )
 )
 
 # %% [markdown] tags=["deep"]
-# ## 8. Why did it say that?
+# ## 9. Why did it say that?
 #
 # It is tempting to read the weights: which dimension matters most? Here is a trap. **Rotate** the whole space: every
 # vector gets new numbers, all distances and angles stay, and so do all predictions of ridge.
 
 # %% tags=["deep"]
 reviews = load_reviews()
-learner = EmbeddingValueLearner(embedder).fit(reviews["text"], reviews["score"])
+learner = EmbeddingValueLearner(embedder).fit(reviews["text"], reviews["score"], groups=reviews["review"])
 vectors = embedder.encode(reviews["text"]).astype(float)
 rotation = np.linalg.qr(np.random.default_rng(SEED).normal(size=(vectors.shape[1],) * 2))[0]
 turned = Ridge(alpha=learner.alpha_).fit(vectors @ rotation, reviews["score"])
@@ -677,75 +905,117 @@ say.sentence(
 )
 
 # %% [markdown] tags=["deep"]
-# What can be asked instead: which **words** move the score of a text, and which **training examples**? Both are
-# found by leaving out and looking again, so the answers do not depend on axes.
+# What can be asked instead: which **words** move the score of a text, and which **training examples**? Both are found by leaving out and
+# looking again. One sentence where that works, and one where it does not:
 
 # %% tags=["deep"]
-text = "the screen is bright but the battery is a disappointment"
-reasons = learner.explain(text, k=6)
-print(f"predicted score: {reasons.score:.2f}")
-reasons.words.round(2)
+reasons = {
+    text: learner.explain(text, k=12)
+    for text in ("i love this camera", "the screen is bright but the battery is a disappointment")
+}
+words = [each.words.assign(text=text, score=each.score) for text, each in reasons.items()]
+say.table(pd.concat(words, ignore_index=True)[["text", "score", "word", "effect"]])
 
 # %% tags=["deep", "external-text"]
-reasons.examples.head(5).round(3)
+say.table(reasons["i love this camera"].examples.head(5))
 
 # %% [markdown] tags=["deep"]
 # A positive effect means that the score would be *lower* without the word, in *this* text. Effects do not add up, since
 # words work together. Look for a control in the table: do *the*, *but* or *a* move the score as much as the words that
 # you would have named, and does *disappointment* lower it at all? If not, this is how the vector reacts to a missing
-# word, and no reason. Ask again with another text before you tell anyone a story.
+# word, and no reason. How often do words that people find good or bad on their own move the score to their side?
+
+# %% tags=["deep"]
+mood = load_corpus("mood_words").set_index("word")["score"]
+texts = reviews["text"].sample(60, random_state=SEED)
+effects = pd.concat(
+    [learner.explain(text, k=200).words.assign(review=reviews.loc[i, "review"]) for i, text in texts.items()]
+)
+effects["word"] = effects["word"].str.strip(".,!?").str.lower()
+scored = effects[effects["word"].isin(mood.index)]
+as_people = np.sign(scored["effect"]) == np.sign(scored["word"].map(mood))
+
+# %% tags=["deep", "folded"]
+others = effects[~effects["word"].isin(mood.index)]
+size = intervals.difference_interval(
+    np.abs(scored["effect"]),
+    np.abs(others["effect"]),
+    paired=False,
+    groups=np.concatenate([scored["review"], others["review"]]),
+)
+say.sentence(
+    f"Of {len(scored)} words that ten people scored for mood, in {len(texts)} sentences, to their own side: **{intervals.mean_interval(as_people, groups=scored['review'])}**; a coin gives one half. "
+    + say.comparison("words with a mood", "all other words", size, "size of the effect (score points)")
+)
 
 # %% [markdown] tags=["deep"]
-# ## 9. One example at a time
+# ## 10. One example at a time
 #
 # New scores trickle in. Learning everything anew each time works, and wastes effort that grows with all that was seen.
 # Ridge can be updated **exactly**: an example changes $X^\top X$ by one product $x x^\top$, and the inverse of such a matrix
 # can be corrected without inverting again (Sherman and Morrison, 1950). `partial_fit` does that.
 
 # %% tags=["deep"]
-reviews = load_reviews().sample(frac=1, random_state=SEED)
-first, later, rest = reviews.iloc[:50], reviews.iloc[50:250], reviews.iloc[250:]
-online = EmbeddingValueLearner(embedder, ridge_alpha=1).fit(first["text"], first["score"])
+reviews = load_reviews()
+held_reviews = set(reviews["review"].drop_duplicates().sample(frac=0.5, random_state=SEED))
+rest = reviews[reviews["review"].isin(held_reviews)]
+both = reviews.drop(rest.index).sample(250, random_state=SEED)
+first, later = both.iloc[:50], both.iloc[50:]
+online = EmbeddingValueLearner(embedder, ridge_alpha=1).fit(first["text"], first["score"], first["review"])
 course = [spearmanr(rest["score"], online.predict(rest["text"])).statistic]
-for start in range(0, len(later), 20):
-    some = later.iloc[start : start + 20]
-    online.partial_fit(some["text"], some["score"])
+for start in range(0, len(later), 40):
+    some = later.iloc[start : start + 40]
+    online.partial_fit(some["text"], some["score"], some["review"])
     course.append(spearmanr(rest["score"], online.predict(rest["text"])).statistic)
 
 # %% tags=["deep"]
-batch = EmbeddingValueLearner(embedder, ridge_alpha=1).fit(reviews["text"].iloc[:250], reviews["score"].iloc[:250])
+batch = EmbeddingValueLearner(embedder, ridge_alpha=1).fit(both["text"], both["score"], both["review"])
 largest = np.abs(batch.predict(rest["text"]) - online.predict(rest["text"])).max()
 say.sentence(
-    f"Rank correlation on the rest after every twenty examples: {', '.join(f'{value:.2f}' for value in course)}. The final model "
+    f"Rank correlation on other reviews after every forty examples: {', '.join(f'{value:.2f}' for value in course)}. The final model "
     f"and one trained on all {online.n_samples_} at once differ by at most **{largest:.1e}**. The intervals are "
     f"{'out of date until the next train()' if online.intervals_stale_ else 'up to date'}."
 )
 
 # %% [markdown] tags=["deep"]
-# ## 10. Several models together
+# ## 11. Several models together
 #
-# Models that err in different ways can be averaged. The **spread** of their predictions is often sold as a measure
-# of doubt. Is it? If so, errors should be larger where the members disagree.
+# Models that err in different ways can be averaged. Which members help? Look at each alone before you praise the choir. The
+# **spread** of their predictions is often sold as a measure of doubt: if it is one, errors are larger where the members disagree.
 
 # %% tags=["deep"]
 reviews = load_reviews()
 split = GroupShuffleSplit(1, test_size=0.3, random_state=SEED).split(reviews, groups=reviews["review"])
 train, held = (reviews.iloc[rows] for rows in next(split))
-members = [
-    EmbeddingValueLearner(embedder),
-    make_pipeline(TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2)), Ridge(alpha=1)),
-    make_pipeline(TextEmbedder(embedder), KNeighborsRegressor(15)),
-]
-for member in members:
-    member.fit(train["text"], train["score"])
-mean, spread = predict_ensemble(members, held["text"], weights=[2, 1, 1])
+members = {
+    "ridge on embeddings": EmbeddingValueLearner(embedder),
+    "ridge on words": tfidf,
+    "15 neighbours": make_pipeline(TextEmbedder(embedder), KNeighborsRegressor(15)),
+}
+for name, member in members.items():
+    member.fit(train["text"], train["score"], **({"groups": train["review"]} if name == "ridge on embeddings" else {}))
 
 # %% tags=["deep"]
-alone = members[0].predict(held["text"])
-difference = intervals.spearman_interval(held["score"], mean, minus=alone, groups=held["review"])
+mean, spread = predict_ensemble(list(members.values()), held["text"], weights=[2, 1, 1])
+pair = [members[name] for name in ("ridge on embeddings", "ridge on words")]
+guesses = {name: np.asarray(member.predict(held["text"])) for name, member in members.items()}
+guesses |= {"all three": mean, "the two ridges": predict_ensemble(pair, held["text"])[0]}
+
+# %% tags=["deep", "folded"]
+ranks = {
+    name: intervals.spearman_interval(held["score"], guess, groups=held["review"]) for name, guess in guesses.items()
+}
+rivals = [name for name in guesses if name != "the two ridges"]
+gains = intervals.simultaneous(
+    intervals.spearman_interval,
+    {name: (held["score"], guesses["the two ridges"], guesses[name]) for name in rivals},
+    groups=held["review"],
+)
 doubt = intervals.spearman_interval(np.abs(held["score"] - mean), spread, groups=held["review"])
 say.sentence(
-    say.comparison("the ensemble", "ridge on embeddings alone", difference, "rank correlation")
+    "\n".join(f"- {name}: rank correlation {each}" for name, each in ranks.items())
+    + "\n\n"
+    + " ".join(say.comparison("the two ridges", name, gain, "rank correlation") for name, gain in gains.items())
     + f" The spread and the size of the error have a rank correlation of **{doubt}**"
     + say.choose(
         doubt.sign and doubt.low,
@@ -756,119 +1026,288 @@ say.sentence(
 )
 
 # %% [markdown] tags=["deep"]
-# ## 11. Keeping it, and asking it over the web
+# ## 12. Three uses: complaints, quality, a search
+#
+# **Customer reviews.** Somebody answers for the product, and can read thirty sentences of a fifth of the reviews. Which thirty? Those with the lowest predicted
+# score, by a learner that was given 100 scored sentences of other reviews. A *complaint* is what people scored below −1.
+
+# %% tags=["deep"]
+reviews = load_reviews()
+vectors, texts = embedder.encode(reviews["text"]).astype(float), reviews["text"].to_numpy()
+scores, groups = reviews["score"].to_numpy(), reviews["review"].to_numpy()
+folds = list(GroupKFold(5, shuffle=True, random_state=SEED).split(texts, groups=groups))
+draw = np.random.default_rng(SEED)
+hundred = [(draw.choice(train, 100, replace=False), test) for train, test in folds]
+guesses = {
+    "embeddings": held_out(GroupRidge(), vectors, scores, hundred, groups),
+    "word count": held_out(tfidf, texts, scores, hundred),
+    "by lot": draw.normal(size=len(scores)),
+}
+
+# %% tags=["deep"]
+read = {
+    who: np.concatenate(
+        [test[np.argsort(guess[test], kind="stable")[:30]] for _, test in folds]
+    )  # fixed: judged by people
+    for who, guess in guesses.items()
+}
+complaints = {who: (scores < -1)[rows] for who, rows in read.items()}
+
+
+# %% tags=["deep", "folded"]
+def against(who, **options):
+    """How much larger the share of complaints is among what embeddings picked."""
+    rows = read["embeddings"], read[who]
+    both = complaints["embeddings"].astype(float), complaints[who].astype(float)
+    return intervals.difference_interval(*both, paired=False, groups=groups[np.concatenate(rows)], **options)
+
+
+gains = intervals.simultaneous(against, {who: (who,) for who in ("word count", "by lot")})
+say.sentence(
+    f"Of the {30 * len(folds)} sentences read in the five folds, complaints are: "
+    + ", ".join(f"{who} {each.mean():.0%}" for who, each in complaints.items())
+    + ". "
+    + " ".join(say.comparison("embeddings", who, gain, "share of complaints") for who, gain in gains.items())
+)
+
+# %% [markdown] tags=["deep"]
+# **Content quality.** Is a text clear, deep, well made? No set with people's marks for that comes with the course, and a proxy such as reading time or
+# shares has a slant of its own. The nearest that we have: how far some twenty people **disagree** about what a writer thinks of the product (the standard
+# deviation of their scores). A sentence that divides its readers is unclear in one way. Rivals: its length, and how far from zero its mean score is.
+
+# %% tags=["deep"]
+divided = reviews["score_sd"].to_numpy()
+length = np.log1p([len(text.split()) for text in texts])
+guesses = {
+    "embeddings": held_out(GroupRidge(), vectors, divided, folds, groups),
+    "word count": held_out(tfidf, texts, divided, folds),
+    "length": length,
+    "how near zero": -np.abs(scores),
+}
+
+# %% tags=["deep", "folded"]
+ranks = {who: intervals.spearman_interval(divided, guess, groups=groups) for who, guess in guesses.items()}
+gains = intervals.simultaneous(
+    intervals.spearman_interval,
+    {who: (divided, guesses["embeddings"], guesses[who]) for who in ("word count", "length", "how near zero")},
+    groups=groups,
+)
+say.sentence(
+    "Rank correlation with how far people disagree:\n"
+    + "\n".join(f"- {who}: {each}" for who, each in ranks.items())
+    + "\n\n"
+    + " ".join(say.comparison("embeddings", who, gain, "rank correlation") for who, gain in gains.items())
+)
+
+# %% [markdown] tags=["deep"]
+# **A search that learns from clicks.** A shop searches by words and keeps its log: what was shown, what was clicked. Clicks lie: people click on what stands
+# on top, because they look there. Questions and passages are real; the clicks are **simulated**, so that we know the truth: of a hundred visitors a share of
+# 1/place looks at a place, and clicks with chance one half if the passage answers, else one tenth. Ridge learns from the clicks how much *words* and how much *meaning* should count.
+
+# %% tags=["deep"]
+asked = load_corpus("boolq", n=2 * N_REVIEWS, seed=SEED)
+counted = TfidfVectorizer(sublinear_tf=True).fit(asked["passage"])
+words = (counted.transform(asked["question"]) @ counted.transform(asked["passage"]).T).toarray()
+meaning = embedder.encode_query(asked["question"]) @ embedder.encode_document(asked["passage"]).T
+
+# %% tags=["deep"]
+n = len(asked)
+top = np.argsort(-words, axis=1, kind="stable")[:, :10]  # what the search by words shows
+answers = top == np.arange(n)[:, None]
+features = np.stack([np.take_along_axis(each, top, axis=1) for each in (words, meaning)], axis=-1)
+features /= features.std(axis=(0, 1))
+looked = 1 / np.arange(1, 11)
+clicks = np.random.default_rng(SEED).binomial(100, looked * np.where(answers, 0.5, 0.1)) / 100
+targets = {"raw clicks": clicks, "clicks ÷ share who looked": clicks / looked, "the truth": answers.astype(float)}
+
+# %% tags=["deep"]
+first, second = np.arange(n // 2), np.arange(n // 2, n)  # learn from half of the questions, judge on the others
+hits = {"words alone": answers[second, 0], "meaning alone": answers[second, features[second, :, 1].argmax(axis=1)]}
+weights = {}
+for name, target in targets.items():
+    model = GroupRidge().fit(features[first].reshape(-1, 2), target[first].ravel(), np.repeat(first, 10))
+    place = model.predict(features[second].reshape(-1, 2)).reshape(-1, 10).argmax(axis=1)
+    hits[name], weights[name] = answers[second, place], model.coef_[0] / model.coef_[1]
+
+# %% tags=["deep", "folded"]
+gains = intervals.simultaneous(
+    intervals.difference_interval,
+    {
+        ("raw clicks", "words alone"): (hits["raw clicks"], hits["words alone"]),
+        ("clicks ÷ share who looked", "raw clicks"): (hits["clicks ÷ share who looked"], hits["raw clicks"]),
+        ("clicks ÷ share who looked", "meaning alone"): (hits["clicks ÷ share who looked"], hits["meaning alone"]),
+    },
+)
+say.sentence(
+    f"Share of {len(second)} other questions with the answer on top: "
+    + ", ".join(f"{name} {each.mean():.2f}" for name, each in hits.items())
+    + ". Weight of words against meaning: "
+    + ", ".join(f"{name} {each:.1f}" for name, each in weights.items())
+    + ". "
+    + " ".join(say.comparison(*pair, gain, "share found") for pair, gain in gains.items())
+    + " Here we knew who looked. In a real log that share has to be estimated, for example by showing some results in random order."
+)
+
+# %% [markdown] tags=["deep"]
+# ## 13. What people know already
+#
+# A vector need not be all that ridge sees. **Features of your own** become further columns: override `transform` in a subclass. Ours is the mood of a sentence's words by a
+# list that ten people scored (the same study as the reviews). As a control, the same list with its scores shuffled. With a hundred examples:
+
+# %% tags=["deep"]
+mood = load_corpus("mood_words").set_index("word")["score"]
+
+
+class WithMood(EmbeddingValueLearner):
+    mood = mood.to_dict()
+
+    def transform(self, X):
+        found = [[self.mood[word] for word in text.lower().split() if word in self.mood] for text in X]
+        return np.hstack([super().transform(X), np.array([[sum(each) / 10] for each in found])])
+
+
+class Shuffled(WithMood):
+    mood = dict(zip(mood.index, np.random.default_rng(SEED).permutation(mood), strict=True))
+
+
+# %% tags=["deep"]
+reviews = load_reviews()
+texts, scores, groups = reviews["text"].to_numpy(), reviews["score"].to_numpy(), reviews["review"].to_numpy()
+draw = np.random.default_rng(SEED)
+parts = [
+    (draw.permutation(train)[:100], test)
+    for train, test in GroupKFold(12, shuffle=True, random_state=SEED).split(texts, groups=groups)
+]
+learners = {
+    "the vector": EmbeddingValueLearner(embedder),
+    "and the mood": WithMood(embedder),
+    "and a shuffled mood": Shuffled(embedder),
+}
+
+# %% tags=["deep", "folded"]
+values = {}
+for name, learner in learners.items():
+    guess = held_out(learner, texts, scores, parts, groups)
+    values[name] = [spearmanr(scores[test], guess[test]).statistic for _, test in parts]
+gains = intervals.simultaneous(
+    intervals.difference_interval,
+    {name: (each, values["the vector"]) for name, each in values.items() if name != "the vector"},
+)
+say.sentence(
+    " ".join(say.comparison(name, "the vector alone", gain, "rank correlation") for name, gain in gains.items())
+    + f" (The vector alone: {np.mean(values['the vector']):.2f}.) The right question of section 4 is another way to bring in what people know: "
+    '`EmbeddingValueLearner("course-instruct", instruction="Judge how much the writer likes the product")`.'
+)
+
+# %% [markdown] tags=["deep"]
+# ## 14. Keeping it, and asking it over the web
 #
 # A model that was trained is worth keeping: one file, with examples and all. It holds numbers and text and nothing that could
 # run, and it knows the encoder it belongs to, because weights mean nothing with other vectors.
 
 # %% tags=["deep"]
+import json
 import tempfile
 from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+from course_utils.app.serve import running
 
 ideas = load_corpus("saturdays")
 taste = EmbeddingValueLearner(embedder, ridge_alpha=1).fit(ideas["text"], ideas["score"])
-folder = tempfile.TemporaryDirectory()
-path = taste.save_model(Path(folder.name) / "taste.safetensors")
-again = EmbeddingValueLearner.load_model(path, embedder=embedder)
+with tempfile.TemporaryDirectory() as folder:
+    path = taste.save_model(Path(folder) / "taste.safetensors")
+    again = EmbeddingValueLearner.load_model(path, embedder=embedder)
+    size = path.stat().st_size / 1e6
 say.sentence(
-    f"Saved in {path.stat().st_size / 1e6:.1f} MB; the loaded model says the same: **{again.predict('a walk') == taste.predict('a walk')}**."
+    f"Saved in {size:.1f} MB; the loaded model says the same: **{again.predict('a walk') == taste.predict('a walk')}**."
 )
 
 # %% [markdown] tags=["deep"]
-# On the command line, `course serve taste.safetensors` makes a small web service of the file, with a page to try it at `/docs`.
-# Here we ask the same service without leaving the notebook. It needs the extra `serve`.
+# On the command line, `course serve taste.safetensors` makes a web service of the file, with a page to try it at `/docs`. The same service
+# runs here, beside the cells and on this computer only, until the `with` block ends. We ask it over HTTP, as any program would, and once wrongly.
+
 
 # %% tags=["deep"]
-from importlib.util import find_spec
+def ask(address, body):
+    """What the service answers."""
+    try:
+        with urlopen(Request(address, json.dumps(body).encode(), {"Content-Type": "application/json"})) as answer:
+            return json.load(answer)
+    except HTTPError as refused:
+        return f"{refused.code}: {json.load(refused)}"
 
-answers = 'This needs more packages: python -m pip install -c constraints.txt -e ".[serve]"'
-if find_spec("fastapi"):
-    from fastapi.testclient import TestClient
 
-    from course_utils.app.serve import create_app
-
-    with TestClient(create_app(again)) as client:
-        ranking = client.post("/rank", json={"texts": ["Sail across the bay", "Stand in a queue for hours"]}).json()
-        refused = client.post("/predict", json={"text": ""}).json()
-    answers = {"ranking": ranking, "refused": refused}
-answers
+with running(again) as address:
+    best_first = ask(f"{address}/rank", {"texts": ["Sail across the bay", "Stand in a queue for hours"]})
+    wrong = ask(f"{address}/predict", {"text": ""})
+print(best_first, wrong, sep="\n")
 
 # %% [markdown] tags=["deep"]
-# ## 12. When nobody scores, but everybody clicks
+# **Many texts.** Ask for them in parts: a bar shows how far it is, memory stays small, and what was embedded is kept on disk. Stop it half-way and run the
+# cell again: it goes on where it was.
+
+# %% tags=["deep"]
+from tqdm.auto import tqdm
+
+snippets = load_corpus("movie_snippets").query("kind != 'plot'")["text"].head(300).tolist()
+scored = []
+for start in tqdm(range(0, len(snippets), 64), disable=None):
+    scored.extend(taste.predict(snippets[start : start + 64]))
+say.sentence(f"{len(scored)} texts scored, from {min(scored):.1f} to {max(scored):.1f}.")
+
+# %% [markdown] tags=["deep"]
+# ## 15. Bring your own
 #
-# Scores are dear, clicks are free, and clicks lie: people click on what stands on top. The clicks here are
-# **simulated**, so that we know the truth. Sentences play the part of headlines whose true **appeal** is the mean score of the
-# twenty people; they were shown in a fixed order, the longest on top, and whoever looked clicked with a chance that grows with the
-# appeal. But the further down, the fewer looked.
-
-# %% tags=["deep"]
-reviews = load_reviews()
-chance = np.random.default_rng(SEED)
-place = (-reviews["text"].str.len()).rank(method="first").to_numpy()
-looked = 1 / np.sqrt(1 + 20 * place / len(place))  # share of 200 visitors who got as far as that place
-appeal = 0.05 + 0.3 * (reviews["score"].to_numpy() + 4) / 8
-clicks = chance.binomial(200, looked * appeal)
-targets = {
-    "clicks as they are": clicks / 200,
-    "clicks ÷ share who looked": clicks / 200 / looked,
-    "twenty people": reviews["score"],
-}
-
-# %% tags=["deep"]
-vectors, groups = embedder.encode(reviews["text"]).astype(float), reviews["review"]
-folds = GroupKFold(5, shuffle=True, random_state=SEED)
-learned = {
-    name: cross_val_predict(RidgeCV(ALPHAS), vectors, np.asarray(y), cv=folds, groups=groups)
-    for name, y in targets.items()
-}
-rows = {name: intervals.spearman_interval(reviews["score"], guess, groups=groups) for name, guess in learned.items()}
-pd.DataFrame(
-    {name: {"rank correlation with the appeal": i.estimate, "low": i.low, "high": i.high} for name, i in rows.items()}
-).T.round(3)
-
-# %% tags=["deep", "folded"]
-raw, corrected, _ = learned.values()
-difference = intervals.spearman_interval(reviews["score"], corrected, minus=raw, groups=groups)
-say.sentence(
-    say.comparison("corrected clicks", "raw clicks", difference, "rank correlation with the appeal")
-    + " Here we knew who looked. In real logs that share has to be estimated, for example by showing some results in random order."
-)
-
-# %% [markdown] tags=["deep"]
-# The same holds for measures of **content quality** such as reading time or shares: each is a proxy with a slant of its own. Score a
-# hundred texts by hand and compare before you trust a free label.
-
-# %% [markdown] tags=["deep"]
-# ## 13. Bring your own
-#
-# Put the path of a CSV file with a header line into the next cell, and name the columns with the texts and the scores.
-# As it stands, it takes the course's own Saturdays. Nothing leaves your computer. With few examples and clean scores
-# leave-one-out may choose an alpha at the edge of those it tries; the log says so then.
+# Put the path of a table (CSV, Excel and others) into the next cell, and name the columns with the texts and the scores. As it stands, it takes the
+# course's own Saturdays. Nothing leaves your computer.
 
 # %% tags=["deep"]
 from course_utils.paths import ROOT
 
+logging.getLogger("course_utils.learning.ridge").setLevel(logging.WARNING)
 MY_FILE = ROOT / "datasets" / "saturdays.csv"
 TEXT_COLUMN, SCORE_COLUMN = "text", "score"
 GROUP_COLUMN = None  # the column that says which texts belong together (their review, their writer)
-mine = EmbeddingValueLearner(embedder)
-mine.add_training_examples(MY_FILE, text_column=TEXT_COLUMN, score_column=SCORE_COLUMN, group_column=GROUP_COLUMN)
-measured = mine.train(random_state=SEED)
-pd.Series(measured).round(3)
+ALPHA = 1  # a good start for a few dozen texts; with hundreds None, which chooses by leaving out
+mine = EmbeddingValueLearner.from_file(
+    MY_FILE,
+    embedder=embedder,
+    text_column=TEXT_COLUMN,
+    score_column=SCORE_COLUMN,
+    group_column=GROUP_COLUMN,
+    ridge_alpha=ALPHA,
+)
+axis = pd.Series(mine.training_scores).plot.hist(bins=20, figsize=(5, 2), title="Your scores")
 
-# %% tags=["deep", "folded"]
-shuffled = f"Their scores, shuffled, look as good in {measured['p_value']:.1%} of all tries: "
-verdict = say.choose(
-    1 - measured["p_value"],  # NaN with too few texts
-    (0.95, shuffled + "it has learned something."),
-    (0, shuffled + "whether it has learned anything cannot be said yet."),
-    otherwise=f"Too few to say whether it has learned anything: {mine.n_groups_} independent texts, and {intervals.MIN_UNITS} "
-    "are needed.",
-)
-say.sentence(
-    f"With {mine.n_samples_} examples the error on held-out texts is **{measured['val_mse']:.2f}**, and guessing the mean gets "
-    f"**{measured['mean_val_mse']:.2f}**. One split says little, so all examples were held out once as well. {verdict}"
-)
+# %% tags=["deep"]
+print(mine.train(random_state=SEED))
+
+# %% [markdown] tags=["deep"]
+# A control: the same texts, with your scores dealt out anew. There is nothing to learn then.
+
+# %% tags=["deep"]
+deal, learned = np.random.default_rng(SEED), []
+for _ in range(5):
+    control = EmbeddingValueLearner(embedder, ridge_alpha=ALPHA)
+    dealt = pd.DataFrame({"text": mine.training_texts, "score": deal.permutation(mine.training_scores)})
+    control.add_training_examples(dealt)
+    learned.append(control.train(random_state=SEED).learned)
+print(f"Dealt out anew, something was “learned” in {sum(map(bool, learned))} of {len(learned)} tries.")
 
 # %% tags=["deep"]
 mine.rank_texts(["Draw a map of the neighbourhood", "Wait at the airport", "Pick apples with a friend"])
+
+# %% [markdown] tags=["deep"]
+# If it does not go as you like:
+#
+# | what you see | what it may be |
+# | --- | --- |
+# | "nothing was learned" | too few examples; scores that do not depend on what a text says; or another model or question is needed (sections 4 and 13) |
+# | "too few to say" | fewer than twelve independent texts or groups: score more |
+# | "alpha is at the edge" | few examples and clean scores: set `ALPHA = 1`; at the upper edge there is probably little to learn |
+# | good here, bad on new texts | a leak: name the column of groups; look for copies |
+# | intervals without ends | too few groups for the confidence asked; the log says how many it takes |
+#
+# More in [docs/value_learner.md](https://github.com/text-embeddings-course/text-embeddings-course/blob/main/docs/value_learner.md).

@@ -171,17 +171,10 @@ def serve(
     port: Annotated[int, typer.Option(min=0, max=65535)] = 8000,
 ) -> None:
     """Serve a value learner: POST /predict and /rank, /health, and /docs that says how."""
-    need_the_server()
     from course_utils.app.serve import serve as serve_learner
     from course_utils.learning import EmbeddingValueLearner
 
     serve_learner(EmbeddingValueLearner.load_model(model, embedder=embedder), host, port)
-
-
-def need_the_server() -> None:
-    """Say how the packages come that listen on a port, where they are missing."""
-    if not all(map(find_spec, ("fastapi", "uvicorn"))):
-        raise ValueError('The service needs more packages: python -m pip install -c constraints.txt -e ".[serve]"')
 
 
 @app.command()
@@ -197,7 +190,6 @@ def demo(
     there is none. It is served on this machine only, until Ctrl-C.
     """
     if live:
-        need_the_server()
         from course_utils.app.live import serve_page
 
         return serve_page(out, lambda: make_demo(out), browser, port, anew=out == DEMO)

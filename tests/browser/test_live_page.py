@@ -21,8 +21,6 @@ from course_utils.app import task_maps
 from course_utils.data import load_tasks
 from course_utils.embedding import load_embedder
 
-pytest.importorskip("fastapi", reason="needs the extra `serve`")
-
 ROOT = Path(__file__).resolve().parents[2]
 PICTURES = ROOT / "test-artefacts"
 EVIL = "<img src=x onerror=\"window.hurt = 1\"> </script><script>window.hurt = 2</script> & 'quoted' \u2028 {{text}}"

@@ -4,7 +4,8 @@ import math
 
 import numpy as np
 import pandas as pd
-from sklearn.linear_model import Ridge, RidgeCV
+from scipy import stats
+from sklearn.linear_model import LinearRegression, Ridge, RidgeCV
 
 # Exercise 1 ---------------------------------------------------------------------------------------------------------
 
@@ -73,42 +74,136 @@ def leaks_sorting_the_groups(groups, train, test):
 # Exercise 3 ---------------------------------------------------------------------------------------------------------
 
 
-def ranked(texts, scores):
-    return sorted(zip(texts, scores, strict=True), key=lambda pair: -pair[1])
+def log_gap(values, ceiling):
+    return np.log(ceiling - values)
 
 
-def ranked_by_frame(texts, scores):
-    frame = pd.DataFrame({"text": texts, "score": scores}).sort_values("score", ascending=False, kind="stable")
-    return list(frame.itertuples(index=False, name=None))
+def straight(x, y):
+    return np.polyfit(x, y, 1)
 
 
-def ranked_by_inserting(texts, scores):
-    result = []
-    for text, score in zip(texts, scores, strict=True):
-        place = sum(other >= score for _, other in result)
-        result.insert(place, [text, score])
+def needed_by(
+    across=np.log,
+    gap=log_gap,
+    goal_gap=None,
+    line=straight,
+    solve=lambda height, slope, start: (height - start) / slope,
+    back=np.exp,
+    never=lambda slope, goal, ceiling: slope >= 0 or goal >= ceiling,
+):
+    """A way to the number of examples, in which each step may be another one."""
+
+    @np.errstate(all="ignore")
+    def needed(sizes, values, ceiling, goal):
+        slope, start = line(across(sizes), gap(values, ceiling))
+        if never(slope, goal, ceiling):
+            return np.inf
+        return back(solve((goal_gap or gap)(goal, ceiling), slope, start))
+
+    return needed
+
+
+def after_needed(change):
+    """The right number, changed at the end where it is finite."""
+
+    def needed(sizes, values, ceiling, goal):
+        number = needed_by()(sizes, values, ceiling, goal)
+        return change(number, sizes) if np.isfinite(number) else number
+
+    return needed
+
+
+def line_by_polynomial(x, y):
+    return np.polynomial.Polynomial.fit(x, y, 1).convert().coef[::-1]
+
+
+def line_by_scipy(x, y):
+    fit = stats.linregress(x, y)
+    return fit.slope, fit.intercept
+
+
+def line_by_sklearn(x, y):
+    fit = LinearRegression().fit(x.reshape(-1, 1), y)
+    return fit.coef_[0], fit.intercept_
+
+
+def line_by_lstsq(x, y):
+    return np.linalg.lstsq(np.column_stack([x, np.ones(len(x))]), y)[0]
+
+
+def line_by_covariance(x, y):
+    slope = np.cov(x, y)[0, 1] / np.var(x, ddof=1)
+    return slope, y.mean() - slope * x.mean()
+
+
+def needed_by_loops(sizes, values, ceiling, goal):
+    if goal >= ceiling:
+        return math.inf
+    x = [math.log(size) for size in sizes]
+    y = [math.log(ceiling - value) for value in values]
+    middle, level = sum(x) / len(x), sum(y) / len(y)
+    up = sum((a - middle) * (b - level) for a, b in zip(x, y, strict=True))
+    slope = up / sum((a - middle) ** 2 for a in x)
+    return math.exp(middle + (math.log(ceiling - goal) - level) / slope) if slope < 0 else float("inf")
+
+
+def needed_asking_late(sizes, values, ceiling, goal):
+    """Works with what NumPy makes of the logarithms of 0 and of a number below it."""
+    slope, start = straight(np.log(sizes), log_gap(values, ceiling))
+    number = np.exp((np.log(ceiling - goal) - start) / slope)
+    return number if slope < 0 and not np.isnan(number) else np.float64("inf")
+
+
+def needed_by_curve(sizes, values, ceiling, goal):
+    if goal >= ceiling or straight(np.log(sizes), log_gap(values, ceiling))[0] >= 0:
+        return np.inf
+    return np.exp(
+        max(np.roots(np.polyfit(np.log(sizes), log_gap(values, ceiling), 2) - [0, 0, np.log(ceiling - goal)]))
+    )
+
+
+def needed_from_one_point_to_the_next(sizes, values, ceiling, goal):
+    order = np.argsort(values)
+    return np.interp(goal, values[order], sizes[order])
+
+
+def needed_by_ends(sizes, values, ceiling, goal):
+    """Asks the first and the last value whether the gap shrinks."""
+    grows = values[-1] <= values[0]
+    return needed_by(never=lambda slope, goal, ceiling: grows or goal >= ceiling)(sizes, values, ceiling, goal)
+
+
+def needed_by_sorted_ends(sizes, values, ceiling, goal):
+    order = np.argsort(sizes)
+    return needed_by_ends(sizes[order], values[order], ceiling, goal)
+
+
+def needed_where_it_was_reached(sizes, values, ceiling, goal):
+    return sizes[values >= goal].min() if goal <= values.max() else needed_by()(sizes, values, ceiling, goal)
+
+
+def needed_beyond_the_last(sizes, values, ceiling, goal):
+    return max(needed_by()(sizes, values, ceiling, goal), sizes.max())
+
+
+def needed_printed(sizes, values, ceiling, goal):
+    print(needed_by()(sizes, values, ceiling, goal))
+
+
+def needed_sorting(sizes, values, ceiling, goal):
+    result = needed_by()(sizes, values, ceiling, goal)
+    sizes.sort()
     return result
 
 
-def ranked_by_taking(texts, scores):
-    left = list(range(len(texts)))
-    result = []
-    while left:
-        best = max(left, key=lambda i: scores[i])
-        left.remove(best)
-        result.append((texts[best], np.float64(scores[best])))
-    return result
+def needed_in_place(sizes, values, ceiling, goal):
+    values -= ceiling
+    return needed_by(gap=lambda values, ceiling: np.log(-values), goal_gap=log_gap)(sizes, values, ceiling, goal)
 
 
-def ranked_by_lexsort(texts, scores):
-    order = np.lexsort((np.arange(len(texts)), -np.asarray(scores)))
-    return [(texts[i], scores[i]) for i in order]
-
-
-def ranked_in_place(texts, scores):
-    result = ranked(texts, scores)
-    texts.sort()
-    return result
+def needed_with_math(sizes, values, ceiling, goal):
+    slope, start = straight(np.log(sizes), log_gap(values, ceiling))
+    return np.inf if slope >= 0 else math.exp((math.log(ceiling - goal) - start) / slope)
 
 
 # Exercise 4 ---------------------------------------------------------------------------------------------------------
@@ -219,12 +314,20 @@ RIGHT = {
         leaks_by_merging,
     ],
     "q3": [
-        lambda texts, scores: sorted(zip(texts, scores, strict=True), key=lambda pair: pair[1], reverse=True),
-        lambda texts, scores: [(texts[i], scores[i]) for i in np.argsort(-np.array(scores), kind="stable")],
-        ranked_by_frame,
-        ranked_by_inserting,
-        ranked_by_taking,
-        ranked_by_lexsort,
+        needed_by(),
+        needed_by(line=line_by_polynomial),
+        needed_by(line=line_by_scipy),
+        needed_by(line=line_by_sklearn),
+        needed_by(line=line_by_lstsq),
+        needed_by(line=line_by_covariance),
+        needed_by(across=np.log2, gap=lambda v, c: np.log2(c - v), back=np.exp2),
+        needed_by(across=np.log10, back=lambda log: 10**log),
+        needed_by(gap=lambda v, c: np.log10(1 - v / c)),
+        needed_by(gap=lambda v, c: -np.log(c - v), never=lambda slope, goal, ceiling: slope <= 0 or goal >= ceiling),
+        needed_by(never=lambda slope, goal, ceiling: slope > 0 or not goal < ceiling, back=math.exp),
+        needed_by_loops,
+        needed_asking_late,
+        after_needed(lambda number, sizes: number * (1 + 1e-6)),
     ],
     "q4": [
         lambda X, y, alphas: RidgeCV(alphas, fit_intercept=False).fit(X, y).alpha_,
@@ -304,51 +407,97 @@ WRONG = {
         (leaks_sorting_the_groups, "in place"),
     ],
     "q3": [
-        (lambda texts, scores: list(dict(ranked(texts, scores)).items()), "keep every copy"),
-        (lambda texts, scores: sorted(zip(texts, scores, strict=True), key=lambda pair: pair[1]), "worst first"),
+        (needed_by(back=float), "the logarithm of the number"),
+        (needed_by(across=np.log10, back=float), "the logarithm of the number"),
+        (needed_by(across=np.log10), "different bases"),
+        (needed_by(across=np.log2), "different bases"),
+        (needed_by(back=lambda log: 10**log), "different bases"),
+        (needed_by(gap=lambda v, c: np.log10(c - v), goal_gap=log_gap), "different bases"),
+        (needed_by(goal_gap=lambda v, c: np.log2(c - v)), "different bases"),
+        (needed_by(across=np.log1p, back=np.expm1), "np.log1p adds 1"),
+        (needed_by(gap=lambda v, c: np.log1p(c - v)), "np.log1p adds 1"),
+        (needed_by(gap=lambda v, c: c - v), "as they are. Take the logarithm of the gaps"),
+        (needed_by(gap=lambda v, c: c - v, goal_gap=log_gap), "as they are. Take the logarithm of the gaps"),
         (
-            lambda texts, scores: [pair[::-1] for pair in sorted(zip(scores, texts, strict=True), reverse=True)],
-            "the order in which they came: plum",
+            needed_by(gap=lambda v, c: v, never=lambda slope, goal, ceiling: slope <= 0 or goal >= ceiling),
+            "as they are. Take the logarithm of the gaps",
+        ),
+        (needed_by(gap=lambda v, c: v), "Is yours the line through np.log(ceiling - values)?"),
+        (
+            needed_by(gap=lambda v, c: np.log(v), never=lambda slope, goal, ceiling: goal >= ceiling),
+            "through the logarithm of the values",
+        ),
+        (needed_by(gap=lambda v, c: np.log(v)), "so it will be reached"),
+        (needed_by(never=lambda slope, goal, ceiling: slope <= 0 or goal >= ceiling), "so it will be reached"),
+        (needed_by(across=np.asarray), "over the sizes as they are"),
+        (needed_by(across=np.asarray, back=float), "over the sizes as they are"),
+        (needed_by(across=np.asarray, gap=lambda v, c: c - v, back=float), "Neither the sizes nor the gaps"),
+        (needed_by(goal_gap=lambda v, c: np.log(v)), "where the line reaches the goal"),
+        (needed_by(goal_gap=lambda v, c: v), "where the line reaches the goal"),
+        (needed_by(goal_gap=lambda v, c: c - v), "The goal's gap needs its logarithm"),
+        (
+            needed_by(line=lambda x, y: straight(y, x), solve=lambda height, slope, start: slope * height + start),
+            "arguments are swapped",
+        ),
+        (needed_by(line=lambda x, y: straight(y, x)), "arguments are swapped"),
+        (needed_by(line=lambda x, y: straight(x, y)[::-1]), "Slope and height are mixed up"),
+        (needed_by(solve=lambda height, slope, start: (height - slope) / start), "Slope and height are mixed up"),
+        (needed_by(line=lambda x, y: np.polynomial.Polynomial.fit(x, y, 1).coef[::-1]), "Call .convert() first"),
+        (needed_by(solve=lambda height, slope, start: slope * height + start), "you put it in for x"),
+        (needed_by(solve=lambda height, slope, start: (start - height) / slope), "The sign is turned round"),
+        (needed_by(solve=lambda height, slope, start: height - start / slope), "Brackets are missing"),
+        (needed_by(solve=lambda height, slope, start: (height - start) * slope), "Divide by the slope"),
+        (needed_by(solve=lambda height, slope, start: height / slope), "height at 0 is left out"),
+        (needed_by(line=lambda x, y: straight(x[-2:], y[-2:]), never=lambda *_: False), "two of the points only"),
+        (needed_by(line=lambda x, y: straight(x[[0, -1]], y[[0, -1]])), "two of the points only"),
+        (needed_by(line=lambda x, y: straight(np.sort(x)[-2:], y[np.argsort(x)][-2:])), "two of the points only"),
+        (needed_from_one_point_to_the_next, "np.interp goes from point to point"),
+        (lambda sizes, values, ceiling, goal: np.interp(goal, values, sizes), "np.interp goes from point to point"),
+        (needed_by_curve, "A straight line has degree 1"),
+        (needed_by(line=lambda x, y: np.polyfit(x, y, 2)[:2], never=lambda *_: False), "A straight line has degree 1"),
+        (needed_by(line=lambda x, y: np.polyfit(x, y, 2)), "too many values to unpack"),
+        (needed_by(gap=lambda v, c: np.log((c - v) / c), goal_gap=log_gap), "shares of the ceiling in one place"),
+        (needed_by(goal_gap=lambda v, c: np.log(1 - v / c)), "shares of the ceiling in one place"),
+        (needed_by(gap=lambda v, c: np.log(1 - v)), "Your gaps are those to 1"),
+        (needed_by(goal_gap=lambda v, c: np.log(1 - v)), "Your gaps are those to 1"),
+        (needed_by(line=lambda x, y: straight(np.sort(x), y)), "sort neither without the other"),
+        (needed_by(line=lambda x, y: straight(np.sort(x), np.sort(y)[::-1])), "sort neither without the other"),
+        (after_needed(lambda number, sizes: number - sizes.max()), "how many more"),
+        (after_needed(lambda number, sizes: np.ceil(number - sizes[-1])), "how many more"),
+        (after_needed(lambda number, sizes: number / sizes.max()), "how many times"),
+        (after_needed(lambda number, sizes: np.log2(number / sizes.max())), "has to be doubled"),
+        (after_needed(lambda number, sizes: math.ceil(number)), "Do not round"),
+        (after_needed(lambda number, sizes: int(number)), "Do not round"),
+        (after_needed(lambda number, sizes: round(number)), "Do not round"),
+        (after_needed(lambda number, sizes: round(number, 1)), "Do not round"),
+        (after_needed(lambda number, sizes: number * 1.001), "and the answer is 5396.76; your function says 5402.16"),
+        (needed_by(gap=lambda v, c: np.log(v - c)), "A number below zero has no logarithm"),
+        (needed_by(goal_gap=lambda v, c: np.log(v - c)), "A number below zero has no logarithm"),
+        (needed_by(goal_gap=lambda v, c: math.log(v - c)), "A number below zero has no logarithm"),
+        (needed_by(gap=lambda v, c: np.log(v - c), line=line_by_sklearn), "A number below zero has no logarithm"),
+        (needed_by_ends, "so it will be reached"),
+        (needed_by_sorted_ends, "Where the gap does not shrink"),
+        (needed_where_it_was_reached, "A goal below what was reached"),
+        (needed_beyond_the_last, "A goal below what was reached"),
+        (needed_by(never=lambda slope, goal, ceiling: goal >= ceiling), "Where the gap does not shrink"),
+        (needed_by(never=lambda slope, goal, ceiling: slope >= 0), "A goal at the ceiling or beyond"),
+        (needed_by(never=lambda slope, goal, ceiling: slope >= 0 or goal >= 1), "A goal at the ceiling or beyond"),
+        (needed_by(never=lambda slope, goal, ceiling: slope >= 0 or goal == ceiling), "your function returns NaN"),
+        (needed_with_math, "A goal at the ceiling or beyond"),
+        (
+            lambda sizes, values, ceiling, goal: None if goal >= ceiling else needed_by()(sizes, values, ceiling, goal),
+            "Yours returns None",
         ),
         (
-            lambda texts, scores: [(texts[i], scores[i]) for i in np.argsort(scores, kind="stable")[::-1]],
-            "the order in which they came: plum",
+            lambda sizes, values, ceiling, goal: -1 if goal >= ceiling else needed_by()(sizes, values, ceiling, goal),
+            "your function says -1",
         ),
-        (
-            lambda texts, scores: [(texts[i], scores[i]) for i in np.argsort(-np.array(scores))],
-            "the order in which they came, among many texts",
-        ),
-        (lambda texts, scores: list(zip(texts, scores, strict=True)), "should fall"),
-        (lambda texts, scores: sorted(zip(texts, scores, strict=True), key=lambda pair: -int(pair[1])), "should fall"),
-        (lambda texts, scores: sorted(zip(texts, scores, strict=True), key=lambda pair: -abs(pair[1])), "its size"),
-        (
-            lambda texts, scores: sorted(zip(texts, scores, strict=True), key=lambda pair: str(pair[1]), reverse=True),
-            "should fall",
-        ),
-        (lambda texts, scores: sorted(texts), "(text, score) pairs"),
-        (lambda texts, scores: [(score, text) for text, score in ranked(texts, scores)], "the text first"),
-        (lambda texts, scores: [(text, str(score)) for text, score in ranked(texts, scores)], "one number"),
-        (lambda texts, scores: [(text, int(score)) for text, score in ranked(texts, scores)], "unchanged"),
-        (lambda texts, scores: list(zip(texts, sorted(scores, reverse=True), strict=True)), "keep its own score"),
-        (lambda texts, scores: dict(ranked(texts, scores)), "a list of (text, score) pairs"),
-        (
-            lambda texts, scores: [(texts[scores.index(score)], score) for score in sorted(scores, reverse=True)],
-            "more often than it went in",
-        ),
-        (lambda texts, scores: [(text, round(score, 2)) for text, score in ranked(texts, scores)], "no rounding"),
-        (lambda texts, scores: [(text, float(f"{score:.2f}")) for text, score in ranked(texts, scores)], "no rounding"),
-        (
-            lambda texts, scores: sorted(zip(texts, scores, strict=True), key=lambda pair: -round(pair[1], 1)),
-            "not rounded",
-        ),
-        (
-            lambda texts, scores: sorted(zip(texts, scores, strict=True), key=lambda pair: -round(pair[1], 4)),
-            "not rounded",
-        ),
-        (lambda texts, scores: [(text.strip(), score) for text, score in ranked(texts, scores)], "as it came"),
-        (lambda texts, scores: [(text.lower(), score) for text, score in ranked(texts, scores)], "as it came"),
-        (lambda texts, scores: [pair for pair in ranked(texts, scores) if pair[0]], "an empty one as well"),
-        (ranked_in_place, "in place"),
+        (needed_by(back=lambda log: np.array([np.exp(log)])), "should return one number"),
+        (needed_by(back=lambda log: (np.exp(log), log)), "should return one number"),
+        (needed_by(back=lambda log: f"{np.exp(log):.0f}"), "should return one number"),
+        (needed_printed, "returns None"),
+        (needed_sorting, "in place"),
+        (needed_in_place, "in place"),
     ],
     "q4": [
         (alpha_by(divide=lambda h: 1), "Divide each error"),
@@ -424,6 +573,12 @@ EQUIVALENT = {
         "return sorted(list(set(groups[train].tolist()) & set(groups[test].tolist()))[::-1])": "what is equal is one",
         "return sorted(set(groups[train]) & set(groups[test].tolist()))": "NumPy's numbers equal Python's",
         "return sorted(set(groups[train].tolist()) & set(groups[test]))": "NumPy's numbers equal Python's",
+    },
+    "q3": {
+        "if slope > 0 or goal >= ceiling:": "whether a flat curve has the slope 0 is a matter of rounding",
+        "if slope >= 0 or goal > ceiling:": "for NumPy the logarithm of 0 is -inf, which the line reaches at inf",
+        "return abs(np.exp((np.log(ceiling - goal) - start) / slope))": "np.exp is never below zero",
+        "return np.exp((np.log(abs(ceiling - goal)) - start) / slope)": "the goal lies below the ceiling there",
     },
     "q4": {
         "errors.append(np.mean(((H @ y - y) / (1 - np.diag(H))) ** 2))": "the sign of an error falls to its square",

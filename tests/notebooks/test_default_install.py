@@ -23,19 +23,7 @@ from tiny_qwen3 import build_tiny_qwen3
 
 #: Packages of the extras that no default package brings along.
 EXTRAS_ONLY = tuple(
-    [
-        "accelerate",
-        "datasets",
-        "fastapi",
-        "jupytext",
-        "mteb",
-        "mypy",
-        "nbval",
-        "openai",
-        "openvino",
-        "peft",
-        "playwright",
-    ]
+    ["accelerate", "datasets", "jupytext", "mteb", "mypy", "nbval", "openai", "openvino", "peft", "playwright"]
 )
 SCRIPT = 'from course_utils.app.run import execute; execute("sections.ipynb", "executed.ipynb", cwd="an empty folder")'
 

@@ -12,18 +12,14 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import uvicorn
+from fastapi.testclient import TestClient
 from typer.testing import CliRunner
 
-from course_utils.app import cli, task_maps
+from course_utils.app import cli, live, task_maps
 from course_utils.app.task_maps import K
 from course_utils.data import Task, load_tasks
 from course_utils.embedding import load_embedder
-
-pytest.importorskip("fastapi", reason="needs the extra `serve`")
-import uvicorn  # noqa: E402
-from fastapi.testclient import TestClient  # noqa: E402
-
-from course_utils.app import live  # noqa: E402
 
 HERE = "http://127.0.0.1:8000"
 NONSENSE = ("xqzv blorp 77 fnord wibble kzzt", "asdkjh qwe zxcmnb", "for i in range(10): x[i] += 1", "0x3f 0x7a 0xc2")
@@ -420,7 +416,7 @@ def test_texts_of_visitors_go_to_no_endpoint(folder, monkeypatch):
         live.LivePage(folder)
 
 
-def test_a_taken_port_and_a_missing_extra_are_said_in_one_line(folder, tmp_path, monkeypatch):
+def test_a_taken_port_is_said_in_one_line(folder, tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         done = demo("--out", folder, "--port", port)
@@ -431,8 +427,6 @@ def test_a_taken_port_and_a_missing_extra_are_said_in_one_line(folder, tmp_path,
     foreign.mkdir()
     (foreign / "data.json").write_text("{}", encoding="utf-8")
     assert "not made by this command" in str(demo("--out", foreign).exception)
-    monkeypatch.setattr(cli, "find_spec", lambda name: None if name == "uvicorn" else name)
-    assert '-e ".[serve]"' in str(demo("--out", tmp_path).exception)
 
 
 def test_a_folder_that_cannot_be_written_is_said_in_one_line(tmp_path, monkeypatch, capsys):

@@ -11,18 +11,15 @@ from copy import copy
 
 import numpy as np
 import pytest
+import uvicorn
+from fastapi import HTTPException
+from fastapi.testclient import TestClient
 from helpers import fake_embedder
 from typer.testing import CliRunner
 
 from course_utils.app import cli
-
-pytest.importorskip("fastapi", reason="needs the extra `serve`")
-import uvicorn  # noqa: E402
-from fastapi import HTTPException  # noqa: E402
-from fastapi.testclient import TestClient  # noqa: E402
-
-from course_utils.app import serve as service  # noqa: E402
-from course_utils.app.serve import (  # noqa: E402
+from course_utils.app import serve as service
+from course_utils.app.serve import (
     BATCH,
     LOOPBACK,
     MAX_BYTES,
@@ -33,8 +30,8 @@ from course_utils.app.serve import (  # noqa: E402
     create_app,
     serve,
 )
-from course_utils.embedding import EndpointError  # noqa: E402
-from course_utils.learning import EmbeddingValueLearner  # noqa: E402
+from course_utils.embedding import EndpointError
+from course_utils.learning import EmbeddingValueLearner
 
 HERE = "http://localhost"
 
@@ -440,9 +437,6 @@ def test_the_command_loads_the_model_and_serves_on_this_machine_only(tmp_path, m
         assert client.post("/predict", json={"text": "good"}).json()["score"] == pytest.approx(learner.predict("good"))
 
 
-def test_the_command_says_what_is_missing(tmp_path, monkeypatch):
+def test_the_command_says_what_is_missing(tmp_path):
     done = CliRunner().invoke(cli.app, ["serve", str(tmp_path / "none.safetensors")])
     assert "There is no file 'none.safetensors'" in str(done.exception)
-    monkeypatch.setattr(cli, "find_spec", lambda name: None if name == "fastapi" else name)
-    done = CliRunner().invoke(cli.app, ["serve", "any.safetensors"])
-    assert '-e ".[serve]"' in str(done.exception)

@@ -21,7 +21,6 @@ import pytest
 from course_utils.learning import EmbeddingValueLearner
 from course_utils.paths import ROOT
 
-pytest.importorskip("fastapi", reason="needs the extra `serve`")
 GUIDE = (ROOT / "docs" / "value_learner.md").read_text(encoding="utf-8")
 SNIPPETS = re.findall(r"^```(.*)\n((?:.*\n)*?)```$", GUIDE, re.MULTILINE)
 OF = {kind: [code for name, code in SNIPPETS if name == kind] for kind in ("python", "text", "sh")}

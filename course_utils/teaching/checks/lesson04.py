@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from course_utils.teaching.checks.asserts import array, call, items, number, require
+from course_utils.teaching.checks.asserts import array, call, number, require
 from course_utils.teaching.checks.compare import about, close, flat
+from course_utils.teaching.checks.guard import NotYet
 
 
 def _data(n: int, dim: int, noise: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -110,67 +111,208 @@ def check_leaking_groups(function) -> None:
         require(answer == sorted(answer), f"The list should be sorted, from small to large. {said}")
 
 
-def check_rank_with_duplicates(function) -> None:
-    """A function of a list of texts and their scores."""
-    generator = np.random.default_rng(6)
-    fruit = ["plum", "fig", "pear", "fig", "apple", "quince"], [2.0, 10.0, -3.0, 10.0, 2.0, 2.0]
-    near = ["b", "a", "c"], [1.5, 1.25, 1.75]
-    many = [f"text {i}" for i in generator.integers(40, size=90)], generator.choice([-1.5, 0.0, 0.5, 3.0], 90).tolist()
-    fine = ["b", "a", "c", "d", "e"], [0.42, 0.44, 0.4137, 0.4139, 0.4139004]
-    rough = ["  Fig", "fig", "", "FIG ", ""], [0.5, 1.23456, 2.5, 0.5, -0.98765]
-    for texts, scores in (fruit, near, many, fine, rough, (["one"], [1])):
-        answer = _pairs(call(function, texts, scores))
-        given = list(zip(texts, scores, strict=True))
-        require(
-            len(answer) == len(texts),
-            f"{len(texts)} texts came in and {len(answer)} went out: keep every "
-            + ("text, an empty one as well." if "" in texts else "copy of a repeated text."),
-        )
-        require(
-            {text for text, _ in answer} <= set(texts),
-            "Return each text as it came, with its spaces and capital letters; yours changes some.",
-        )
-        require(
-            {score for _, score in answer} <= set(scores),
-            "Each text should keep its own score, unchanged: no rounding.",
-        )
-        require(set(answer) <= set(given), "Each text should keep its own score.")
-        require(
-            sorted(answer) == sorted(given), "Some text came out more often than it went in, and another less often."
-        )
-        values = [score for _, score in answer]
-        require(
-            values == sorted(values, reverse=True) or values != sorted(values),
-            "That is worst first. Begin with the best.",
-        )
-        sizes = [abs(score) for score in values]
-        require(
-            values == sorted(values, reverse=True) or sizes != sorted(sizes, reverse=True),
-            "A score below zero is a low one: do not take its size.",
-        )
-        require(
-            values == sorted(values, reverse=True),
-            f"From each pair to the next the score should fall, or stay equal; yours has the scores {values!s:.60}."
-            + (" Compare the scores as they are, not rounded." if texts is fine[0] else ""),
-        )
-        require(
-            answer == sorted(given, key=lambda pair: -pair[1]),
-            "Texts of equal score should stay in the order in which they came"
-            + (": plum, apple, quince." if texts is fruit[0] else ", among many texts as well: not every sort does.")
-            + " Sort by score alone, with a sort that is stable.",
-        )
+# in the last two the goal lies below what was reached; the values do not only rise, and not all sizes are sorted
+_RISING = (
+    ([20, 40, 80, 160, 320, 640], [0.31, 0.42, 0.47, 0.58, 0.56, 0.68], 0.82, 0.74),
+    ([10, 30, 100, 300, 1000], [0.42, 0.51, 0.63, 0.62, 0.75], 1.0, 0.83),
+    ([400, 50, 200, 25, 100], [0.68, 0.39, 0.66, 0.27, 0.53], 0.9, 0.8),
+    ([16, 64, 256, 1024], [0.24, 0.45, 0.43, 0.61], 0.7, 0.4),
+    ([12, 90, 6, 40, 20], [0.37, 0.6, 0.29, 0.46, 0.48], 0.75, 0.25),
+)
+# the gap grows; in the second the last value still lies above the first, and in the third not even the sizes are sorted
+_FALLING = (
+    ([20, 40, 80, 160, 320], [0.5, 0.46, 0.47, 0.41, 0.35], 0.8, 0.7),
+    ([10, 20, 40, 80, 160], [0.5, 0.62, 0.45, 0.4, 0.53], 0.9, 0.75),
+    ([320, 20, 160, 40, 80], [0.31, 0.44, 0.33, 0.39, 0.41], 1.0, 0.6),
+)
 
 
-def _pairs(answer) -> list[tuple[str, float]]:
-    """Read (text, score) pairs from what came back."""
-    name, pairs = "rank_with_duplicates", []
-    for pair in items(answer, name, "(text, score) pairs"):
-        pair = items(pair, name, "(text, score) pairs") if not isinstance(pair, str) else [pair]
-        require(
-            len(pair) == 2 and isinstance(pair[0], str), f"{name} should return (text, score) pairs, the text first."
-        )
-        pairs.append((pair[0], number(pair[1], f"In each pair, {name}")))
-    return pairs
+def _reach(x: np.ndarray, y: np.ndarray, height: float) -> float:
+    """Where the straight line through the points is at a height."""
+    slope, start = np.polyfit(x, y, 1)
+    return (height - start) / slope
+
+
+def _read(x: np.ndarray, y: np.ndarray, height: float) -> list[float]:
+    """The number there, without and with asking whether the line falls."""
+    found = np.exp(_reach(x, y, height))
+    return [found, found if np.polyfit(x, y, 1)[0] < 0 else np.inf]
+
+
+def _sizes_by_mistake(n: np.ndarray, v: np.ndarray, top: float, goal: float) -> dict[str, list[float]]:
+    """What else an answer may be for one curve, by the message that names it; some mistakes come in several ways."""
+    x, y, g = np.log(n), np.log(top - v), np.log(top - goal)
+    slope, start = np.polyfit(x, y, 1)
+    log = (g - start) / slope
+    right = np.exp(log)
+    swapped, swapped_start = np.polyfit(y, x, 1)
+    scaled_start, scaled = np.polynomial.Polynomial.fit(x, y, 1).coef
+    bent = np.polyfit(x, y, 2)
+    crossings = np.sort(np.roots(bent - [0, 0, g]).real)
+    rows, rising = np.argsort(n), np.argsort(v)
+    upside_down = np.exp((g - slope) / start)
+    more = right - np.array([n.max(), n[-1]])
+    sizes, gaps, gap = np.log1p(n), np.log1p(top - v), np.log1p(top - goal)
+    return {
+        "That is the logarithm of the number. np.exp makes the number of it.": [log, log / np.log(10), log / np.log(2)],
+        "That is how many more than the largest size are needed. Return how many are needed in all.": [
+            *more,
+            *np.ceil(more),
+        ],
+        "That is how many times the largest size is needed. Return the number itself.": [
+            right / n.max(),
+            right / n[-1],
+        ],
+        "That is how often the largest size has to be doubled. Return the number itself.": [
+            np.log2(right / n.max()),
+            *np.ceil(np.log2([right / n.max(), right / n[-1]])),
+            np.log2(right / n[-1]),
+        ],
+        "Do not round: the number is wanted as it comes.": [
+            np.ceil(right),
+            np.floor(right),
+            *(right.round(d) for d in range(-2, 4)),
+        ],
+        "The logarithms have different bases. Use np.log for all of them, and np.exp to undo it.": [
+            *(np.exp(log / np.log(base)) for base in (2, 10)),
+            *(base**log for base in (2, 10)),
+            *(np.exp(_reach(x, y / np.log(base), g)) for base in (2, 10)),
+            *(np.exp(_reach(x, y, g / np.log(base))) for base in (2, 10)),
+        ],
+        "np.log1p adds 1 before it takes the logarithm. Use np.log, and np.exp to undo it.": [
+            back(_reach(*line))
+            for line in ((sizes, y, g), (x, gaps, gap), (sizes, gaps, gap))
+            for back in (np.exp, np.expm1)
+        ],
+        "Neither the sizes nor the gaps are logarithms. The line is straight in the logarithms of both.": [
+            _reach(n, v, goal)
+        ],
+        "The line goes through the values or the gaps as they are. Take the logarithm of the gaps: "
+        "np.log(ceiling - values).": [np.exp(_reach(x, v, goal)), np.exp(_reach(x, top - v, g))],
+        "The line is drawn over the sizes as they are. Take their logarithm, np.log(sizes), and np.exp at the end.": [
+            _reach(n, y, g),
+            np.exp(_reach(n, y, g)),
+        ],
+        "The line goes through the logarithm of the values. Take that of the gaps, np.log(ceiling - values).": [
+            np.exp(_reach(x, np.log(v), np.log(goal))),
+            np.exp(_reach(x, np.log(v), g)),
+        ],
+        "You look where the line reaches the goal. It is a line of gaps: look for np.log(ceiling - goal).": [
+            np.exp(_reach(x, y, np.log(goal))),
+            np.exp(_reach(x, y, goal)),
+        ],
+        "The goal's gap needs its logarithm, too: np.log(ceiling - goal).": [np.exp(_reach(x, y, top - goal))],
+        "np.polyfit's arguments are swapped: first the logarithm of the sizes, then that of the gaps.": [
+            np.exp(swapped * g + swapped_start),
+            np.exp((g - swapped_start) / swapped),
+        ],
+        "Slope and height are mixed up. np.polyfit returns the slope first, then the height at 0.": [
+            upside_down,
+            upside_down if start < 0 else np.inf,
+        ],
+        "Polynomial.fit moves and stretches x before it fits. Call .convert() first, or use np.polyfit.": [
+            np.exp((g - scaled_start) / scaled)
+        ],
+        "The logarithm of the goal's gap is a height, and you put it in for x. Look for the x at which the line has "
+        "that height.": [np.exp(slope * g + start), slope * g + start],
+        "The sign is turned round: the line has the height h at x = (h - height at 0) / slope.": [np.exp(-log)],
+        "Brackets are missing: the line has the height h at x = (h - height at 0) / slope.": [
+            np.exp(g - start / slope)
+        ],
+        "Divide by the slope: the line has the height h at x = (h - height at 0) / slope.": [
+            np.exp((g - start) * slope)
+        ],
+        "The line's height at 0 is left out: take it off the logarithm of the goal's gap.": [np.exp(g / slope)],
+        "You use two of the points only. The line goes through all of them (least squares).": [
+            way for two in (rows[-2:], rows[[0, -1]], slice(-2, None), [0, -1]) for way in _read(x[two], y[two], g)
+        ],
+        "np.interp goes from point to point and ends at the last. Draw one line through all, and go along it.": [
+            np.interp(goal, v, n),
+            np.interp(goal, v[rows], n[rows]),
+            *(np.interp(goal, v[rising], n[some]) for some in (rising, rows)),
+            *(np.exp(np.interp(goal, v[some], x[some])) for some in (rising, rows)),
+            *(np.exp(np.interp(-g, -y[some], x[some])) for some in (rising, rows)),
+        ],
+        "That is a curve (degree 2). A straight line has degree 1: np.polyfit(x, y, 1).": [
+            *np.exp(crossings),
+            np.exp((g - bent[1]) / bent[0]),
+            np.exp((g - bent[2]) / bent[1]),
+        ],
+        "The gaps are shares of the ceiling in one place and not in the other. Use ceiling - … in both.": [
+            np.exp(_reach(x, y - np.log(top), g)),
+            np.exp(_reach(x, y, g - np.log(top))),
+        ],
+        "Your gaps are those to 1. Use the ceiling that comes in, which may be lower.": [
+            np.exp(_reach(x, np.log(1 - v), np.log(1 - goal))),
+            np.exp(_reach(x, y, np.log(1 - goal))),
+            np.exp(_reach(x, np.log(1 - v), g)),
+        ],
+        "Sizes and values belong together, the first to the first: sort neither without the other.": [
+            *_read(np.sort(x), y, g),
+            *_read(x, y[rising], g),
+            *_read(np.sort(x), y[rising], g),
+        ],
+    }
+
+
+def _needed(function, case: tuple) -> float:
+    """What a student's function says about a curve that rises."""
+    order = "A number below zero has no logarithm. The gaps are ceiling - values and ceiling - goal, in this order."
+    try:
+        value = call(function, *case)
+    except NotYet as finding:  # NumPy's and Python's words for such a logarithm, which do not tell where it comes from
+        words = ("LinAlgError", "math domain error", "expected a positive input", "contains NaN")
+        raise NotYet(f"{finding} {order}" if any(map(str(finding).count, words)) else f"{finding}") from None
+    require(not _is_nan(value), f"Your function returns NaN. {order}")
+    return number(value, "examples_needed")
+
+
+def _is_nan(value) -> bool:
+    return isinstance(value, float | np.floating | np.ndarray) and np.shape(value) == () and str(value) == "nan"
+
+
+def check_examples_needed(function) -> None:
+    """A function of two arrays, the ceiling and the goal."""
+    cases = [(np.array(sizes), np.array(values), top, goal) for sizes, values, top, goal in _RISING]
+    lines = [np.polyfit(np.log(n), np.log(top - v), 1) for n, v, top, _ in cases]
+    right = np.array([np.exp(_reach(np.log(n), np.log(top - v), np.log(top - goal))) for n, v, top, goal in cases])
+    answer = np.array([_needed(function, case) for case in cases])
+    with np.errstate(all="ignore"):  # some mistakes leave the numbers that there are
+        told = [_sizes_by_mistake(*case) for case in cases]
+    mistakes = {}
+    for message in told[0]:
+        ways = list(zip(*(each[message] for each in told), strict=True))
+        mistakes[message] = next((way for way in ways if np.allclose(answer, way)), ways[0])
+    off = next((i for i in range(len(cases)) if not np.isclose(answer[i], right[i])), 0)
+    sizes, values, top, goal = _RISING[off]
+    slope, start = lines[off]
+    reached = "A goal below what was reached gets its number from the line as well. " if goal < max(values) else ""
+    infinite = (
+        " The slope is below zero and the goal below the ceiling, so it will be reached. "
+        "Is yours the line through np.log(ceiling - values)?"
+    )
+    otherwise = (
+        f"{reached}For the sizes {sizes}, the values {values}, the ceiling {top} and the goal {goal} the line has the "
+        f"slope {slope:.3f} and the height {start:.3f} at 0, and the answer is {right[off]:.2f}; "
+        f"your function says {answer[off]:.6g}.{infinite if answer[off] == np.inf else ''}"
+    )
+    close(answer, right, mistakes, otherwise)
+    for sizes, values, top, goal in _FALLING:
+        slope = np.polyfit(np.log(sizes), np.log(top - np.array(values)), 1)[0]
+        with about("Where the gap does not shrink (the slope is zero or above) no number is enough: return np.inf."):
+            said = f"For the values {values}, reached with {sizes}, the slope is {slope:.2f}"
+            _never(function, (np.array(sizes), np.array(values), top, goal), said)
+    for (n, v, top, _), beyond in zip(cases, (0, 0.03, 0.15, 0.05, 0), strict=True):
+        with about("A goal at the ceiling or beyond is never reached: ask for that first, and return np.inf."):
+            _never(function, (n, v, top, top + beyond), f"For the ceiling {top} and the goal {top + beyond:g}")
+
+
+def _never(function, case: tuple, said: str) -> None:
+    """Require np.inf."""
+    value = call(function, *case, nothing="Yours returns None.")
+    require(not _is_nan(value), f"{said}; your function returns NaN.")
+    value = number(value, "examples_needed")
+    require(value == np.inf, f"{said}; your function says {value:.6g}.")
 
 
 def _hat(X: np.ndarray, y: np.ndarray, alpha: float) -> tuple[np.ndarray, np.ndarray]:
@@ -353,12 +495,12 @@ EXERCISES = {
         "One line that belongs into every project: assert not leaking_groups(groups, train, test).",
     ),
     "q3": (
-        check_rank_with_duplicates,
+        check_examples_needed,
         (
-            "Python's sorted is stable: items of equal key stay in their order. What is the key for the best first?",
-            "Sort the pairs zip(texts, scores) with key=lambda pair: -pair[1].",
+            "slope, height = np.polyfit(np.log(sizes), np.log(ceiling - values), 1) is the line through the gaps.",
+            "It reaches the goal's gap at (np.log(ceiling - goal) - height) / slope, a logarithm: np.exp undoes it.",
         ),
-        "No copy is lost, and ties are decided by the order, not by chance.",
+        "Far beyond the last point the number is rough, but it tells twice as many from a thousand times as many.",
     ),
     "q4": (
         check_pick_alpha,
