@@ -52,7 +52,8 @@ def of_training(values: dict[str, float], guessing: float, gain: Interval | None
             f"On examples held out its mean squared error is {guessing - gain.estimate:.3g}, in squared units of the "
             f"score; guessing the mean gets {guessing:.3g}. The gain is {gain.estimate:.3g}{sure}."
         )
-    if math.isfinite(values["val_r2"]):
+    # the R² of a handful of texts may be anything
+    if math.isfinite(values["val_r2"]) and n_groups >= 5 * MIN_UNITS:
         order = f", rank correlation {values['val_spearman']:.2f}" if math.isfinite(values["val_spearman"]) else ""
         lines.append(
             f"Of the part held out for validation: R² {values['val_r2']:.2f} (1 is perfect, 0 no better than one "

@@ -591,6 +591,7 @@ def test_what_cannot_be_said_is_not(learner):
     found = learner.train(groups=np.arange(60) % 11, cv_folds=3)
     assert found.learned is None and found.gain.too_few and "interval" not in str(found)
     assert "Too few to say whether anything was learned: 11 groups, 12 are needed." in str(found)
+    assert "R²" not in str(found)  # two groups held out: -141 is possible, and says nothing
     found = clone(learner).fit(learner.training_texts, learner.training_scores).train(0, cv_folds=0)
     assert found.gain is None and "nan" not in str(found) and str(found).endswith("It has learned something.")
     found = clone(learner).fit(learner.training_texts, learner.training_scores).train(0.5, cv_folds=0)
