@@ -40,6 +40,14 @@ def ridge_centred(X, y, alpha):
     return ridge(X - X.mean(axis=0), y - y.mean(), alpha)
 
 
+def ridge_with_ones(X, y, alpha):
+    return ridge(np.column_stack([X, np.ones(len(X))]), y, alpha)
+
+
+def ridge_of_each_column(X, y, alpha):
+    return np.array([x @ y / (x @ x + alpha) for x in X.T])
+
+
 # Exercise 2 ---------------------------------------------------------------------------------------------------------
 
 
@@ -63,6 +71,33 @@ def leaks_by_merging(groups, train, test):
     leaks = [group for group in dict.fromkeys(groups[train].tolist()) if group in there]
     leaks.sort()
     return tuple(leaks)
+
+
+def leaks_after(change):
+    """The right groups of other rows."""
+
+    def leaks(groups, train, test):
+        train, test = change(train, test)
+        return sorted(set(groups[train]) & set(groups[test]))
+
+    return leaks
+
+
+def leaks_without_row(row):
+    def leaks(groups, train, test):
+        kept = [[i for i in rows if i != row % len(groups)] for rows in (train, test)]
+        return leaks_by_loop(groups, *kept)
+
+    return leaks
+
+
+def leaks_by_counting(groups, train, test):
+    n = max(groups) + 1
+    return np.flatnonzero(np.bincount(groups[train], minlength=n) * np.bincount(groups[test], minlength=n))
+
+
+def leaks_by_numbers(groups, train, test):
+    return [group for group in range(30) if np.any(groups[train] - group == 0) and np.any(groups[test] - group == 0)]
 
 
 def leaks_sorting_the_groups(groups, train, test):
@@ -214,6 +249,27 @@ def left_out(X, y, alpha, divide=lambda h: 1 - h):
     return (y - hat @ y) / divide(np.diag(hat))
 
 
+def alpha_by_matrix(measure):
+    """The alpha by what is measured of the errors and the whole hat matrix."""
+
+    def picked(X, y, alphas):
+        def curve(alpha):
+            hat = X @ np.linalg.inv(X.T @ X + alpha * np.eye(X.shape[1])) @ X.T
+            return measure(y - hat @ y, hat)
+
+        return min(alphas, key=curve)
+
+    return picked
+
+
+def alpha_with_brackets_missing(X, y, alphas):
+    def curve(alpha):
+        hat = X @ np.linalg.inv(X.T @ X + alpha * np.eye(X.shape[1])) @ X.T
+        return mse(y - hat @ y / (1 - np.diag(hat)))
+
+    return min(alphas, key=curve)
+
+
 def mse(errors):
     return np.mean(errors**2)
 
@@ -291,6 +347,20 @@ def width_of_the_different(errors, confidence):
     return sizes[position - 1] if position <= len(errors) else np.inf
 
 
+def width_at(position, among=abs):
+    """The size at another position, which a function of n and the confidence gives."""
+
+    def width(errors, confidence):
+        sizes, place = np.sort(among(errors)), math.ceil(position(len(errors), confidence))
+        return sizes[place - 1] if place <= len(sizes) else np.inf
+
+    return width
+
+
+def width_by_quantile(level, **how):
+    return lambda errors, confidence: np.quantile(abs(errors), min(level(len(errors), confidence), 1), **how)
+
+
 def width_in_place(errors, confidence):
     errors[:] = np.sort(np.abs(errors))
     return width_by_index(errors, confidence)
@@ -348,6 +418,15 @@ RIGHT = {
         width_by_counting,
         width_by_rank,
         width_by_partition,
+        width_at(lambda n, confidence: (n + 1) * confidence),
+        lambda errors, confidence: np.sqrt(
+            width_at(lambda n, confidence: (n + 1) * confidence, among=np.square)(errors, confidence)
+        ),
+        lambda errors, confidence: (
+            np.quantile(abs(errors), (len(errors) + 1) * confidence / len(errors), method="inverted_cdf")
+            if (len(errors) + 1) * confidence <= len(errors)
+            else np.inf
+        ),
     ],
 }
 
@@ -362,7 +441,22 @@ WRONG = {
         (lambda X, y, alpha: ridge(X, y, 1), "alpha is not used"),
         (lambda X, y, alpha: ridge(X / len(X) ** 0.5, y / len(X) ** 0.5, alpha), "sums, not means"),
         (lambda X, y, alpha: ridge(X, y, alpha / len(X)), "alpha is divided by n"),
-        (lambda X, y, alpha: X @ ridge(X, y, alpha), "a prediction. Return the weights"),
+        (lambda X, y, alpha: ridge(X, y, np.sqrt(alpha)), "the root of alpha"),
+        (lambda X, y, alpha: ridge(X, y, 2 * alpha), "alpha is doubled"),
+        (lambda X, y, alpha: ridge(X, y, alpha / 2), "alpha is halved"),
+        (lambda X, y, alpha: np.linalg.solve(X.T @ X + alpha + np.eye(X.shape[1]), X.T @ y), "Multiply the two"),
+        (lambda X, y, alpha: ridge(X, y - y.mean(), alpha), "The mean was taken off y"),
+        (lambda X, y, alpha: ridge(X - X.mean(axis=0), y, alpha), "The mean was taken off X"),
+        (lambda X, y, alpha: ridge(X - X.mean(), y, alpha), "The mean was taken off X"),
+        (lambda X, y, alpha: ridge(X - X.mean(), y - y.mean(), alpha), "The mean was taken off X"),
+        (lambda X, y, alpha: ridge((X - X.mean(axis=0)) / X.std(axis=0), y, alpha), "X was scaled"),
+        (lambda X, y, alpha: ridge(X / np.linalg.norm(X, axis=1, keepdims=True), y, alpha), "X was scaled"),
+        (lambda X, y, alpha: ridge_with_ones(X, y, alpha)[:-1], "A column of ones"),
+        (ridge_with_ones, "one weight too many"),
+        (ridge_of_each_column, "Each column was taken on its own"),
+        (lambda X, y, alpha: -ridge(X, y, alpha), "The signs are turned round"),
+        (lambda X, y, alpha: X @ ridge(X, y, alpha), "a prediction, or the weight of each example"),
+        (lambda X, y, alpha: np.linalg.solve(X @ X.T + alpha * np.eye(len(X)), y), "with X @ X.T). Return the weights"),
         (lambda X, y, alpha: ridge(X, y[:, None], alpha), "stand in a column"),
         (lambda X, y, alpha: np.linalg.solve(X.T @ X + alpha * np.eye(12), X.T @ y), "ValueError"),
         (lambda X, y, alpha: np.linalg.solve(X.T @ X + alpha * np.eye(3), X.T @ y), "ValueError"),
@@ -382,7 +476,35 @@ WRONG = {
         (lambda groups, train, test: sorted(set(groups[test]) - set(groups[train])), "the test rows only"),
         (lambda groups, train, test: bool(set(groups[train]) & set(groups[test])), "a list of groups, not a bool"),
         (lambda groups, train, test: sorted({*train, *test}), "These are positions"),
-        (lambda groups, train, test: sorted(set(train) & set(test)), "No position is on both sides"),
+        (lambda groups, train, test: sorted(set(train) & set(test)), "Positions are not: look up"),
+        (
+            lambda groups, train, test: [groups[i] for i, j in zip(train, test, strict=False) if i == j],
+            "look up the groups",
+        ),
+        (lambda groups, train, test: [], "Your list is empty, but there are groups on both sides"),
+        (
+            lambda groups, train, test: sorted(
+                {one for one, other in zip(groups[train], groups[test], strict=False) if one == other}
+            ),
+            "Compare each with all",
+        ),
+        (lambda groups, train, test: np.unique(groups[train][groups[train] == groups[test]]), "Compare each with all"),
+        (
+            lambda groups, train, test: sorted({g for g in set(groups[train]) if g in groups[test][:-1]}),
+            "the last row of test",
+        ),
+        (leaks_after(lambda train, test: (train, test[1:])), "the first row of test"),
+        (leaks_after(lambda train, test: (train[:-1], test)), "the last row of train"),
+        (leaks_after(lambda train, test: (train[1:], test)), "the first row of train. Look"),
+        (leaks_after(lambda train, test: (train[1:], test[1:])), "the first row of train and of test"),
+        (leaks_after(lambda train, test: (train[:-1], test[:-1])), "the last row of train and of test"),
+        (leaks_after(lambda train, test: (train[1:-1], test)), "both sides are missing"),
+        (leaks_without_row(0), "the first row of all"),
+        (leaks_without_row(-1), "the last row of all"),
+        (lambda groups, train, test: leaks_by_loop(groups, train, test)[1:], "both sides are missing"),
+        (lambda groups, train, test: leaks_by_loop(groups, train, test)[:-1], "both sides are missing"),
+        (leaks_by_counting, "The groups may be words, too"),
+        (leaks_by_numbers, "The groups may be words, too"),
         (lambda groups, train, test: [g for g in groups if g in groups[train] and g in groups[test]], "named once"),
         (lambda groups, train, test: sorted(g for g in groups[train] if g in groups[test]), "named once"),
         (lambda groups, train, test: sorted(set(groups[train]) & set(groups[test]))[::-1], "should be sorted"),
@@ -392,7 +514,9 @@ WRONG = {
             lambda groups, train, test: sorted(map(int, set(groups[train]) & set(groups[test]))),
             "invalid literal for int()",
         ),
-        (lambda groups, train, test: leaks_by_loop(groups, train, test) or None, "returns None"),
+        (lambda groups, train, test: leaks_by_loop(groups, train, test) or None, "gives an empty list, []. Yours"),
+        (lambda groups, train, test: leaks_by_loop(groups, train, test) or False, "gives an empty list, []."),
+        (lambda groups, train, test: None if leaks_by_loop(groups, train, test) else [], "Does it end with"),
         (lambda groups, train, test: np.isin(groups[train], groups[test]), "True or False"),
         (lambda groups, train, test: sorted(set(groups[train]) & set(groups[test]))[:3], "both sides are missing"),
         (lambda groups, train, test: sorted(i for i in train if groups[i] in groups[test]), "These are positions"),
@@ -451,6 +575,10 @@ WRONG = {
         (needed_by(line=lambda x, y: straight(x[-2:], y[-2:]), never=lambda *_: False), "two of the points only"),
         (needed_by(line=lambda x, y: straight(x[[0, -1]], y[[0, -1]])), "two of the points only"),
         (needed_by(line=lambda x, y: straight(np.sort(x)[-2:], y[np.argsort(x)][-2:])), "two of the points only"),
+        (needed_by(line=lambda x, y: straight(x[:2], y[:2])), "two of the points only"),
+        (needed_by(line=lambda x, y: straight(x[1:], y[1:])), "One point is left out"),
+        (needed_by(line=lambda x, y: straight(x[:-1], y[:-1])), "One point is left out"),
+        (needed_by(line=lambda x, y: straight(np.sort(x)[:-1], y[np.argsort(x)][:-1])), "One point is left out"),
         (needed_from_one_point_to_the_next, "np.interp goes from point to point"),
         (lambda sizes, values, ceiling, goal: np.interp(goal, values, sizes), "np.interp goes from point to point"),
         (needed_by_curve, "A straight line has degree 1"),
@@ -501,6 +629,23 @@ WRONG = {
     ],
     "q4": [
         (alpha_by(divide=lambda h: 1), "Divide each error"),
+        (alpha_by_matrix(lambda e, hat: mse(e / (1 - hat))), "by 1 − H, the whole matrix"),
+        (alpha_by_matrix(lambda e, hat: mse(e[:, None] / (1 - hat))), "by 1 − H, the whole matrix"),
+        (alpha_by_matrix(lambda e, hat: mse(e / (np.eye(len(e)) - hat))), "by np.eye(n) − H, the whole matrix"),
+        (alpha_by(divide=lambda h: 1 + h), "You divide by 1 + H[i, i]"),
+        (alpha_by(divide=lambda h: 1 / (1 - h)), "You multiply by 1 − H[i, i]"),
+        (alpha_by(divide=lambda h: (1 - h) ** 2), "You return the largest alpha each time"),
+        (alpha_with_brackets_missing, "the whole error is divided"),
+        (alpha_by_matrix(lambda e, hat: np.mean(e / (1 - np.diag(hat)) ** 2)), "square what comes out of the division"),
+        (alpha_by(np.std), "the spread of the errors"),
+        (lambda X, y, alphas: max(alphas), "You return the largest alpha each time"),
+        (lambda X, y, alphas: alphas[-1], "you return the last alpha"),
+        (lambda X, y, alphas: alpha_by()(X, y, alphas[1:]), "these alphas are best"),
+        (lambda X, y, alphas: alpha_by()(X, y, alphas[:-1]), "these alphas are best"),
+        (alpha_by(lambda errors: mse(errors[1:])), "these alphas are best"),
+        (alpha_by(lambda errors: mse(errors[:-1])), "these alphas are best"),
+        (alpha_by(change=lambda X, y: (X[1:], y[1:])), "these alphas are best"),
+        (alpha_by(change=lambda X, y: (X[:-1], y[:-1])), "these alphas are best"),
         (alpha_by(pick=max), "largest leave-one-out error"),
         (lambda X, y, alphas: min(mse(left_out(X, y, alpha)) for alpha in alphas), "Return the alpha that reaches it"),
         (
@@ -528,6 +673,31 @@ WRONG = {
     "q5": [
         (lambda errors, confidence: np.quantile(np.abs(errors), confidence), "np.quantile goes between"),
         (lambda errors, confidence: np.quantile(errors, confidence), "Errors to both sides count"),
+        (width_by_quantile(lambda n, confidence: (n + 1) * confidence / n), "at the corrected level, too"),
+        (width_by_quantile(lambda n, confidence: np.ceil((n + 1) * confidence) / n), "at the corrected level, too"),
+        (width_by_quantile(lambda n, confidence: confidence, method="weibull"), "at the corrected level, too"),
+        (width_by_quantile(lambda n, confidence: confidence, method="higher"), "whatever its method"),
+        (
+            width_by_quantile(lambda n, confidence: np.ceil((n + 1) * confidence) / n, method="higher"),
+            "One position too far",
+        ),
+        (width_at(lambda n, confidence: (n + 1) * confidence, among=np.square), "The errors are squared"),
+        (width_at(lambda n, confidence: (n + 1) * 0.9), "a fixed confidence, such as 0.9"),
+        (width_at(lambda n, confidence: (n + 1) * 0.95), "a fixed confidence, such as 0.9"),
+        (width_at(lambda n, confidence: (n + 1) * (1 - confidence)), "the share outside"),
+        (width_at(lambda n, confidence: (n + 1) * (1 + confidence) / 2), "one side of two"),
+        (width_at(lambda n, confidence: int((n + 1) * confidence) + 1), "use np.ceil, not int"),
+        (width_at(lambda n, confidence: n * confidence + 1), "Brackets are missing"),
+        (width_at(lambda n, confidence: n + 1 * confidence), "You return np.inf each time"),
+        (width_at(lambda n, confidence: (n + 2) * confidence), "You count one more or less"),
+        (width_at(lambda n, confidence: (n - 1) * confidence), "You count one more or less"),
+        (
+            width_at(lambda n, confidence: (n + 1) * confidence, among=lambda e: abs(e - e.mean())),
+            "The mean was taken off the errors",
+        ),
+        (lambda errors, confidence: width_by_index(errors, confidence) / 2, "half of the half width"),
+        (lambda errors, confidence: width_by_index(errors[1:], confidence), "in size"),
+        (lambda errors, confidence: width_by_index(errors[:-1], confidence), "in size"),
         (lambda errors, confidence: width_by_index(errors, confidence, index=0), "One position too far"),
         (lambda errors, confidence: width_by_index(errors, confidence, index=-2), "One position too early"),
         (lambda errors, confidence: width_by_index(errors, confidence, n_plus=0), "use n + 1"),

@@ -1,5 +1,7 @@
 """Checkers for lesson 4. Each tries the student's function on small cases and names the first thing that is off."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from course_utils.teaching.checks.asserts import array, call, number, require
@@ -18,9 +20,68 @@ def _ridge(X: np.ndarray, y: np.ndarray, fine: float | np.ndarray) -> np.ndarray
     return np.linalg.solve(X.T @ X + fine, X.T @ y)
 
 
+def _met(answer, ways):
+    """Of the ways that a mistake comes in, the one that gives this answer, or the first."""
+    return next((way for way in ways if np.allclose(answer, way)), ways[0])
+
+
+def _weights_by_mistake(X: np.ndarray, y: np.ndarray, alpha: float) -> dict[str, list[np.ndarray]]:
+    """What else the weights may be, by the message that names it; some mistakes come in several ways."""
+    (n, dim), lengths = X.shape, np.linalg.norm(X, axis=0)
+    one, ones = np.eye(dim), np.column_stack([X, np.ones(n)])
+    centred, level = X - X.mean(axis=0), y - y.mean()
+    fines = {
+        "alpha was added to every entry of X.T @ X. Only the diagonal gets it: alpha * np.eye(dim).": alpha,
+        "alpha is squared somewhere. The formula has it as it is.": alpha**2 * one,
+        "That is with the root of alpha. The formula has it as it is.": alpha**0.5 * one,
+        "alpha is doubled somewhere. The formula has it as it is.": 2 * alpha * one,
+        "alpha is halved somewhere. The formula has it as it is.": alpha / 2 * one,
+        "You divide by alpha somewhere. The formula multiplies by it.": one / alpha,
+        "alpha is subtracted. The fine makes the diagonal larger.": -alpha * one,
+        "alpha is not used: np.eye(dim) has to be multiplied by it.": one,
+        "alpha is added to np.eye(dim). Multiply the two: alpha * np.eye(dim).": alpha + one,
+        "Use sums, not means: do not divide X.T @ X and X.T @ y by n, nor multiply alpha by it.": n * alpha * one,
+        "alpha is divided by n. The formula has it as it is.": alpha * one / n,
+    }
+    fine = alpha * one
+    wrong = {message: [_ridge(X, y, other)] for message, other in fines.items()}
+    return wrong | {
+        "The matrix still has to be inverted: use np.linalg.solve(A, b), not A @ b.": [(X.T @ X + fine) @ (X.T @ y)],
+        # with X around zero it makes no difference whether y is
+        "The mean was taken off X, as for an intercept. Use X and y as they are.": [
+            _ridge(centred, y, fine),
+            *(_ridge(X - X.mean(), scores, fine) for scores in (y, level)),
+        ],
+        "The mean was taken off y. Use it as it is.": [_ridge(X, level, fine)],
+        "A column of ones was added to X. Use X as it is, without an intercept.": [
+            _ridge(ones, y, alpha * np.eye(dim + 1))[:dim]
+        ],
+        "X was scaled. Use it as it is.": [
+            _ridge(scaled, y, fine)
+            for scaled in (
+                centred / X.std(axis=0),
+                X / X.std(axis=0),
+                X / lengths,
+                X / np.linalg.norm(X, axis=1, keepdims=True),
+            )
+        ],
+        "Each column was taken on its own. The weights depend on each other: solve with all of X.T @ X.": [
+            X.T @ y / (lengths**2 + alpha)
+        ],
+        "The signs are turned round: it is X.T @ y, with plus.": [-_ridge(X, y, fine)],
+        "alpha has no effect: that is least squares. Add alpha times np.eye(dim) to X.T @ X.": [
+            np.linalg.lstsq(X, y)[0]
+        ],
+        **{
+            f"Do not round: the weights are wanted with all their decimals, not {d}.": [_ridge(X, y, fine).round(d)]
+            for d in range(1, 7)
+        },
+    }
+
+
 def check_closed_form_ridge(function) -> None:
     """A function of an (n, dim) array, an (n,) array and alpha."""
-    for n, dim, alpha in ((12, 3, 2.5), (7, 5, 0.3), (2, 4, 10)):
+    for n, dim, alpha in ((12, 3, 2.5), (7, 5, 0.3), (3, 4, 10)):
         X, y = _data(n, dim, 1.0, seed=n)
         answer = call(function, X, y, alpha)
         require(
@@ -29,84 +90,112 @@ def check_closed_form_ridge(function) -> None:
         )
         require(
             getattr(answer, "shape", ()) != (n,),
-            "That is one number a row, a prediction. Return the weights, one a dimension.",
+            "That is one number a row: a prediction, or the weight of each example (with X @ X.T). Return the weights "
+            "of the columns, one a dimension (with X.T @ X).",
+        )
+        require(
+            getattr(answer, "shape", ()) != (dim + 1,),
+            "That is one weight too many. Use X as it is, without a column of ones for an intercept.",
         )
         answer = array(answer, (dim,), "closed_form_ridge")
-        one, centred = np.eye(dim), X - X.mean(axis=0)
-        mistakes = {
-            "alpha was added to every entry of X.T @ X. Only the diagonal gets it: alpha * np.eye(dim).": alpha,
-            "alpha is squared somewhere. The formula has it as it is.": alpha**2 * one,
-            "You divide by alpha somewhere. The formula multiplies by it.": one / alpha,
-            "alpha is subtracted. The fine makes the diagonal larger.": -alpha * one,
-            "alpha is not used: np.eye(dim) has to be multiplied by it.": one,
-            "Use sums, not means: do not divide X.T @ X and X.T @ y by n, nor multiply alpha by it.": n * alpha * one,
-            "alpha is divided by n. The formula has it as it is.": alpha * one / n,
-        }
-        wrong = {message: _ridge(X, y, fine) for message, fine in mistakes.items()}
-        wrong |= {
-            "The matrix still has to be inverted: use np.linalg.solve(A, b), not A @ b.": (X.T @ X + alpha * one)
-            @ (X.T @ y),
-            "That is the solution without the mean of X and y (an intercept). Use both as they are.": _ridge(
-                centred, y - y.mean(), alpha * one
-            ),
-            "alpha has no effect: that is least squares. Add alpha times np.eye(dim) to X.T @ X.": np.linalg.lstsq(
-                X, y
-            )[0],
-        }
-        right = _ridge(X, y, alpha * one)
-        wrong |= {
-            f"Do not round: the weights are wanted with all their decimals, not {d}.": right.round(d)
-            for d in range(1, 7)
-        }
+        right = _ridge(X, y, alpha * np.eye(dim))
+        wrong = {message: _met(answer, ways) for message, ways in _weights_by_mistake(X, y, alpha).items()}
         shown = f"{answer.round(3)} in place of {right.round(3)}"
         few = "There are fewer rows than dimensions here. " if n < dim else ""
         otherwise = f"{few}For a test array of shape {X.shape} and alpha = {alpha:g} your function gives {shown}."
         close(answer, right, wrong, otherwise)
 
 
+_NUMBERED = np.array([24, 24, 3, 3, 8, 8, 8, 9, 24, 24, 8, 3, 9, 17, 5, 5])
+_WORDS = np.array(
+    ["pear", "fig", "nut", "fig", "kiwi", "pear", "nut", "plum", "kiwi", "date", "date", "lime", "yam", "sloe", "yam"]
+)
+# groups, training and test rows; of the numbers, the first and the last rows of both sides could be left out
+_SPLITS = (
+    (_NUMBERED, [0, 4, 3, 12, 8, 5], [13, 6, 1, 10, 11, 9]),
+    (_NUMBERED, [13, 0, 14, 2, 1], [4, 3, 15, 6]),
+    (_NUMBERED, [0, 1, 8, 9, 7, 12, 13], [2, 3, 4, 6]),
+    # here each group that leaks has one row on either side: each row counts, at both ends of both sides and of all
+    (_WORDS, [1, 0, 2, 7, 8, 12, 10], [4, 3, 11, 5, 9, 14, 6]),
+    (_WORDS, [7, 10, 1], [11, 9, 0]),
+)
+
+
+def _leaks(function, groups: np.ndarray, train: list[int], test: list[int], leaks: bool) -> list:
+    """What a student's function says about one split."""
+    name = "leaking_groups"
+    try:
+        answer = call(function, groups, np.array(train), np.array(test), nothing="" if leaks else "Yours returns None.")
+    except NotYet as finding:  # the words of NumPy and Python, which do not tell that the numbers went well
+        stopped = groups.dtype.kind == "U" and "Your code stopped with" in str(finding)
+        raise NotYet(
+            f"{finding} The groups may be words, too, as they are here." if stopped else f"{finding}"
+        ) from None
+    require(not isinstance(answer, set | frozenset), f"{name} should return a sorted list. A set has no order.")
+    answer = flat(answer, name, "groups")
+    yes_or_no = any(isinstance(each, bool) for each in answer)
+    require(not yes_or_no, f"{name} should return groups; yours says of each row whether it leaks, True or False.")
+    return answer
+
+
+def _groups_by_mistake(groups: np.ndarray, train: list[int], test: list[int]) -> list[tuple[set, str]]:
+    """What else the groups may be, with the message that names it."""
+    left, right = set(groups[train].tolist()), set(groups[test].tolist())
+    leaking = [[i for i in rows if groups[i] in left & right] for rows in (train, test)]
+    look_up = "These are positions. Look up the groups of the rows: groups[train]."
+    twice = "These are the groups that occur more than once. Both times may be on one side: only those on both leak."
+    empty = (
+        "Your list is empty, but there are groups on both sides. Positions are not: look up the groups of the rows "
+        "first, groups[train]."
+    )
+    row_by_row = (
+        "You compare the first training row with the first test row, the second with the second, and so on. "
+        "Compare each with all."
+    )
+    ends = {
+        "first row of train": (train[1:], test),
+        "last row of train": (train[:-1], test),
+        "first row of test": (train, test[1:]),
+        "last row of test": (train, test[:-1]),
+        "first row of train and of test": (train[1:], test[1:]),
+        "last row of train and of test": (train[:-1], test[:-1]),
+        "first row of all": ([i for i in train if i > 0], [i for i in test if i > 0]),
+        "last row of all": tuple([i for i in rows if i < len(groups) - 1] for rows in (train, test)),
+    }
+    return [
+        (set(groups.tolist()), "These are all groups. Only those on both sides leak."),
+        (left | right, "These are the groups on either side. Only those on both sides leak."),
+        (left ^ right, "These are the groups on one side only. Those on both sides leak."),
+        (left, "These are the groups of the training rows. Only those that the test rows have too leak."),
+        (right, "These are the groups of the test rows. Only those that the training rows have too leak."),
+        (left - right, "These are the groups of the training rows only. Those on both sides leak."),
+        (right - left, "These are the groups of the test rows only. Those on both sides leak."),
+        *(({*rows}, look_up) for rows in (train, test, train + test, *leaking, sum(leaking, []))),
+        *(({*map(rows.index, some)}, look_up) for rows, some in zip((train, test), leaking, strict=True)),
+        ({g for g in groups.tolist() if (groups == g).sum() > 1}, twice),
+        ({g for g in left | right if (groups[train + test] == g).sum() > 1}, twice),
+        (set(), empty),
+        ({groups[i].item() for i, j in zip(train, test, strict=False) if groups[i] == groups[j]}, row_by_row),
+        *(
+            (set(groups[a].tolist()) & set(groups[b].tolist()), f"You leave out the {end}. Look at all rows.")
+            for end, (a, b) in ends.items()
+        ),
+    ]
+
+
 def check_leaking_groups(function) -> None:
     """A function of the groups of all rows and the positions of the training and test rows."""
-    name = "leaking_groups"
-    numbered = np.array([24, 24, 3, 3, 8, 8, 8, 9, 24, 24, 8, 3, 9, 17, 5, 5])
-    words = np.array(["pear", "fig", "nut", "fig", "kiwi", "pear", "nut", "plum", "kiwi", "date", "date", "lime"])
-    cases = (
-        (numbered, [0, 4, 8, 12, 5, 3], [11, 1, 13, 6, 9, 10]),
-        (numbered, [0, 1, 8, 9, 7, 12, 13], [2, 3, 4, 6]),
-        (words, [0, 1, 2, 7, 8, 10], [3, 4, 5, 6, 9, 11]),
-        (words, [10, 1], [9, 0]),
-    )
-    for groups, train, test in cases:
-        left, right = set(groups[train].tolist()), set(groups[test].tolist())
-        answer = call(function, groups, np.array(train), np.array(test))
-        require(not isinstance(answer, set | frozenset), f"{name} should return a sorted list. A set has no order.")
-        answer = flat(answer, name, "groups")
-        yes_or_no = any(isinstance(each, bool) for each in answer)
-        require(not yes_or_no, f"{name} should return groups; yours says of each row whether it leaks, True or False.")
-        leaking = [[i for i in rows if groups[i] in left & right] for rows in (train, test)]
-        look_up = "These are positions. Look up the groups of the rows: groups[train]."
-        twice = (
-            "These are the groups that occur more than once. Both times may be on one side: only those on both leak."
-        )
-        mistakes = (
-            (set(groups.tolist()), "These are all groups. Only those on both sides leak."),
-            (left | right, "These are the groups on either side. Only those on both sides leak."),
-            (left ^ right, "These are the groups on one side only. Those on both sides leak."),
-            (left, "These are the groups of the training rows. Only those that the test rows have too leak."),
-            (right, "These are the groups of the test rows. Only those that the training rows have too leak."),
-            (left - right, "These are the groups of the training rows only. Those on both sides leak."),
-            (right - left, "These are the groups of the test rows only. Those on both sides leak."),
-            *(({*rows}, look_up) for rows in (train, test, train + test, *leaking, sum(leaking, []))),
-            *(({*map(rows.index, some)}, look_up) for rows, some in zip((train, test), leaking, strict=True)),
-            ({g for g in groups.tolist() if (groups == g).sum() > 1}, twice),
-            ({g for g in left | right if (groups[train + test] == g).sum() > 1}, twice),
-            ({*train} & {*test}, "No position is on both sides. Look up the groups of the rows first: groups[train]."),
-        )
-        for wrong, message in mistakes:
-            require(set(answer) == left & right or set(answer) != wrong, message)
-        both = ", ".join(map(str, sorted(left & right))) or "no group"
-        said = f"In a test case {both} stand on both sides; your function says {answer!s:.80}."
-        require(not set(answer) < left & right, f"Some groups that stand on both sides are missing. {said}")
-        require(set(answer) == left & right, said)
+    for groups, train, test in _SPLITS:
+        leaks = set(groups[train].tolist()) & set(groups[test].tolist())
+        with about("" if leaks else "A split without a leak gives an empty list, []."):
+            answer = _leaks(function, groups, train, test, bool(leaks))
+        for wrong, message in _groups_by_mistake(groups, train, test):
+            require(set(answer) == leaks or set(answer) != wrong, message)
+        both = ", ".join(map(str, sorted(leaks))) or "no group"
+        stand = "stand" if len(leaks) > 1 else "stands"
+        said = f"In a test case {both} {stand} on both sides; your function says {answer!s:.80}."
+        require(not set(answer) < leaks, f"Some groups that stand on both sides are missing. {said}")
+        require(set(answer) == leaks, said)
         require(len(answer) == len(set(answer)), f"Each leaking group should be named once. {said}")
         require(answer == sorted(answer), f"The list should be sorted, from small to large. {said}")
 
@@ -224,7 +313,12 @@ def _sizes_by_mistake(n: np.ndarray, v: np.ndarray, top: float, goal: float) -> 
         ],
         "The line's height at 0 is left out: take it off the logarithm of the goal's gap.": [np.exp(g / slope)],
         "You use two of the points only. The line goes through all of them (least squares).": [
-            way for two in (rows[-2:], rows[[0, -1]], slice(-2, None), [0, -1]) for way in _read(x[two], y[two], g)
+            way
+            for two in (rows[-2:], rows[:2], rows[[0, -1]], slice(-2, None), slice(2), [0, -1])
+            for way in _read(x[two], y[two], g)
+        ],
+        "One point is left out, at the beginning or the end. The line goes through all of them.": [
+            way for some in (slice(1, None), slice(-1), rows[1:], rows[:-1]) for way in _read(x[some], y[some], g)
         ],
         "np.interp goes from point to point and ends at the last. Draw one line through all, and go along it.": [
             np.interp(goal, v, n),
@@ -281,8 +375,7 @@ def check_examples_needed(function) -> None:
         told = [_sizes_by_mistake(*case) for case in cases]
     mistakes = {}
     for message in told[0]:
-        ways = list(zip(*(each[message] for each in told), strict=True))
-        mistakes[message] = next((way for way in ways if np.allclose(answer, way)), ways[0])
+        mistakes[message] = _met(answer, list(zip(*(each[message] for each in told), strict=True)))
     off = next((i for i in range(len(cases)) if not np.isclose(answer[i], right[i])), 0)
     sizes, values, top, goal = _RISING[off]
     slope, start = lines[off]
@@ -315,10 +408,26 @@ def _never(function, case: tuple, said: str) -> None:
     require(value == np.inf, f"{said}; your function says {value:.6g}.")
 
 
+def _whole(X: np.ndarray, y: np.ndarray, alpha: float) -> tuple[np.ndarray, np.ndarray]:
+    """Errors on what was learned from, and the hat matrix."""
+    hat = X @ np.linalg.solve(X.T @ X + alpha * np.eye(X.shape[1]), X.T)
+    return y - hat @ y, hat
+
+
 def _hat(X: np.ndarray, y: np.ndarray, alpha: float) -> tuple[np.ndarray, np.ndarray]:
     """Errors on what was learned from, and the diagonal of the hat matrix."""
-    hat = X @ np.linalg.solve(X.T @ X + alpha * np.eye(X.shape[1]), X.T)
-    return y - hat @ y, np.diag(hat)
+    errors, hat = _whole(X, y, alpha)
+    return errors, np.diag(hat)
+
+
+def _divided(by: Callable[[np.ndarray], np.ndarray]) -> Callable[[np.ndarray, np.ndarray, float], float]:
+    """The mean squared error where each is divided by something else, made of the hat matrix."""
+
+    def curve(X: np.ndarray, y: np.ndarray, alpha: float) -> float:
+        errors, hat = _whole(X, y, alpha)
+        return np.mean((errors / by(hat)) ** 2)
+
+    return curve
 
 
 def _left_out(X: np.ndarray, y: np.ndarray, alpha: float) -> np.ndarray:
@@ -361,8 +470,23 @@ _CURVES = {
     "You divide all errors by the same number. Each has its own H[i, i], which np.diag(H) picks.": (
         lambda X, y, alpha: np.mean((_hat(X, y, alpha)[0] / (1 - _hat(X, y, alpha)[1].mean())) ** 2)
     ),
+    "You divide by 1 − H, the whole matrix. Take its diagonal only, 1 − np.diag(H).": _divided(lambda hat: 1 - hat),
+    "You divide by np.eye(n) − H, the whole matrix. Take its diagonal only, 1 − np.diag(H).": (
+        _divided(lambda hat: np.eye(len(hat)) - hat)
+    ),
+    "You divide by 1 + H[i, i]. It is 1 − H[i, i].": _divided(lambda hat: 1 + np.diag(hat)),
+    "You multiply by 1 − H[i, i]. Divide by it.": _divided(lambda hat: 1 / (1 - np.diag(hat))),
     "Divide the errors by 1 − H[i, i] before you square them, not after.": (
         lambda X, y, alpha: np.mean(_hat(X, y, alpha)[0] ** 2 / (1 - _hat(X, y, alpha)[1]))
+    ),
+    "Brackets are missing: the whole error is divided, (y − H @ y) / (1 − H[i, i]).": (
+        lambda X, y, alpha: np.mean((y - (y - _hat(X, y, alpha)[0]) / (1 - _hat(X, y, alpha)[1])) ** 2)
+    ),
+    "Brackets are missing: square what comes out of the division, not 1 − H[i, i].": (
+        lambda X, y, alpha: np.mean(_hat(X, y, alpha)[0] / (1 - _hat(X, y, alpha)[1]) ** 2)
+    ),
+    "You take the spread of the errors around their mean. Take the mean of their squares.": (
+        lambda X, y, alpha: np.std(_left_out(X, y, alpha))
     ),
     "You took the mean off X and y. Use both as they are.": (
         lambda X, y, alpha: np.mean(_left_out(*_centred(X, y), alpha) ** 2)
@@ -385,9 +509,10 @@ _CURVES = {
 def check_pick_alpha(function) -> None:
     """A function of an (n, dim) array, an (n,) array and a list of alphas."""
     alphas = np.geomspace(1e-3, 1e3, 13)
-    orders = (alphas[::-1], np.roll(alphas, 3), np.roll(alphas, -7))  # the best is the last of one, the first of one
-    # data in each of which every usual mistake picks another alpha than the one that is right
-    sizes = ((20, 6, 3.0, 26), (30, 10, 5.0, 24), (14, 20, 2.0, 55))
+    # the best is the last of one, the first of one, and the first is no end of the grid in one
+    orders = (np.roll(alphas[::-1], -1), np.roll(alphas, 1), np.roll(alphas, -4))
+    # data in each of which every usual mistake picks another alpha than the right one; no two pick the same three
+    sizes = ((12, 6, 3.0, 2044), (30, 10, 5.0, 3541), (14, 20, 2.0, 1853))
     cases = [(*_data(*size), order.tolist()) for size, order in zip(sizes, orders, strict=True)]
     answer = np.array([number(call(function, *case), "pick_alpha") for case in cases])
 
@@ -401,6 +526,10 @@ def check_pick_alpha(function) -> None:
         "That is the position of the best alpha. Return the alpha itself.": places,
         "That is the smallest error. Return the alpha that reaches it.": smallest,
         "Whatever the data, you return the first alpha of the list.": [alphas[0] for *_, alphas in cases],
+        "Whatever the data, you return the last alpha of the list.": [alphas[-1] for *_, alphas in cases],
+        "You return the largest alpha each time. Divide y − H @ y by 1 − H[i, i] once, then square.": [
+            max(alphas) for *_, alphas in cases
+        ],
         **{message: best(curve) for message, curve in _CURVES.items()},
     }
     otherwise = f"On test arrays these alphas are best: {right.round(3)}; your function says {answer.round(3)}."
@@ -413,7 +542,8 @@ def _at(errors: np.ndarray, position: float) -> float:
     return sizes[int(position) - 1] if 1 <= position <= len(sizes) else np.inf
 
 
-# what else an answer may return for errors e and k = (n + 1) * confidence, which is not rounded, by its message
+# what else an answer may return for errors e and k = (n + 1) * confidence, which is not rounded, by its message;
+# some mistakes come in several ways
 _WIDTHS = {
     "Nearly right: use n + 1 in place of n, because the errors are few.": (
         lambda e, k: _at(e, np.ceil(k * len(e) / (len(e) + 1)))
@@ -426,6 +556,29 @@ _WIDTHS = {
     ),
     "Round the position up: np.ceil, neither down nor to the nearest.": lambda e, k: _at(e, max(np.floor(k), 1)),
     "Round the position up: np.ceil, not to the nearest.": lambda e, k: _at(e, round(k)),
+    "Where (n + 1) * confidence is a whole number, it is the position: use np.ceil, not int(…) + 1.": (
+        lambda e, k: _at(e, np.floor(k) + 1)
+    ),
+    "Brackets are missing: the position is (n + 1) * confidence, rounded up.": (
+        lambda e, k: _at(e, np.ceil(k * len(e) / (len(e) + 1) + 1))
+    ),
+    "You return np.inf each time. It is for positions beyond n. Has (n + 1) * confidence its brackets?": (
+        lambda e, k: np.inf
+    ),
+    "n is the number of errors that came in. You count one more or less.": lambda e, k: [
+        _at(e, np.ceil(k / (len(e) + 1) * (len(e) + more))) for more in (-1, 2)
+    ],
+    "You use a fixed confidence, such as 0.9. Use the one that comes in.": lambda e, k: [
+        _at(e, np.ceil((len(e) + 1) * fixed)) for fixed in (0.9, 0.8, 0.95)
+    ],
+    "You use 1 − confidence, the share outside. Use confidence, the share inside.": (
+        lambda e, k: _at(e, np.ceil(len(e) + 1 - k))
+    ),
+    "(1 + confidence) / 2 is for one side of two. Sizes hold both: use confidence as it is.": (
+        lambda e, k: _at(e, np.ceil((len(e) + 1 + k) / 2))
+    ),
+    "The errors are squared. Take their sizes, np.abs(errors).": lambda e, k: _at(e, np.ceil(k)) ** 2,
+    "The mean was taken off the errors. Use them as they are.": lambda e, k: _at(e - e.mean(), np.ceil(k)),
     "Sort the sizes of the errors first, from small to large.": lambda e, k: np.abs(e)[int(np.ceil(k)) - 1],
     "You count from the largest error. Sort from small to large.": lambda e, k: np.sort(np.abs(e))[-int(np.ceil(k))],
     "Errors to both sides count: take their sizes, np.abs(errors).": lambda e, k: np.sort(e)[int(np.ceil(k)) - 1],
@@ -435,11 +588,19 @@ _WIDTHS = {
     "np.quantile goes between two errors and forgets the correction for n. Take the error at the position.": (
         lambda e, k: np.quantile(np.abs(e), k / (len(e) + 1))
     ),
+    "np.quantile goes between two errors, at the corrected level, too. Take the error at the position.": lambda e, k: [
+        *np.quantile(np.abs(e), [k / len(e), np.ceil(k) / len(e)]),
+        np.quantile(np.abs(e), k / (len(e) + 1), method="weibull"),
+    ],
+    "np.quantile forgets the correction for n, whatever its method. Take the error at the position.": lambda e, k: [
+        np.quantile(np.abs(e), k / (len(e) + 1), method=method) for method in ("higher", "lower", "nearest")
+    ],
     "np.quantile goes between two errors. Errors to both sides count: take their sizes, np.abs(errors).": (
         lambda e, k: np.quantile(e, k / (len(e) + 1))
     ),
-    "That is the position. Return the error that stands there.": lambda e, k: np.ceil(k),
+    "That is the position. Return the error that stands there.": lambda e, k: [np.ceil(k), np.ceil(k) - 1],
     "That is the whole width. Half of it is asked for.": lambda e, k: 2 * _at(e, np.ceil(k)),
+    "That is half of the half width. Return the error at the position as it is.": lambda e, k: _at(e, np.ceil(k)) / 2,
     "That is the largest error. Take the one at the position.": lambda e, k: np.abs(e).max(),
     "That is the mean size of the errors. Take the one at the position.": lambda e, k: np.abs(e).mean(),
 }
@@ -449,12 +610,15 @@ def check_half_width(function) -> None:
     """A function of signed errors and a confidence."""
     nine = np.array([0.5, -3.0, 1.0, -2.0, 4.0, -0.1, 2.5, 0.2, -1.5])
     many = 10 * np.random.default_rng(3).normal(size=43)
-    cases = ((nine, 0.72), (many, 0.9), (many[:19], 0.8), (many[:24], 0.5), (nine[:6], 0.4))
+    cases = ((nine, 0.72), (many, 0.9), (many[:19], 0.8), (many[13:37], 0.5), (nine[:6], 0.4))
     answer = [number(call(function, *case), "half_width") for case in cases]
     ranks = [(len(errors) + 1) * confidence for errors, confidence in cases]
     right = [_at(errors, np.ceil(rank)) for (errors, _), rank in zip(cases, ranks, strict=True)]
     mistakes = {
-        message: [width(errors, rank) for (errors, _), rank in zip(cases, ranks, strict=True)]
+        message: _met(
+            answer,
+            list(zip(*(np.atleast_1d(width(e, rank)) for (e, _), rank in zip(cases, ranks, strict=True)), strict=True)),
+        )
         for message, width in _WIDTHS.items()
     }
     off = next((i for i in range(len(cases)) if not np.isclose(answer[i], right[i])), 0)
