@@ -372,6 +372,7 @@ RIGHT = {
         lambda X, y, alpha: X.T @ np.linalg.solve(X @ X.T + alpha * np.eye(len(X)), y),
         lambda X, y, alpha: Ridge(alpha=alpha, fit_intercept=False).fit(X, y).coef_,
         ridge_by_more_rows,
+        lambda X, y, alpha: ridge(X.astype(np.float32), y.astype(np.float32), np.float32(alpha)),
         ridge_by_svd,
         ridge_by_loops,
     ],
