@@ -121,7 +121,9 @@ as_good = np.mean([spearmanr(my_answers, guess).statistic >= agreement.estimate 
 guess = taste.predict(new["text"])
 off, off_mean = np.abs(guess - my_answers).mean(), np.abs(np.mean(my_scores) - my_answers).mean()
 say.sentence(
-    f"Rank correlation: **{agreement}**. Is that luck? A **control**: we dealt the same twenty scores out to the twenty ideas at random, a "
+    "Sixteen scores that are all the same have no order, and nothing can be compared with them."
+    if len(set(my_answers)) < 2
+    else f"Rank correlation: **{agreement}**. Is that luck? A **control**: we dealt the same twenty scores out to the twenty ideas at random, a "
     f"thousand times. The sixteen were then ordered as well in {as_good:.1%} of all tries, so "
     + say.choose(as_good, (0.05, "it may be luck."), otherwise="luck seldom does that.")
     + f" Trust the order, not the numbers: they go from {guess.min():.1f} to {guess.max():.1f}, the true ones from "
@@ -148,8 +150,8 @@ x, y = x - x.mean(), y - y.mean()
 pd.Series({alpha: x @ y / (x @ x + alpha) for alpha in (0, 10, 100, 1000)}, name="weight").round(4)
 
 # %% [markdown] tags=["core"]
-# The larger **alpha**, the closer the weight to zero. For a table $X$ with a row a text and a column a number, the same
-# derivation gives the **normal equations**:
+# The larger **alpha**, the closer the weight to zero. For a table $X$ with a row a text and a column a number, there is a weight for each
+# column. At the smallest sum its derivative is zero, $-2 X^\top (y - X w) + 2 \alpha w = 0$; solved for $w$, these are the **normal equations**:
 #
 # $$w = (X^\top X + \alpha I)^{-1} X^\top y$$
 #
@@ -220,12 +222,16 @@ for n, draws in examples.items():
     models = [GroupRidge().fit(vectors[some], scores[some], groups[some]) for some in draws]
     off = np.mean([(scores[held] - model.predict(vectors[held])) ** 2 for model in models])
     chosen[n] = off, " or ".join(f"{alpha:.2g}" for alpha in sorted({model.alpha_ for model in models}))
+sizes_of_weights = {
+    n: np.mean([np.linalg.norm(Ridge(alpha=ALPHAS[0]).fit(vectors[some], scores[some]).coef_) for some in draws])
+    for n, draws in examples.items()
+}
 said = [f"{off:.2f} from {n:,} (alpha {alphas})" for n, (off, alphas) in chosen.items()]
 say.sentence(
     f"With alpha = {ALPHAS[0]:g} the mean squared error is {', '.join(f'**{values[:, 0].mean():.2f}** from {n:,} examples' for n, values in errors.items())}; guessing the mean "
     f"of all scores gets {guessing:.2f}. {say.comparison('300 examples', '100 examples', hardly, 'error with hardly any fine')} "
     f"The vectors have {vectors.shape[1]} numbers. With fewer examples than weights, every example can be fitted, noise and all; with nearly as many, "
-    "that takes huge weights. Holding them back mends it: with an alpha found from the examples alone (section 3 says how), it is "
+    f"that takes huge weights: as one vector they have the length {', '.join(f'{size:.0f} ({n:,} examples)' for n, size in sizes_of_weights.items())}. Holding them back mends it: with an alpha found from the examples alone (section 3 says how), it is "
     + ", ".join(said)
     + "."
 )
@@ -369,8 +375,8 @@ q2.check(leaking_groups)
 yours = {exam: leaking_groups(groups, *folds[0]) for exam, folds in exams.items()}
 say.sentence(
     "Your function, asked about the first fold: "
-    + ", ".join(f"{exam}: **{len(leaks)} editorials on both sides**" for exam, leaks in yours.items())
-    if all(isinstance(leaks, list) for leaks in yours.values())
+    + ", ".join(f"{exam}: **{len(list(leaks))} editorials on both sides**" for exam, leaks in yours.items())
+    if None not in yours.values()
     else "Once exercise 2 is done, this cell asks your function about the two exams."
 )
 
@@ -508,7 +514,9 @@ def draw_curves(names):
     axis.axhline(ceiling, linestyle=":", color="black", label="ceiling: half of the people")
     axis.axhline(one_person, linestyle="--", color="black", label="one person")
     axis.set_xscale("log")
-    axis.set_xticks([12, *sizes], labels=["0", *(f"{n:,}" for n in sizes)])
+    ticks = {12: "0"} if any(0 in curves[name].index for name in names) else {}
+    ticks |= {n: f"{n:,}" for n in sizes}
+    axis.set_xticks(list(ticks), labels=ticks.values())
     axis.minorticks_off()
     figure.legend(loc="outside right center", fontsize=9)
     axis.set(xlabel="scored examples", ylabel="rank correlation, other reviews", title="What more examples bring")
@@ -588,62 +596,56 @@ say.sentence(
     "\n".join(f"- with {n:,} examples: forecast {forecasts[n]:.2f}, and it was **{each}**" for n, each in came.items())
     + "\n\n"
     + (
-        "The line promised too much: the gap to the *people's* ceiling does not go on shrinking as fast. These vectors have a lower ceiling of their own. "
+        "The line promised too much: the gap to the *people's* ceiling does not go on shrinking as fast. Ridge on these vectors has a lower ceiling of its own. "
         if all(each.high < forecasts[n] for n, each in came.items())
         else ""
     )
     + f"And how many would it take to reach one person ({one_person:.2f})? The line through all points, with the twelve parts drawn anew two hundred times, hardly ever asks "
-    f"for fewer than **{about}** scored sentences: "
-    + say.choose(hopeful, (1e5, "**more scores are not the way.**"), otherwise="**score on.**")
-    + (f" (Your function, asked about the whole curve: {yours:,.0f}.)" if isinstance(yours, float) else "")
+    f"(and it promises too much) for fewer than **{about}** scored sentences: "
+    + say.choose(hopeful, (1e5, "**for this learner more scores are not the way.**"), otherwise="**score on.**")
+    + (
+        f" (Your function, asked about the whole curve: about {float(format(yours, '.1e')):,.0f}.)"
+        if isinstance(yours, float)
+        else ""
+    )
 )
 
 # %% [markdown] tags=["core"]
 # So change something else. **Others have scored before you.** The course has tweets that people scored for mood. Ridge learns two thousand of their
-# scores, and what it would say of our sentences becomes one more column beside the vector. And the model of lesson 3, which
-# was taught with thousands of such scores, of tweets and of film sentences, can be **asked**: here how much the writer likes the product and,
-# as a control, for the topic. Neither has seen a product review. We begin with *none* of your scores: tweets alone. Your bet: what will a hundred of
-# yours add?
+# scores, and what it would say of our sentences becomes one more column beside the vector. We do so with the model of lesson 3, which
+# was taught with thousands of such scores, of tweets and of film sentences, and can be **asked**: not asked (its vectors are then those of
+# all-MiniLM-L6-v2), asked how much the writer likes the product and, as a control, for the topic. It has not seen a product review. We begin with *none* of your
+# scores, tweets alone. Your bet: what will a hundred of yours add?
 
 # %% tags=["core"]
 tweets = load_corpus("tweets", n=2000, seed=SEED)
-asked, liking = load_embedder("course-instruct"), "Judge how much the writer likes the product"
-of_tweets = {
-    "with others' scores": embedder.encode(tweets["text"]),
-    "asked how it is liked": asked.encode(tweets["text"], instruction=liking),
-}
-spaces = {
-    "with others' scores": vectors,
-    "asked how it is liked": asked.encode(texts, instruction=liking),
-    "asked for the topic": asked.encode(texts, instruction="Identify the topic of the text"),
+asked = load_embedder("course-instruct")
+questions = {
+    "with others' scores": None,  # not asked
+    "asked how it is liked": "Judge how much the writer likes the product",
+    "asked for the topic": "Identify the topic of the text",
 }
 
 # %% tags=["core"]
-for name, X in spaces.items():
-    X, none = X.astype(float), None
-    if name in of_tweets:
-        none = GroupRidge().fit(of_tweets[name].astype(float), tweets["score"].to_numpy()).predict(X)
-        X = np.hstack([X, zscore(none)[:, None]])  # a wide column, which ridge hardly holds back
+for name, question in questions.items():
+    of_tweets, X = (asked.encode(some, instruction=question).astype(float) for some in (tweets["text"], texts))
+    none = GroupRidge().fit(of_tweets, tweets["score"].to_numpy()).predict(X)  # none of your scores
+    X = np.hstack([X, zscore(none)[:, None]])  # a wide column, which ridge hardly holds back
     curves[name] = curve(GroupRidge(), X, groups=groups)
-    if none is not None:
-        curves[name].loc[0] = [spearmanr(scores[test], none[test]).statistic for _, test in parts]
-        curves[name] = curves[name].sort_index()
+    curves[name].loc[0] = [spearmanr(scores[test], none[test]).statistic for _, test in parts]
+    curves[name] = curves[name].sort_index()
 
 # %% tags=["core", "folded"]
-draw_curves(["ridge on embeddings", "ridge on words", *spaces])
+draw_curves(["ridge on embeddings", "ridge on words", *questions])
 
 # %% tags=["core", "folded"]
-plain, right, others = (
-    curves[name] for name in ("ridge on embeddings", "asked how it is liked", "with others' scores")
-)
+names = ("ridge on embeddings", "asked how it is liked", "with others' scores", "asked for the topic")
+plain, right, others, topic = (curves[name] for name in names)
 pairs = {
-    ("asked, none of yours", "not asked, a hundred of yours"): (right.loc[0], plain.loc[100]),
-    ("asked, none of yours", "others' scores not asked, none of yours"): (right.loc[0], others.loc[0]),
+    ("asked, none of yours", "a hundred of yours alone"): (right.loc[0], plain.loc[100]),
+    ("asked, none of yours", "not asked, none of yours"): (right.loc[0], others.loc[0]),
     ("asked, a hundred of yours", "asked, none of yours"): (right.loc[100], right.loc[0]),
-    ("asked for the topic, a hundred of yours", "not asked, a hundred of yours"): (
-        curves["asked for the topic"].loc[100],
-        plain.loc[100],
-    ),
+    ("asked for the topic, none of yours", "not asked, none of yours"): (topic.loc[0], others.loc[0]),
 }
 against = intervals.simultaneous(intervals.difference_interval, pairs)
 say.sentence(
@@ -675,10 +677,11 @@ for part, color, marker, name in (
     (~inside, plots.PALETTE[1], "D", "outside"),
 ):
     axis.scatter(guess[part], asked_for["score"][part], s=12, alpha=0.5, color=color, marker=marker, label=name)
-axis.plot([-4, 4], [-4, 4], linestyle="--", color="black")
-for side in (-1, 1):
-    axis.plot([-4, 4], np.array([-4, 4]) + side * np.ptp(limits[0]) / 2, linestyle=":", color="black")
-axis.legend()
+axis.plot([-4, 4], [-4, 4], linestyle="--", color="black", label="equal")
+for side, label in ((-1, None), (1, "limits of the intervals")):
+    axis.plot([-4, 4], np.array([-4, 4]) + side * np.ptp(limits[0]) / 2, linestyle=":", color="black", label=label)
+axis.legend(fontsize=8)
+axis.set(xlim=(-4.2, 4.2), ylim=(-4.2, 4.2))
 axis = axis.set(xlabel="predicted score", ylabel="mean score of the people", title="Predicted, and what people said")
 
 # %% tags=["core", "folded"]
@@ -762,7 +765,7 @@ gone = np.flatnonzero((found[without] == 1) & (first != board.questions["answer"
 say.sentence(
     " ".join(say.comparison(name, without, each, "share of questions found") for name, each in losses.items())
     + "".join(f"\n- “{board.questions['question'][i]}” now finds: *{board.notices[first[i]]}*" for i in gone)
-    + "\n\nTaste answers another question than the one that was asked. Let it sort what was found, not find."
+    + "\n\nTaste answers another question than the one that was asked."
 )
 
 # %% [markdown] tags=["core"]
@@ -789,12 +792,12 @@ reviews = load_reviews()
 vectors, scores = embedder.encode(reviews["text"]).astype(float), reviews["score"].to_numpy()
 groups, texts = reviews["review"].to_numpy(), reviews["text"].to_numpy()
 parts = list(GroupKFold(12, shuffle=True, random_state=SEED).split(texts, groups=groups))
+people = np.random.default_rng(SEED).permuted(np.array(reviews["ratings"].tolist()), axis=1)
+others = people[:, 1:].mean(axis=1)
 guesses = {
     "ridge on embeddings": held_out(GroupRidge(), vectors, scores, parts, groups),
     "ridge on words": held_out(tfidf, texts, scores, parts),
-    "one person": np.random.default_rng(SEED)
-    .permuted(np.array(reviews["ratings"].tolist()), axis=1)[:, 0]
-    .astype(float),
+    "one person": people[:, 0].astype(float),
 }
 
 # %% tags=["deep"]
@@ -806,7 +809,8 @@ measures = {
 lots, values = np.random.default_rng(SEED), {}
 for name, measure in measures.items():
     for who, guess in guesses.items():
-        values[who, name] = [measure(scores[test], guess[test]) for _, test in parts]
+        y = others if who == "one person" else scores  # nobody is held against an answer that holds the own one
+        values[who, name] = [measure(y[test], guess[test]) for _, test in parts]
     drawn = [[measure(scores[test], lots.normal(size=len(test))) for _ in range(50)] for _, test in parts]
     values["by lot", name] = np.mean(drawn, axis=1)
     values["by lot, best of 50", name] = np.max(drawn, axis=1)
@@ -828,7 +832,7 @@ ahead = intervals.simultaneous(
 say.sentence(
     "Each number is the mean over twelve parts of the reviews, with its 95 % interval. An order by lot has next to nothing of the first two, but an "
     f"nDCG@10 of {shown['by lot', 'nDCG@10'].estimate:.2f}, and with luck {shown['by lot, best of 50', 'nDCG@10'].estimate:.2f}, because careless picks have *some* worth, too: "
-    "nDCG says nothing without its floor. And it sees only ten places of some three hundred, so it tells less apart:\n"
+    f"nDCG says nothing without its floor. It sees only ten places of the {len(parts[0][1])} or so in a part:\n"
     + "\n".join(f"- {say.comparison(first, second, each, name)}" for (first, second, name), each in ahead.items())
 )
 
@@ -928,7 +932,7 @@ q5.check(half_width)
 # q5.solution()
 
 # %% [markdown] tags=["deep"]
-# A promise is there to be checked: on reviews held out, for four confidences, in five splits.
+# A promise is there to be checked: on reviews held out, for four confidences, in five splits, each review counting the same.
 
 # %% tags=["deep"]
 reviews = load_reviews()
@@ -948,7 +952,7 @@ coverage = pd.DataFrame(rows).groupby("promised").mean()
 say.table(coverage)
 
 # %% [markdown] tags=["deep"]
-# On average over all texts. All intervals are equally wide, so they hold more of some *kinds* of text than of others. Only a kind that can be
+# That is an average. All intervals are equally wide, so they hold more of some *kinds* of text than of others. Only a kind that can be
 # told **beforehand** helps: strong or middling *predictions*, sentences with or without a *no* or *not*. (Picking texts by what people *said* is a
 # trap: any model, even one that guesses, is off the most where the score is extreme.)
 
@@ -980,7 +984,7 @@ inside = {
 }
 say.sentence(
     "\n".join(
-        f"- {name}: **{each}** inside, "
+        f"- {name}: **{each}** of the sentences inside, "
         + say.choose(
             int(each.low > 0.9) - int(each.high < 0.9),
             (1, "more than promised. "),
@@ -1039,7 +1043,7 @@ say.table(reasons["i love this camera"].examples.head(5))
 mood = load_corpus("mood_words").set_index("word")["score"]
 train, held = next(GroupShuffleSplit(1, test_size=0.2, random_state=SEED).split(reviews, groups=reviews["review"]))
 learner = EmbeddingValueLearner(embedder).fit(*(reviews.iloc[train][name] for name in ("text", "score", "review")))
-asked = reviews.iloc[held].sample(60, random_state=SEED)
+asked = reviews.iloc[held].sample(min(150, len(held)), random_state=SEED)
 effects = pd.concat(
     [
         learner.explain(text, k=200).words.assign(review=review)
@@ -1049,7 +1053,7 @@ effects = pd.concat(
 effects["word"] = effects["word"].str.strip(".,!?").str.lower()
 scored = effects[effects["word"].isin(mood.index)]
 people_say = scored["word"].map(mood).to_numpy()
-as_people = np.sign(scored["effect"]) == np.sign(people_say)
+as_people = (np.sign(scored["effect"]) == np.sign(people_say)).to_numpy()
 
 # %% tags=["deep", "folded"]
 deal = np.random.default_rng(SEED)
@@ -1063,9 +1067,17 @@ size = intervals.difference_interval(
     groups=np.concatenate([scored["review"], others["review"]]),
 )
 as_often = np.mean(np.array(dealt) >= as_people.mean())
+sides = {
+    words: intervals.mean_interval(as_people[side], groups=scored["review"][side])
+    for words, side in (("good words", people_say > 0), ("bad words", people_say < 0))
+    if side.any()
+}
 say.sentence(
-    f"Of {len(scored)} words that ten people scored for mood, in {len(asked)} sentences held out, to their own side: **{intervals.mean_interval(as_people, groups=scored['review'])}**. "
+    f"Of {len(scored)} words that ten people scored for mood, in {len(asked)} sentences held out, to their own side: **{as_people.mean():.2f}**. "
     f"Most of these words are good ones, so one half is no floor: with their moods dealt out anew among them it is {np.mean(dealt):.2f}, and as often as that in {round(1000 * as_often)} of a thousand deals. "
+    + "One by one: "
+    + ", ".join(f"{words} **{each}**" for words, each in sides.items())
+    + ". "
     + say.comparison("a word with a mood", "another word of some weight", size, "size of the effect (score points)")
 )
 
@@ -1080,7 +1092,8 @@ say.sentence(
 reviews = load_reviews()
 held_reviews = set(reviews["review"].drop_duplicates().sample(frac=0.5, random_state=SEED))
 rest = reviews[reviews["review"].isin(held_reviews)]
-both = reviews.drop(rest.index).sample(250, random_state=SEED)
+both = reviews.drop(rest.index)
+both = both.sample(min(250, len(both)), random_state=SEED)
 first, later = both.iloc[:50], both.iloc[50:]
 online = EmbeddingValueLearner(embedder, ridge_alpha=1).fit(first["text"], first["score"], first["review"])
 course = [spearmanr(rest["score"], online.predict(rest["text"])).statistic]
@@ -1132,18 +1145,21 @@ gains = intervals.simultaneous(
     {name: (held["score"], guesses["the two ridges"], guesses[name]) for name in rivals},
     groups=held["review"],
 )
-doubt = intervals.spearman_interval(np.abs(held["score"] - mean), spread, groups=held["review"])
+error = np.abs(held["score"] - mean)
+signs = {
+    "the spread": spread,
+    "how near zero the mean prediction is": -np.abs(mean),
+    "the length": held["text"].str.len(),
+}
+doubts = intervals.simultaneous(
+    intervals.spearman_interval, {name: (error, sign) for name, sign in signs.items()}, groups=held["review"]
+)
 say.sentence(
     "\n".join(f"- {name}: rank correlation {each}" for name, each in ranks.items())
     + "\n\n"
     + " ".join(say.comparison("the two ridges", name, gain, "rank correlation") for name, gain in gains.items())
-    + f" The spread and the size of the error have a rank correlation of **{doubt}**"
-    + say.choose(
-        doubt.sign and doubt.low,
-        (0.3, ": a useful sign of doubt."),
-        (1e-9, ": a sign of doubt, perhaps a weak one."),
-        otherwise=": that it is a sign of doubt cannot be said.",
-    )
+    + "\n\nRank correlation with the size of the error, of the spread and of two rivals that need no choir:\n"
+    + "\n".join(f"- {name}: {each}" for name, each in doubts.items())
 )
 
 # %% [markdown] tags=["deep"]
@@ -1221,7 +1237,8 @@ say.sentence(
     + "\n".join(f"- {who}: {each}" for who, each in ranks.items())
     + "\n\n"
     + " ".join(say.comparison("ridge on embeddings", who, gain, "rank correlation") for who, gain in gains.items())
-    + f" How much could it be? Two halves of the people agree on how divided they are with **{halves}**."
+    + f" How much could it be? Two halves of the people agree on how divided they are with **{halves}**. For all of them together that makes "
+    f"{(whole := 2 * halves.estimate / (1 + halves.estimate)):.2f} (the formula of Spearman and Brown), and a guess that knows what lies behind their scores would reach about its root, **{whole**0.5:.2f}**."
 )
 
 # %% [markdown] tags=["deep"]
@@ -1271,7 +1288,7 @@ say.sentence(
     + ". "
     + " ".join(say.comparison(*pair, gain, "share found") for pair, gain in gains.items())
     + (
-        " Mind the last: even with the truth to learn from, ridge does not get as far as meaning alone, since it fits all ten places and not who comes first. "
+        " Mind the last: even with the truth to learn from, ridge does not get as far as meaning alone, since it fits all ten places, which were picked by words already, and not who comes first. "
         "Hold whatever was learned against the plain thing beside it."
         if hits["the truth"].mean() < hits["meaning alone"].mean()
         else ""
@@ -1417,16 +1434,33 @@ axis = pd.Series(mine.training_scores).plot.hist(bins=20, figsize=(5, 2), title=
 print(mine.train(cv_folds=5, random_state=SEED))  # fewer folds where there are fewer texts or groups
 
 # %% [markdown] tags=["deep"]
-# A control: the same texts, with your scores dealt out anew. There is nothing to learn then.
+# A control: the same texts, with your scores dealt out anew, whole groups of them where you named groups. There is nothing to learn then. It cannot see a
+# **leak**: if one number was given to all sentences of a document, name the document in `GROUP_COLUMN`.
 
 # %% tags=["deep"]
 deal, learned = np.random.default_rng(SEED), []
+rows = pd.DataFrame(mine.training_examples)
+rows["group"] = rows["group"].fillna(pd.Series(range(len(rows)), dtype=object))
 for _ in range(5):
-    control = EmbeddingValueLearner(embedder, ridge_alpha=ALPHA)
-    dealt = pd.DataFrame({"text": mine.training_texts, "score": deal.permutation(mine.training_scores)})
-    control.add_training_examples(dealt)
+    names = rows["group"].unique()
+    giver = dict(zip(names, deal.permutation(names), strict=True))  # each group gets the scores of another
+    of = {name: part["score"].to_numpy() for name, part in rows.groupby("group", sort=False)}
+    dealt = [float(deal.choice(of[giver[name]])) for name in rows["group"]]
+    control = EmbeddingValueLearner(embedder, ridge_alpha=ALPHA).fit(rows["text"], dealt, rows["group"])
     learned.append(control.train(cv_folds=5, random_state=SEED).learned)
-print(f"Dealt out anew, something was “learned” in {sum(map(bool, learned))} of {len(learned)} tries.")
+
+# %% tags=["deep", "folded"]
+scores = rows["score"].to_numpy()
+alike, by_lot = (np.mean(np.diff(each) == 0) for each in (scores, deal.permutation(scores)))
+say.sentence(
+    f"Dealt out anew, something was “learned” in {sum(map(bool, learned))} of {len(learned)} tries."
+    + (
+        f" **Mind**: {alike:.0%} of your rows have the same score as the row before, by lot it would be {by_lot:.0%}. Do several rows belong to one document? Then name it in `GROUP_COLUMN`, "
+        "or what was “learned” above may be the document."
+        if GROUP_COLUMN is None and alike > by_lot + 0.2
+        else ""
+    )
+)
 
 # %% tags=["deep"]
 mine.rank_texts(["Draw a map of the neighbourhood", "Wait at the airport", "Pick apples with a friend"])

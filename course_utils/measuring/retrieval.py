@@ -249,10 +249,11 @@ def decide(
 
     (1) Worse elsewhere, and not better here: mend the data. (2) Fewer than ``MIN_UNITS`` independent questions: too few
     to say, unless the cosines are the baseline's. (3) Not even ten answers hold a right one for most questions: mend
-    the data. Without a baseline: deploy where right answers come first for surely more than 0.85, else collect more
-    pairs. (4) Worse than the baseline: mend the data. (5) The same as the baseline, or not to be told apart: keep the
-    stock model. (6) Better, but worse elsewhere: collect more pairs, of other subjects. (7) Better: deploy. "Worse" and
-    "better" mean that the interval of the paired difference excludes zero.
+    the data, or collect more pairs where it beats the baseline. Without a baseline: deploy where right answers come
+    first for surely more than 0.85, else collect more pairs. (4) Worse than the baseline: mend the data. (5) The same
+    as the baseline, or not to be told apart: keep the stock model. (6) Better, but worse elsewhere: collect more pairs,
+    of other subjects. (7) Better: deploy. "Worse" and "better" mean that the interval of the paired difference excludes
+    zero.
 
     Parameters
     ----------
@@ -282,7 +283,7 @@ def decide(
     if first.too_few and not same_cosines:
         few = f"{first.n} independent questions (those that share a right answer count as one)"
         return "too few to say", f"there are {few}, and it takes {MIN_UNITS} or more."
-    if ten.high < 0.5 and not first.too_few:
+    if ten.high < 0.5 and not first.too_few and sign <= 0:
         return "mend the data", (
             f"for most questions not even the ten nearest hold a right answer (they do for {ten}). Read some: is the "
             "answer given really the one, and are there others as good?"
@@ -299,6 +300,11 @@ def decide(
         same = "gives the same cosines as" if same_cosines else "puts a right answer first for the same questions as"
         words = same if same_cosines or gain.identical else "cannot be told apart from"
         return "keep the stock model", f"it {words} the stock model on these questions (gain {gain})."
+    if ten.high < 0.5:
+        return (
+            "collect more pairs",
+            f"it beats the stock model (gain {gain}), but ten seldom hold a right answer ({ten}).",
+        )
     if harm is None or harm.too_few:
         return "deploy", f"it beats the stock model (gain {gain}). What it does to other subjects is not known."
     if harm.sign < 0:
