@@ -252,7 +252,7 @@ def spearman_interval(
     columns = [np.asarray(column, dtype=np.float64) for column in (scores, predicted, minus) if column is not None]
     members = _members(groups, len(columns[0]))
     if not all(column.shape == members.shape and np.isfinite(column).all() for column in columns):
-        raise ValueError(f"A rank correlation takes finite numbers in equally long rows, not {[*map(len, columns)]}.")
+        raise ValueError(f"Ranks are of finite numbers in rows of equal length, not {[*map(len, columns)]}.")
     n_units = int(members.max(initial=-1)) + 1
     if n_units < 2:
         raise ValueError("An interval of a rank correlation takes two or more groups.")

@@ -301,10 +301,7 @@ def decide(
         words = same if same_cosines or gain.identical else "cannot be told apart from"
         return "keep the stock model", f"it {words} the stock model on these questions (gain {gain})."
     if ten.high < 0.5:
-        return (
-            "collect more pairs",
-            f"it beats the stock model (gain {gain}), but ten seldom hold a right answer ({ten}).",
-        )
+        return "collect more pairs", f"it beats the stock model (gain {gain}), but few find an answer in ten ({ten})."
     if harm is None or harm.too_few:
         return "deploy", f"it beats the stock model (gain {gain}). What it does to other subjects is not known."
     if harm.sign < 0:
