@@ -372,13 +372,12 @@ q2.check(leaking_groups)
 # q2.solution()
 
 # %% tags=["core", "folded"]
-yours = {exam: leaking_groups(groups, *folds[0]) for exam, folds in exams.items()}
-say.sentence(
-    "Your function, asked about the first fold: "
-    + ", ".join(f"{exam}: **{len(list(leaks))} editorials on both sides**" for exam, leaks in yours.items())
-    if None not in yours.values()
-    else "Once exercise 2 is done, this cell asks your function about the two exams."
-)
+if q2.check(leaking_groups).outcome == "correct":
+    yours = [(exam, list(leaking_groups(groups, *folds[0]))) for exam, folds in exams.items()]
+    told = ", ".join(f"{exam}: **{len(leaks)} editorials on both sides**" for exam, leaks in yours)
+else:
+    told = "this cell asks it about the two exams once exercise 2 is done."
+say.sentence(f"Your function, and the first fold: {told}")
 
 # %% [markdown] tags=["core"]
 # So you hold out whole editorials, and all is well? Look *inside*. Ridge needs an alpha, and `RidgeCV` finds it by an exam of its
@@ -591,7 +590,8 @@ came = {n: intervals.mean_interval(by_part.loc[n]) for n in forecasts}
 drawn_anew = [line_through(by_part.iloc[:, draw.integers(12, size=12)].mean(axis=1))[1] for _ in range(200)]
 hopeful = np.quantile(drawn_anew, 0.025)
 about = f"{float(f'{hopeful:.0e}'):,.0f}" if hopeful < 1e12 else "a million million"
-yours = examples_needed(np.array(sizes), by_part.mean(axis=1).to_numpy(), ceiling, one_person)
+is_ready = q3.check(examples_needed).outcome == "correct"
+yours = examples_needed(np.array(sizes), by_part.mean(axis=1).to_numpy(), ceiling, one_person) if is_ready else None
 say.sentence(
     "\n".join(f"- with {n:,} examples: forecast {forecasts[n]:.2f}, and it was **{each}**" for n, each in came.items())
     + "\n\n"
@@ -603,11 +603,7 @@ say.sentence(
     + f"And how many would it take to reach one person ({one_person:.2f})? The line through all points, with the twelve parts drawn anew two hundred times, hardly ever asks "
     f"(and it promises too much) for fewer than **{about}** scored sentences: "
     + say.choose(hopeful, (1e5, "**for this learner more scores are not the way.**"), otherwise="**score on.**")
-    + (
-        f" (Your function, asked about the whole curve: about {float(format(yours, '.1e')):,.0f}.)"
-        if isinstance(yours, float)
-        else ""
-    )
+    + (f" (Your function, asked about the whole curve: about {float(format(yours, '.1e')):,.0f}.)" if is_ready else "")
 )
 
 # %% [markdown] tags=["core"]

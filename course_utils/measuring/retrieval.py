@@ -300,14 +300,14 @@ def decide(
         same = "gives the same cosines as" if same_cosines else "puts a right answer first for the same questions as"
         words = same if same_cosines or gain.identical else "cannot be told apart from"
         return "keep the stock model", f"it {words} the stock model on these questions (gain {gain})."
-    if ten.high < 0.5:
-        return "collect more pairs", f"it beats the stock model (gain {gain}), but few find an answer in ten ({ten})."
-    if harm is None or harm.too_few:
-        return "deploy", f"it beats the stock model (gain {gain}). What it does to other subjects is not known."
-    if harm.sign < 0:
+    if harm is not None and harm.sign < 0:
         return "collect more pairs", (
             f"it beats the stock model here (gain {gain}) and loses elsewhere (change {harm}). Mix pairs of other "
             "subjects into the training, or use it for this subject only."
         )
+    if ten.high < 0.5:
+        return "collect more pairs", f"it beats the stock model (gain {gain}), but few find an answer in ten ({ten})."
+    if harm is None or harm.too_few:
+        return "deploy", f"it beats the stock model (gain {gain}). What it does to other subjects is not known."
     elsewhere = "beats it" if harm.sign > 0 else "cannot be told apart from it"
     return "deploy", f"it beats the stock model (gain {gain}), and on the other subject {elsewhere} (change {harm})."

@@ -246,6 +246,7 @@ KEEP, COLLECT, MEND, TOO_FEW = "keep the stock model", "collect more pairs", "me
     [
         (LOW, ZERO, ZERO, MEND, "not even the ten nearest"),
         (LOW, GOOD, ZERO, COLLECT, "but few find an answer in ten"),  # right data, and much to learn
+        (LOW, GOOD, BAD, COLLECT, "loses elsewhere"),
         (HIGH, None, None, COLLECT, "not safely above the usual 0.85"),
         (HIGH, BAD, ZERO, MEND, "worse than the stock model"),
         (HIGH, ZERO, ZERO, KEEP, "cannot be told apart from"),
