@@ -59,9 +59,10 @@ learn, choose, held = np.split(dealt, [int(0.6 * len(names)), int(0.8 * len(name
 
 
 def train(learn=learn, choose=choose, queries=queries, answers=answers, seed=SEED, **changes):
-    """A head that learns from some pairs; others choose the epoch that is kept."""
+    """A head that learns from some pairs; others, searched among all answers, choose the epoch that is kept."""
     chosen = queries[choose], answers[choose]
-    return train_projection_head(queries[learn], answers[learn], chosen, seed=seed, **RECIPE | changes)
+    options = RECIPE | {"corpus": answers, "seed": seed} | changes
+    return train_projection_head(queries[learn], answers[learn], chosen, **options)
 
 
 def first_found(rows, queries=queries, answers=answers, head=None):
@@ -71,13 +72,17 @@ def first_found(rows, queries=queries, answers=answers, head=None):
     return (queries[rows] @ answers.T).argmax(axis=1)
 
 
-def out_of_fold(seed=SEED, queries=queries, answers=answers):
-    """Each question is held out once: whether a head that has not seen it puts its answer first; and the five folds."""
-    folds = np.array_split(np.random.default_rng(seed).permutation(len(queries)), 5)
-    found = np.zeros(len(queries))
+def out_of_fold(seed=SEED, queries=queries, answers=answers, together=None, **changes):
+    """Each question is held out once: whether a head that has not seen it puts its answer first; and the five folds.
+
+    Questions with the same label in `together` are held out together.
+    """
+    labels = np.arange(len(queries)) if together is None else pd.factorize(together)[0]
+    parts = np.array_split(np.random.default_rng(seed).permutation(labels.max() + 1), 5)
+    folds, found = [np.flatnonzero(np.isin(labels, part)) for part in parts], np.zeros(len(queries))
     for i in range(5):
         learning = np.concatenate([folds[i - j] for j in (2, 3, 4)])
-        head = train(learning, folds[i - 1], queries, answers, seed, dim=queries.shape[1]).head
+        head = train(learning, folds[i - 1], queries, answers, seed, dim=queries.shape[1], **changes).head
         found[folds[i]] = first_found(folds[i], queries, answers, head) == folds[i]
     return found, folds
 
@@ -236,7 +241,7 @@ spread = A.plot_similarity_distribution(B, C)
 spread.figure
 
 # %% tags=["core"]
-bets = {"distribution": "ABC"}  # best first; put yours
+bets = {"distribution": ""}  # three letters, the best first
 
 # %% [markdown] tags=["core"]
 # Two numbers sum such a picture up. The **margin** is the mean of the right cosines minus the mean of the wrong ones. The
@@ -265,20 +270,19 @@ q2.check(margin_and_separation)
 # q2.solution()
 
 # %% [markdown] tags=["core"]
-# **The maps.** A blue dot is a name whose right answer comes first, an orange cross one whose does not; grey
-# diamonds are their answers, and a line ties each name to its own. Short lines are what we hope
-# for. Do not count colours yet: look at the lines. First t-SNE, then UMAP.
+# **The maps.** A dot is a name (the pictures call it a *question*), a diamond an answer, and a line ties each name to its own. Short
+# lines are what we hope for. First t-SNE, then UMAP.
 
 # %% tags=["core"]
-tsne = A.plot_tsne(B, C)
+tsne = A.plot_tsne(B, C, reveal=False)
 tsne.figure
 
 # %% tags=["core"]
-umap = A.plot_umap(B, C)
+umap = A.plot_umap(B, C, reveal=False)
 umap.figure
 
 # %% tags=["core"]
-bets["maps"] = "ABC"  # best first; put yours
+bets["maps"] = ""
 
 # %% [markdown] tags=["core"]
 # **The heatmap.** Forty names down, their answers across, in the same order, on one scale for all:
@@ -289,18 +293,18 @@ heat = A.plot_similarity_heatmap(B, C)
 heat.figure
 
 # %% tags=["core"]
-bets["heatmap"] = "ABC"  # best first; put yours
+bets["heatmap"] = ""
 
 # %% [markdown] tags=["core"]
 # **The first five.** A row a name, its most similar answers from left to right with their cosines. The right
-# one is blue and ticked. Of all five pictures this is nearest to what a user of the search meets.
+# one is blue and ticked. This is nearest to what a user of the search meets.
 
 # %% tags=["core", "external-text"]
 top = A.plot_top_k_predictions(B, C, k=5, n=12, seed=SEED)
 top.figure
 
 # %% tags=["core"]
-bets["top five"] = "ABC"  # best first; put yours
+bets["top five"] = ""
 
 # %% [markdown] tags=["core"]
 # Bets closed. Who is who, and who ranks best?
@@ -326,7 +330,8 @@ by_rank = sorted(
     models, key=lambda who: -models[who].right_first.mean()
 )  # fixed: whether it can be told apart, is said
 truth = [letters[who] for who in by_rank]
-right_bets = [picture for picture, bet in bets.items() if list(bet.upper()) == truth]
+placed = {picture: list(bet.upper()) for picture, bet in bets.items() if bet}
+right_bets = [picture for picture, bet in placed.items() if bet == truth]
 losses = intervals.simultaneous(
     intervals.difference_interval,
     {
@@ -347,7 +352,12 @@ fooled = {
 }
 middle = {who: np.median(model.ranks) for who, model in models.items()}
 say.sentence(
-    f"By recall at 1: **{''.join(truth)}**. Of your {len(bets)} orders {len(right_bets)} said so{': ' + ', '.join(right_bets) if right_bets else ''}.\n\n"
+    f"By recall at 1: **{''.join(truth)}**. "
+    + (
+        f"Of your {len(placed)} orders {len(right_bets)} said so{': ' + ', '.join(right_bets) if right_bets else ''}.\n\n"
+        if placed
+        else "You placed no bet.\n\n"
+    )
     + "\n".join(f"- {say.comparison(who, 'stock', each, 'recall at 1')}" for who, each in losses.items())
     + f"\n- Pictures that put **harmed** before stock: {', '.join(fooled['stock']) or 'none'}; even before trained: **{', '.join(fooled['trained']) or 'none'}**.\n\n"
     f"The harm: the head was made to leave **{HARM['dim']} numbers** of a vector. Half of its right answers stand at place {middle['harmed']:.0f} or "
@@ -387,11 +397,14 @@ after = np.array([found for found, folds in runs])  # a row a seed
 gain = intervals.difference_interval(after, before)
 
 # %% tags=["core", "folded"]
+family = names["en"].str.casefold().str.findall(r"\w+").str[-1]
+apart = out_of_fold(together=family)[0]
+gain_apart = intervals.difference_interval(apart, before, groups=pd.factorize(family)[0])
 say.sentence(
     f"Recall at 1 over all {len(names):,} names: **{before.mean():.3f}** before, "
     + ", ".join(f"{found.mean():.3f}" for found in after)
-    + f" after, with the three seeds. {say.comparison('trained', 'stock', gain, 'recall at 1')} The interval is one for new seeds and for names dealt like these: "
-    "names come in families (faces, clocks, men and women), and most families stand on both sides."
+    + f" after, with the three seeds. {say.comparison('trained', 'stock', gain, 'recall at 1')} The interval is one for new seeds and for names dealt like these. "
+    f"But names come in families, as *man cook* and *woman cook*. With all that end with the same word kept on one side, recall is {apart.mean():.3f}: {say.comparison('trained', 'stock', gain_apart, 'recall at 1')}"
 )
 
 # %% [markdown] tags=["core"]
@@ -420,8 +433,8 @@ q3.check(is_it_real)
 
 # %% [markdown] tags=["core"]
 # And *what* is it that it learned? "One second taught it the language" would be a fine headline. If that is so, names should gain whether or
-# not their words stood in a training name. We sort the held-out names: **all** of their words were seen in training, **some**, or
-# **none**. Your bet for each: how large is the gain?
+# not their words stood in a training name. We sort the held-out names: **all** of their words were seen in training; **some**; only a
+# **piece** (one of their words holds a training word, or is held by one, four letters at least); or **nothing**. Your bet for each: how large is the gain?
 
 
 # %% tags=["core"]
@@ -429,15 +442,24 @@ def words(name):
     return set(re.findall(WORD, name.casefold()))
 
 
+def how_seen(name, known):
+    """How much of a name a set of training words holds."""
+    new = words(name) - known
+    if len(new) < len(words(name)):
+        return "some seen" if new else "all seen"
+    pieces = ((word in other or other in word) and min(len(word), len(other)) > 3 for word in new for other in known)
+    return "a piece seen" if any(pieces) else "nothing seen"
+
+
 found, folds = runs[0]
-seen = np.zeros(len(names))  # the share of a name's words that a training name held
+kinds = np.empty(len(names), dtype=object)
 for i, fold in enumerate(folds):
     known = set().union(*(words(names[LANGUAGE][row]) for j in (2, 3, 4) for row in folds[i - j]))
-    seen[fold] = [np.mean([word in known for word in words(names[LANGUAGE][row])]) for row in fold]
-kinds = np.select([seen == 1, seen > 0], ["all seen", "some seen"], "none seen")
+    kinds[fold] = [how_seen(names[LANGUAGE][row], known) for row in fold]
 
 # %% tags=["core", "folded"]
-parts = {kind: kinds == kind for kind in ("all seen", "some seen", "none seen") if (kinds == kind).sum() > 1}
+order = ("all seen", "some seen", "a piece seen", "nothing seen")
+parts = {kind: kinds == kind for kind in order if (kinds == kind).sum() > 1}
 figure, axis = plt.subplots(figsize=(7, 3.6), layout="constrained")
 for (label, values), color, marker, shift in zip(
     {"before": before, "after": found}.items(), plots.PALETTE, "oD", (-0.08, 0.08), strict=False
@@ -448,7 +470,7 @@ for (label, values), color, marker, shift in zip(
     axis.errorbar(np.arange(len(parts)) + shift, middle, ends, fmt=marker, color=color, capsize=4, label=label)
 axis.set_xticks(range(len(parts)), [f"{kind}\n({part.sum()} names)" for kind, part in parts.items()])
 axis.legend(frameon=False)
-axis = axis.set(ylabel="recall at 1", ylim=(0, None), title="Names by whether their words were seen in training")
+axis = axis.set(ylabel="recall at 1", ylim=(0, None), title="Names by how much of them was seen in training")
 
 # %% tags=["core", "folded"]
 gains = intervals.simultaneous(
@@ -456,34 +478,35 @@ gains = intervals.simultaneous(
 )
 won = found - before
 split = (
-    intervals.difference_interval(won[kinds == "all seen"], won[kinds == "none seen"], paired=False)
-    if {"all seen", "none seen"} <= parts.keys()
+    intervals.difference_interval(won[kinds == "all seen"], won[kinds == "nothing seen"], paired=False)
+    if {"all seen", "nothing seen"} <= parts.keys()
     else None
 )
 say.sentence(
-    "\n".join(
-        f"- words {kind}: {say.comparison('trained', 'stock', each, 'recall at 1')}" for kind, each in gains.items()
-    )
+    "\n".join(f"- {kind}: {say.comparison('trained', 'stock', each, 'recall at 1')}" for kind, each in gains.items())
     + "\n\n"
     + (
         ""
         if split is None
-        else f"The gain where all words were seen, minus the gain where none was: {split}. The {(kinds == 'none seen').mean():.0%} of names without a seen word "
-        f"bring {max(0, won[kinds == 'none seen'].sum() / max(won.sum(), 1)):.0%} of what was won. "
+        else f"The gain where all was seen, minus the gain where nothing was: {split}. The {(kinds == 'nothing seen').mean():.0%} of names of which nothing was seen "
+        f"bring {max(0, won[kinds == 'nothing seen'].sum() / max(won.sum(), 1)):.0%} of what was won. "
         + (
             "Here the two cannot be told apart in that direction."
             if split.sign <= 0 or gains["all seen"].sign <= 0
-            else f"**It was not taught the language. It learned the words that it was shown**, about {round(len(known), -2):,} in each fold."
-            if gains["none seen"].sign <= 0
-            else f"**Mostly it learned the words that it was shown**, about {round(len(known), -2):,} in each fold, and not the language. "
-            "What little the others gain may come from pieces of words: that is how the model reads them."
+            else f"{'**It was not taught the language. It learned words**' if gains['nothing seen'].sign <= 0 else '**Mostly it learned words, and not the language**'}: the "
+            f"{round(len(known), -2):,} or so that it was shown in each fold"
+            + (
+                ", and with them their pieces, for the model reads words by pieces."
+                if "a piece seen" in gains and gains["a piece seen"].sign > 0
+                else "."
+            )
         )
     )
 )
 
 # %% [markdown] tags=["core"]
 # So before you believe a gain, ask what the test shares with the training: here words, elsewhere customers, products,
-# templates. (Where a language makes new words by joining old ones, "seen" is a rough measure.)
+# templates.
 
 # %% [markdown] tags=["core"]
 # ## 5. Where, the bill, and the decision
@@ -612,17 +635,22 @@ money = [
     embedder.encode_query(fiqa["question"], max_length=MAX_LENGTH),
     embedder.encode_document(fiqa["answer"], max_length=MAX_LENGTH),
 ]
-tried = np.array([out_of_fold(seed, *money)[0] for seed in (SEED, SEED + 1, SEED + 2)])
+rates = [RECIPE["learning_rate"] / slower for slower in (1, 3, 10)]
+tried = {rate: np.array([out_of_fold(SEED + i, *money, learning_rate=rate)[0] for i in range(3)]) for rate in rates}
 untouched = (first_found(np.arange(len(fiqa)), *money) == np.arange(len(fiqa))).astype(float)
 
 # %% tags=["core", "folded"]
-gain = intervals.difference_interval(tried, untouched)
+gains = intervals.simultaneous(intervals.difference_interval, {rate: (each, untouched) for rate, each in tried.items()})
 say.sentence(
-    f"Recall at 1 over {len(fiqa)} questions: {untouched.mean():.3f} before, {tried.mean():.3f} after. {say.comparison('trained', 'stock', gain, 'recall at 1')} "
+    f"Recall at 1 over {len(fiqa)} questions: {untouched.mean():.3f} before. After, with the learning rate of the names and with two smaller ones:\n"
+    + "\n".join(
+        f"- {rate:g}: {tried[rate].mean():.3f}. {say.comparison('trained', 'stock', gain, 'recall at 1')}"
+        for rate, gain in gains.items()
+    )
     + (
         ""
-        if gain.sign
-        else "**That is a result**: a cheap one, and it may save you a costly one. A likely reason: the model has read a great many questions with their answers in English, "
+        if any(gain.sign for gain in gains.values())
+        else "\n\n**That is a result**: a cheap one, and it may save you a costly one. A likely reason: the model has read a great many questions with their answers in English, "
         "and a few hundred more hold little that is new to it. A head turns and stretches what is in the vectors; it helps where the model's likeness is not yours."
     )
 )
@@ -701,11 +729,14 @@ say.sentence(say.comparison("with the head", "without", difference, "share of qu
 kept = {}
 training = train(on_epoch=lambda row, head: kept.update({row["epoch"]: head}))
 moments = {"epoch 1": kept[1], "epoch 5": kept[min(5, max(kept))], f"best (epoch {training.best_epoch})": training.head}
-test = pairs.take(held)
+test = pairs.take(held)  # the numbers are of all test names, the maps of 120
 stock, *checkpoints = (
     EmbeddingVisualizer(embedder, test, head=head, name=name) for name, head in {"stock": None, **moments}.items()
 )
-stock.plot_tsne(*checkpoints).figure
+first, *later = (
+    EmbeddingVisualizer(embedder, pairs.take(held[:120]), head=one.head, name=one.name) for one in (stock, *checkpoints)
+)
+first.plot_tsne(*later).figure
 
 # %% tags=["deep", "folded"]
 gains = intervals.simultaneous(
@@ -724,63 +755,95 @@ say.sentence(
 
 # %% [markdown] tags=["deep"]
 # Each of those maps was drawn on its own. To follow a point the maps must be **aligned**: each starts from the first and is turned to fit
-# it. Press *play*, or drag the slider. Circles are names, diamonds their answers.
+# it. Press *play*, or drag the slider, and rest the mouse on a mark. A blue dot is a name whose right answer comes first, an orange cross one whose
+# does not; a line ties each to its answer.
 
 # %% tags=["deep"]
-import plotly.express as px
-
-epochs = [epoch for epoch in (0, 1, 2, 4, 8, 16) if epoch in kept]
-spaces = {epoch: np.concatenate([kept[epoch].transform(side[held]) for side in (queries, answers)]) for epoch in epochs}
+shown, epochs = held[:120], [epoch for epoch in (0, 1, 2, 4, 8, 16) if epoch in kept]
+spaces = {
+    epoch: np.concatenate([kept[epoch].transform(side[shown]) for side in (queries, answers)]) for epoch in epochs
+}
 drawn = maps.project_aligned({str(epoch): space for epoch, space in spaces.items()}, "tsne", random_state=SEED)
+came_first = {epoch: first_found(shown, head=kept[epoch]) for epoch in epochs}
 
-# %% tags=["deep", "folded"]
-frames = pd.concat(
-    pd.DataFrame(points, columns=["x", "y"]).assign(
-        epoch=epoch, what=["name"] * len(held) + ["answer"] * len(held), point=np.arange(len(points))
-    )
-    for epoch, points in drawn.items()
+# %% tags=["deep", "folded", "external-text"]
+import plotly.graph_objects as go
+
+
+def film_marks(epoch):
+    """Lines, answers and names as they lie after an epoch."""
+    one, two = np.split(drawn[str(epoch)], 2)
+    lines = np.stack([one, two, np.full_like(one, np.nan)], axis=1).reshape(-1, 2)
+    right = came_first[epoch] == shown
+    english, asked = names["en"].map(plots.preview), names[LANGUAGE].map(plots.preview)
+    hovers = [
+        f"{asked[row]}<br>wanted: {english[row]}<br>came first: {english[first]}"
+        for row, first in zip(shown, came_first[epoch], strict=True)
+    ]
+    looks = {
+        "color": np.where(right, plots.PALETTE[0], plots.PALETTE[6]),
+        "symbol": np.where(right, "circle", "x"),
+        "size": 8,
+    }
+    grey = plots.PALETTE[8]
+    return [
+        go.Scatter(x=lines[:, 0], y=lines[:, 1], mode="lines", line={"color": grey, "width": 0.5}, hoverinfo="skip"),
+        go.Scatter(
+            x=two[:, 0],
+            y=two[:, 1],
+            mode="markers",
+            marker={"color": grey, "symbol": "diamond", "size": 5},
+            hovertext=english[shown],
+            hoverinfo="text",
+        ),
+        go.Scatter(x=one[:, 0], y=one[:, 1], mode="markers", marker=looks, hovertext=hovers, hoverinfo="text"),
+    ]
+
+
+found = {epoch: (came_first[epoch] == shown).mean() for epoch in epochs}
+titles = {epoch: f"epoch {epoch}: {found[epoch]:.0%} found (stock {found[0]:.0%})" for epoch in epochs}
+reach = 1.05 * np.abs(np.concatenate(list(drawn.values()))).max()
+pace = {"frame": {"duration": 1200}, "transition": {"duration": 900}}
+figure = go.Figure(
+    film_marks(0),
+    {"width": 700, "height": 720, "template": "plotly_white", "title": titles[0], "showlegend": False},
+    [go.Frame(data=film_marks(epoch), name=str(epoch), layout={"title": titles[epoch]}) for epoch in epochs],
 )
-reach = 1.05 * frames[["x", "y"]].abs().max().max()
-figure = px.scatter(
-    frames,
-    x="x",
-    y="y",
-    color="what",
-    symbol="what",
-    animation_frame="epoch",
-    animation_group="point",
-    range_x=(-reach, reach),
-    range_y=(-reach, reach),
-    width=700,
-    height=650,
-    template="plotly_white",
-    color_discrete_sequence=[plots.PALETTE[0], plots.PALETTE[8]],
-    title="One map an epoch, aligned",
-    labels={"x": "t-SNE 1 (no unit)", "y": "t-SNE 2 (no unit)"},
+figure.update_xaxes(range=(-reach, reach), title="t-SNE 1 (no unit)")
+figure.update_yaxes(range=(-reach, reach), title="t-SNE 2 (no unit)")
+figure.update_layout(
+    updatemenus=[{"type": "buttons", "buttons": [{"label": "play", "method": "animate", "args": [None, pace]}]}],
+    sliders=[
+        {
+            "currentvalue": {"prefix": "epoch "},
+            "steps": [
+                {"label": str(epoch), "method": "animate", "args": [[str(epoch)], pace | {"mode": "immediate"}]}
+                for epoch in epochs
+            ],
+        }
+    ],
 )
-figure
 
 # %% [markdown] tags=["deep"]
 # Beside the film, its numbers: how many neighbours each map keeps of its own vectors, how many neighbours of the first
-# epoch are still neighbours *in the vectors*, and how often the right answer comes first among the answers drawn.
+# epoch are still neighbours *in the vectors*, and how often the right answer comes first among all. Before the first step the head is the stock model.
 
 # %% tags=["deep"]
 rows = {}
 for epoch in epochs:
-    one, two = spaces[epoch][: len(held)], spaces[epoch][len(held) :]
     nearest, first = (metrics.nearest_neighbors(space, 10) for space in (spaces[epoch], spaces[0]))
+    overlap = metrics.knn_overlap(spaces[epoch], drawn[str(epoch)], metric=("cosine", "euclidean"))
     rows[epoch] = {
-        "neighbours kept by the map": metrics.knn_overlap(
-            spaces[epoch], drawn[str(epoch)], metric=("cosine", "euclidean")
-        ).mean(),
+        "neighbours kept by the map": overlap.mean(),
         "neighbours as at epoch 0": np.mean([len({*a} & {*b}) / 10 for a, b in zip(nearest, first, strict=True)]),
-        "right answer first": ((one @ two.T).argmax(axis=1) == np.arange(len(held))).mean(),
+        "right answer first": found[epoch],
     }
 
 # %% tags=["deep", "folded"]
 figure, axis = plt.subplots(figsize=(7, 4), layout="constrained")
 for (name, values), color, marker in zip(pd.DataFrame(rows).T.items(), plots.PALETTE, "oDs", strict=False):
     axis.plot(values.index, values, color=color, marker=marker, label=name)
+axis.axhline(found[0], color="black", linestyle="--", linewidth=1, label="right answer first, stock model")
 axis.legend(frameon=False)
 axis = axis.set(xlabel="epoch", ylabel="share", ylim=(0, 1.02), title="What moves while the head is trained")
 
@@ -923,7 +986,8 @@ q5.check(read_heatmap)
 # What does your function say of the three above?
 
 # %% tags=["deep"]
-{name: read_heatmap(values) for name, values in cases.items()}
+if q5.check(read_heatmap).outcome == "correct":
+    print({name: read_heatmap(values) for name, values in cases.items()})
 
 # %% [markdown] tags=["deep"]
 # ## 9. A number that pleases every threshold
@@ -1144,7 +1208,42 @@ else:
 say.sentence(said)
 
 # %% [markdown] tags=["deep"]
-# ## 13. Bring your own pairs
+# ## 13. Words in front
+#
+# Models like Qwen3 are asked with an instruction in front of the question (lesson 3). Ours knows nothing of that. What if we put one in
+# front when we train, and what if we forget it, or add it, when we search? Your bet: which of the four mixtures is best, which worst?
+
+# %% tags=["deep"]
+in_front = "Instruct: Given the name of an emoji, retrieve its name in English\nQuery: "
+ways = {"without": queries, "with": embedder.encode_query([in_front + name for name in names[LANGUAGE]])}
+heads = {"not trained": None} | {f"trained {way}": train(queries=vectors).head for way, vectors in ways.items()}
+hits = {
+    (who, way): (first_found(held, ways[way], head=head) == held).astype(float)
+    for who, head in heads.items()
+    for way in ways
+}
+
+# %% tags=["deep", "folded"]
+say.table(pd.DataFrame({f"asked {way}": {who: hits[who, way].mean() for who in heads} for way in ways}))
+
+# %% tags=["deep", "folded"]
+duels = {
+    "trained without: asked with": ("trained without", "with", "trained without", "without", "asked without"),
+    "trained with: asked without": ("trained with", "without", "trained with", "with", "asked with"),
+    "with for both": ("trained with", "with", "trained without", "without", "without for both"),
+}
+changes = intervals.simultaneous(
+    intervals.difference_interval, {name: (hits[duel[:2]], hits[duel[2:4]]) for name, duel in duels.items()}
+)
+say.sentence(
+    "\n".join(f"- {say.comparison(name, duels[name][4], change, 'recall at 1')}" for name, change in changes.items())
+    + "\n\nWords in front move every vector, and a head learns for the place where it met them. So write down with a model what stood in front of "
+    "its texts: here the catalogue's card does, and `encode_query` and `encode_document` put it there. A model that was taught with instructions gains by "
+    "them (lesson 3); ours was not."
+)
+
+# %% [markdown] tags=["deep"]
+# ## 14. Bring your own pairs
 #
 # Put your questions and answers into a CSV file with the columns `query` and `pos` (and `neg`, if you have answers that
 # look right and are not), and its path into the next cell. JSON and JSONL work too. As it stands, it takes the

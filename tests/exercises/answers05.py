@@ -151,6 +151,15 @@ def drawn(outside=2.5, n_draws=2000, size=None, replace=True):
     return is_it_real
 
 
+def by_halves(before, after):
+    return drawn(size=len(before) // 2)(before, after)
+
+
+def by_the_wrong_percents(before, after):
+    low, high = np.percentile(drawn_means(after - before), [0.025, 0.975])
+    return "better" if low > 0 else "worse" if high < 0 else "cannot tell"
+
+
 def drawn_means(difference):
     return np.random.default_rng(4).choice(difference, (2000, len(difference))).mean(axis=1)
 
@@ -438,6 +447,10 @@ WRONG = {
         (drawn(outside=10), "too narrow"),
         (drawn(outside=0.5), "too wide"),
         (drawn(outside=1.25), "too wide"),
+        (by_halves, "as many questions as there are"),
+        (by_the_wrong_percents, "counts in hundredths"),
+        (drawn(n_draws=100), "too few draws"),
+        (drawn(n_draws=200), "too few draws"),
         (lambda before, after: drawn(outside=5)(before, after).replace("better", "cannot tell"), "drowns"),
         (drawn(n_draws=10), "too few draws"),
         (drawn(n_draws=5), "too few draws"),
@@ -461,6 +474,7 @@ WRONG = {
         (lambda recalls, patience: counted(recalls, patience, lambda a, b: a >= b), "Equal is not better"),
         (lambda recalls, patience: counted(recalls, patience, lambda a, b: a > b + 0.001), "However small"),
         (lambda recalls, patience: counted(recalls, patience, against_last=True), "Compare each epoch with the best"),
+        (lambda recalls, patience: 1 + counted(recalls[1:] or recalls, patience), "epoch 0 included"),
         (lambda recalls, patience: max(recalls), "the largest recall of all"),
         (lambda recalls, patience: counted(recalls, patience, returned="recall"), "not its recall"),
         (lambda recalls, patience: counted(recalls, patience, returned="one"), "counted from 0"),
@@ -482,6 +496,8 @@ WRONG = {
         (looked_at(share=1.0), "Six of ten rows"),
         (looked_at(share=0.55), "Three of six rows"),
         (looked_at(share=0.4), "Two of five rows"),
+        (looked_at(share=0.49), "Fifty of a hundred and one rows"),
+        (looked_at(share=0.45), "Fifty of a hundred and one rows"),
         (looked_at(order=lambda s: hits(s, axis=0).mean()), "of each row, not of each column"),
         (looked_at(order=lambda s: (np.diag(s) > s.mean(axis=1)).mean()), "Two of nine rows"),
         (looked_at(order=lambda s: hits(s).sum(), share=5), "Three of six rows"),
