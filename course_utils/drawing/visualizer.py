@@ -22,7 +22,7 @@ from course_utils.measuring import AnswerRanking, first_ranks
 
 logger = logging.getLogger(__name__)
 
-_BLUE, _ORANGE, _DARK_ORANGE, _GREY = PALETTE[0], PALETTE[1], PALETTE[6], PALETTE[8]
+_BLUE, _ORANGE, _PURPLE, _DARK_ORANGE, _GREY = (PALETTE[i] for i in (0, 1, 4, 6, 8))
 #: Half of scikit-learn's own steps: as trustworthy a map in half the time (``benchmarks/visualizer.py``).
 FEWER_STEPS = {"tsne": {"max_iter": 500}}
 
@@ -153,25 +153,32 @@ class EmbeddingVisualizer(AnswerRanking):
         figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
         return Picture(figure, pd.DataFrame({model.name: model.separation() for model in models}).T)
 
-    def plot_tsne(self, *others: Self, perplexity: float = 30, seed: int = 42) -> Picture:
+    def plot_tsne(self, *others: Self, perplexity: float = 30, seed: int = 42, reveal: bool = True) -> Picture:
         """Draw questions and their answers with t-SNE, a line from each question to its answers.
 
         Each model is drawn on its own, so neither direction nor place can be compared between panels. Under it: how
         far to trust the map (:func:`~course_utils.drawing.map_quality`), and the share of questions with a right answer
         among the ten nearest that are drawn, in the vectors and on the map.
 
-        Raises
-        ------
-        ValueError
-            If the perplexity is too large for so few points.
+        Parameters
+        ----------
+        *others : EmbeddingVisualizer
+        perplexity : float, default 30
+            See :meth:`map_points`.
+        seed : int, default 42
+        reveal : bool, default True
+            Whether colour and shape of a question say if a right answer comes first. False: all look alike, so that the
+            map is judged by its lines.
         """
         models = self.side_by_side(*others)
-        return _draw_maps(models, "t-SNE", [model.map_points("tsne", seed, perplexity=perplexity) for model in models])
+        maps = [model.map_points("tsne", seed, perplexity=perplexity) for model in models]
+        return _draw_maps(models, "t-SNE", maps, reveal)
 
-    def plot_umap(self, *others: Self, n_neighbors: int = 15, seed: int = 42) -> Picture:
+    def plot_umap(self, *others: Self, n_neighbors: int = 15, seed: int = 42, reveal: bool = True) -> Picture:
         """Draw the same with UMAP; see :meth:`plot_tsne`."""
         models = self.side_by_side(*others)
-        return _draw_maps(models, "UMAP", [model.map_points("umap", seed, n_neighbors=n_neighbors) for model in models])
+        maps = [model.map_points("umap", seed, n_neighbors=n_neighbors) for model in models]
+        return _draw_maps(models, "UMAP", maps, reveal)
 
     def map_points(
         self, method: str, seed: int = 42, *, perplexity: float = 30, n_neighbors: int = 15
@@ -300,7 +307,7 @@ def _panels(models: Sequence[EmbeddingVisualizer], size: tuple[float, float], ro
     return figure, axes
 
 
-def _draw_maps(models: Sequence[EmbeddingVisualizer], label: str, maps: list) -> Picture:
+def _draw_maps(models: Sequence[EmbeddingVisualizer], label: str, maps: list, reveal: bool) -> Picture:
     figure, axes = _panels(models, (5.2 * len(models), 5.2))
     for axis, model, (points, _) in zip(axes.flat, models, maps, strict=True):
         asked, answers = points[: len(model.pairs)], points[len(model.pairs) :]
@@ -308,9 +315,13 @@ def _draw_maps(models: Sequence[EmbeddingVisualizer], label: str, maps: list) ->
         ends = np.stack([asked[rows], answers[columns]])
         axis.plot(ends[..., 0], ends[..., 1], color=_GREY, linewidth=0.5, alpha=0.5, zorder=1)
         axis.scatter(*answers.T, s=12, marker="D", color=_GREY, alpha=0.7, linewidths=0, label="answer")
-        hit, style = model.right_first, {"s": 22, "linewidths": 0, "zorder": 2}
-        axis.scatter(*asked[hit].T, marker="o", color=_BLUE, label="question, right answer first", **style)
-        axis.scatter(*asked[~hit].T, marker="X", color=_DARK_ORANGE, label="question, wrong answer first", **style)
+        hit = model.right_first
+        kinds = [
+            (hit, "o", _BLUE, "question, right answer first"),
+            (~hit, "X", _DARK_ORANGE, "question, wrong answer first"),
+        ]
+        for rows, marker, color, name in kinds if reveal else [(hit | True, "o", _PURPLE, "question")]:
+            axis.scatter(*asked[rows].T, s=22, marker=marker, color=color, linewidths=0, zorder=2, label=name)
         axis.set(title=plain(model.name), xlabel=f"{label} 1 (no unit)", ylabel=f"{label} 2 (no unit)")
         axis.set(xticks=[], yticks=[])
     figure.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)

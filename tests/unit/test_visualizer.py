@@ -150,6 +150,22 @@ def test_right_and_wrong_are_told_apart_by_more_than_colour():
     assert sum(text.startswith("✔") for text in cells.values()) == 6 - 1  # the last one's answer is not among three
 
 
+@pytest.mark.parametrize("draw", ["plot_tsne", "plot_umap"])
+def test_a_map_that_reveals_nothing_draws_all_questions_alike(both, draw):
+    assert 0 < both[1].right_first.sum() < 60  # there is something to give away
+    maps = [getattr(both[0], draw)(both[1], reveal=reveal) for reveal in (False, True)]
+    for (figure, numbers), kinds in zip(maps, (1, 2), strict=True):
+        for axis in figure.axes:
+            answers, *questions = axis.collections
+            assert len(questions) == kinds and len(answers.get_offsets()) == 60
+            assert sum(len(each.get_offsets()) for each in questions) == 60
+        words = [text.get_text() for text in figure.legends[0].get_texts()]
+        assert len(words) == kinds + 1 and (kinds == 2 or words == ["answer", "question"])
+        assert numbers.equals(maps[1].numbers)
+    places = [np.concatenate([each.get_offsets() for each in m.figure.axes[1].collections[1:]]) for m in maps]
+    assert np.array_equal(*(np.sort(each, axis=0) for each in places))  # nothing has moved
+
+
 def test_maps_are_drawn_once_and_answers_lie_near_on_an_easy_set():
     embedder, pairs = random_case(noise=0.05)
     model = EmbeddingVisualizer(embedder, pairs)
