@@ -5,13 +5,19 @@ The pictures are for finding out what happened; whether training helped is decid
 """
 
 import logging
+import unicodedata
 from collections.abc import Sequence
-from typing import NamedTuple, Self
+from functools import cache
+from typing import Any, NamedTuple, Self
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, fontManager
+from matplotlib.text import Text
+from matplotlib.textpath import text_to_path
 
 from course_utils.data import Pairs
 from course_utils.drawing.maps import map_quality, project
@@ -25,6 +31,12 @@ logger = logging.getLogger(__name__)
 _BLUE, _ORANGE, _PURPLE, _DARK_ORANGE, _GREY = (PALETTE[i] for i in (0, 1, 4, 6, 8))
 #: Half of scikit-learn's own steps: as trustworthy a map in half the time (``benchmarks/visualizer.py``).
 FEWER_STEPS = {"tsne": {"max_iter": 500}}
+_SMALL = 7.5  # points of a text in a cell
+# with the letters that matplotlib's own font lacks, on Linux, Windows and macOS
+_FURTHER_FONTS = (
+    *("Noto Sans CJK SC", "WenQuanYi Micro Hei", "Microsoft YaHei", "PingFang SC", "Hiragino Sans GB"),
+    *("Arial Unicode MS", "Noto Emoji", "Segoe UI Emoji", "Segoe UI Symbol", "Apple Symbols"),
+)
 
 
 class Picture(NamedTuple):
@@ -151,7 +163,7 @@ class EmbeddingVisualizer(AnswerRanking):
             bottom.set(yticks=[1, 2], yticklabels=["wrong", "right"], xlabel="cosine of question and answer")
         axes[0, 0].set_xlim(min(np.min(model.similarity) for model in models) - 0.05, 1.02)
         figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
-        return Picture(figure, pd.DataFrame({model.name: model.separation() for model in models}).T)
+        return Picture(_with_all_letters(figure), pd.DataFrame({model.name: model.separation() for model in models}).T)
 
     def plot_tsne(self, *others: Self, perplexity: float = 30, seed: int = 42, reveal: bool = True) -> Picture:
         """Draw questions and their answers with t-SNE, a line from each question to its answers.
@@ -241,49 +253,58 @@ class EmbeddingVisualizer(AnswerRanking):
             }
         label = "cosine similarity (below 0 as 0)"
         figure.colorbar(image, ax=axes.ravel().tolist(), label=label, extend="min", shrink=0.8)
-        return Picture(figure, pd.DataFrame(numbers).T)
+        return Picture(_with_all_letters(figure), pd.DataFrame(numbers).T)
 
     def plot_top_k_predictions(
         self, *others: Self, k: int = 10, n: int = 10, labels: Sequence[str] | None = None, seed: int = 42
     ) -> Picture:
-        """Draw the ``k`` most similar answers of ``n`` questions: right ones with a tick in blue, wrong ones plain.
+        """Draw the ``k`` most similar answers of ``n`` questions with their texts: right ones with a tick, in blue.
 
-        Under it, over all questions: the shares with a right answer first and among the first ``k``, and the mean
-        reciprocal rank.
+        Texts are shortened to fit their cells, which hold the cosine below. Models stand one below the other. Under it,
+        over all questions: the shares with a right answer first and among the first ``k``, and the mean reciprocal
+        rank.
 
         Parameters
         ----------
         *others : EmbeddingVisualizer
         k, n : int, default 10
         labels : sequence of str, optional
-            A name for each question of the set. Default: its beginning.
+            A name for each question of the set. Default: the question.
         seed : int, default 42
             Which questions are drawn.
         """
         models = self.side_by_side(*others)
-        names = [query[:40] for query in self.pairs.queries] if labels is None else labels
+        names = self.pairs.queries if labels is None else labels
         drawn = np.sort(np.random.default_rng(seed).permutation(len(self.pairs))[:n])
-        figure, axes = _panels(models, (5.4 * len(models) + 2, 0.42 * len(drawn) + 1.4), sharey=True)
-        numbers = {}
-        for axis, model in zip(axes.flat, models, strict=True):
-            top = model.top_k(k).set_index("question")
-            for y, row in enumerate(drawn):
-                for cell in top.loc[[row]].itertuples():
-                    color, tick, weight = (_BLUE, "✔", "bold") if cell.right else ("#e8e8e8", "", None)
-                    axis.add_patch(plt.Rectangle((cell.rank - 0.46, y - 0.42), 0.92, 0.84, facecolor=color))
-                    style = {"ha": "center", "va": "center", "fontsize": 8, "fontweight": weight}
-                    axis.text(cell.rank, y, f"{tick}{cell.similarity:.2f}", **style)
-            axis.set(title=plain(model.name), xlabel="rank of the answer (number: cosine)", xticks=range(1, k + 1))
-            axis.set(xlim=(0.4, k + 0.6), ylim=(len(drawn) - 0.5, -0.5))
-            axis.set_yticks(range(len(drawn)), [plain(names[row]) for row in drawn])
-            axis.spines[:].set_visible(False)
-            axis.tick_params(length=0)
+        width, most = np.clip(9.4 / k, 1.2, 3), 3 if k <= 6 else 4  # inches of a cell, lines of a text
+        asked = [_fold(names[row], 2.1, most) for row in drawn]
+        tables, numbers = [], {}
+        for model in models:
+            top = model.top_k(k)
+            top = top[top["question"].isin(drawn)]
+            ticked = (
+                "✔ " * right + self.candidates[answer] for right, answer in zip(top.right, top.answer, strict=True)
+            )
+            tables.append(top.assign(lines=[_fold(text, 0.92 * width - 0.1, most) for text in ticked]))
             numbers[model.name] = {
                 "right answer first": model.right_first.mean(),
                 f"right answer in {k}": model.hits(k).mean(),
                 "mrr at 10": (model.hits(10) / model.ranks).mean(),
             }
-        return Picture(figure, pd.DataFrame(numbers).T)
+        height = (max(map(len, [*asked, *(lines for table in tables for lines in table.lines)])) * 9.5 + 19) / 72
+        size = 2.4 + k * width, len(models) * (len(drawn) * height + 0.4) + 0.4
+        figure, axes = _panels(models, size, down=True)
+        for axis, model, table in zip(axes.flat, models, tables, strict=True):
+            for y, (_, cells) in enumerate(table.groupby("question")):
+                for cell in cells.itertuples():
+                    _draw_cell(axis, cell, y)
+            axis.set(title=plain(model.name), xticks=range(1, k + 1))
+            axis.set(xlim=(0.5, k + 0.5), ylim=(len(drawn) - 0.5, -0.5))
+            axis.set_yticks(range(len(drawn)), [plain("\n".join(lines)) for lines in asked], fontsize=_SMALL)
+            axis.spines[:].set_visible(False)
+            axis.tick_params(length=0)
+        axes.flat[-1].set_xlabel("rank of the answer (✔ right; number: cosine)")
+        return Picture(_with_all_letters(figure), pd.DataFrame(numbers).T)
 
 
 def _place(vectors: np.ndarray, method: str, seed: int, options: dict[str, float]) -> np.ndarray:
@@ -300,11 +321,61 @@ def _place(vectors: np.ndarray, method: str, seed: int, options: dict[str, float
         raise ValueError(f"{error}. Install it with `pip install umap-learn`, or leave this map out.") from error
 
 
-def _panels(models: Sequence[EmbeddingVisualizer], size: tuple[float, float], rows: int = 1, **options):
-    """A figure of this size in inches with a column for each model, and its axes: array of shape (rows, models)."""
-    figure, axes = plt.subplots(rows, len(models), figsize=size, squeeze=False, layout="constrained", **options)
+def _panels(
+    models: Sequence[EmbeddingVisualizer], size: tuple[float, float], rows: int = 1, *, down: bool = False, **options
+):
+    """A figure of this size in inches with a column for each model, or a row, and its axes: shape (rows, models)."""
+    shape = (len(models), 1) if down else (rows, len(models))
+    figure, axes = plt.subplots(*shape, figsize=size, squeeze=False, layout="constrained", **options)
     plt.close(figure)  # the notebook shows what is returned, once
     return figure, axes
+
+
+def _fold(text: str, width: float, most: int) -> list[str]:
+    """Break a text into at most so many lines of at most so many inches, at spaces where there are some."""
+    rest = " ".join(text.split())
+    lines: list[str] = []
+    while rest and len(lines) < most:
+        mark = "…" if len(lines) == most - 1 else ""
+        ends = np.cumsum([_width(letter) for letter in rest[:200]])
+        n = len(rest)
+        if ends[-1] > width * 72:
+            n = max(int(np.searchsorted(ends, width * 72 - sum(map(_width, mark)), side="right")), 1)
+            space = rest.rfind(" ", n // 3, n + 1)  # an endless word begins in a line with others
+            n = space if space > 0 else n
+            while n > 1 and unicodedata.category(rest[n])[0] in "MC":  # an accent stays with its letter
+                n -= 1
+        lines.append((rest[:n].rstrip(" .,;:") + mark) if mark and n < len(rest) else rest[:n].rstrip())
+        rest = rest[n:].lstrip()
+    return lines
+
+
+@cache
+def _width(letter: str) -> float:
+    """The points that a letter takes in a cell; what another font than the usual one draws is as wide as high."""
+    if unicodedata.east_asian_width(letter) in "WF":
+        return _SMALL * 1.2
+    return text_to_path.get_text_width_height_descent(letter, FontProperties(size=_SMALL), ismath=False)[0]
+
+
+def _draw_cell(axis: Axes, cell: Any, y: int) -> None:
+    """An answer at its rank, in the row ``y``: its lines from the side on which they begin, its cosine below."""
+    color = _BLUE if cell.right else "#e8e8e8"
+    axis.add_patch(plt.Rectangle((cell.rank - 0.48, y - 0.46), 0.96, 0.92, facecolor=color))
+    kinds = (unicodedata.bidirectional(letter) for line in cell.lines for letter in line)
+    first = next((kind for kind in kinds if kind in ("L", "R", "AL")), "L")
+    side, edge = ("left", -0.45) if first == "L" else ("right", 0.45)
+    text = plain("\n".join(cell.lines))
+    axis.text(cell.rank + edge, y - 0.41, text, ha=side, va="top", fontsize=_SMALL, linespacing=1.1)
+    axis.text(cell.rank + 0.45, y + 0.41, f"{cell.similarity:.2f}", ha="right", va="baseline", fontsize=_SMALL - 1)
+
+
+def _with_all_letters(figure: Figure) -> Figure:
+    """Let further fonts of this machine draw what the usual one lacks, such as Chinese."""
+    further = [name for name in _FURTHER_FONTS if name in fontManager.get_font_names()]
+    for text in figure.findobj(Text):
+        text.set_fontfamily([*text.get_fontfamily(), *further])
+    return figure
 
 
 def _draw_maps(models: Sequence[EmbeddingVisualizer], label: str, maps: list, reveal: bool) -> Picture:
@@ -320,10 +391,10 @@ def _draw_maps(models: Sequence[EmbeddingVisualizer], label: str, maps: list, re
             (hit, "o", _BLUE, "question, right answer first"),
             (~hit, "X", _DARK_ORANGE, "question, wrong answer first"),
         ]
-        for rows, marker, color, name in kinds if reveal else [(hit | True, "o", _PURPLE, "question")]:
-            axis.scatter(*asked[rows].T, s=22, marker=marker, color=color, linewidths=0, zorder=2, label=name)
+        for shown, marker, color, name in kinds if reveal else [(hit | True, "o", _PURPLE, "question")]:
+            axis.scatter(*asked[shown].T, s=22, marker=marker, color=color, linewidths=0, zorder=2, label=name)
         axis.set(title=plain(model.name), xlabel=f"{label} 1 (no unit)", ylabel=f"{label} 2 (no unit)")
         axis.set(xticks=[], yticks=[])
     figure.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
     numbers = {model.name: numbers for model, (_, numbers) in zip(models, maps, strict=True)}
-    return Picture(figure, pd.DataFrame(numbers).T)
+    return Picture(_with_all_letters(figure), pd.DataFrame(numbers).T)

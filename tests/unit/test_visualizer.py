@@ -1,5 +1,6 @@
 """The five pictures and the verdict: numbers against hand-made cases, models that cannot stand together, no memory."""
 
+import re
 import sys
 
 import matplotlib
@@ -13,7 +14,7 @@ from helpers import CARD, FORMULAS, shown_in
 from scipy.stats import binom, multinomial
 
 from course_utils.data import Pairs
-from course_utils.drawing import EmbeddingVisualizer
+from course_utils.drawing import EmbeddingVisualizer, visualizer
 from course_utils.learning import CheckpointError, ProjectionHead
 from course_utils.measuring import AnswerRanking, Interval, difference_interval, normalize
 from course_utils.measuring.intervals import MIN_UNITS
@@ -145,9 +146,69 @@ def test_the_heatmap_runs_from_0_to_1_and_holds_the_numbers(both):
 
 def test_right_and_wrong_are_told_apart_by_more_than_colour():
     figure, _ = by_hand().plot_top_k_predictions(k=3, n=5)
-    cells = {tuple(np.round(text.get_position())): text.get_text() for text in figure.axes[0].texts}
-    assert cells[(1, 0)].startswith("✔") and not cells[(1, 4)].startswith("✔")
+    texts, cosines = figure.axes[0].texts[::2], figure.axes[0].texts[1::2]
+    cells = {tuple(np.round(text.get_position())): text.get_text() for text in texts}
+    assert cells[(1, 0)] == "✔ a0" and cells[(2, 0)] == "✔ b0" and cells[(1, 4)] == "a1"
     assert sum(text.startswith("✔") for text in cells.values()) == 6 - 1  # the last one's answer is not among three
+    assert [text.get_text() for text in cosines[:3]] == ["1.00", "0.71", "0.71"]
+    assert cosines[0].get_fontsize() < texts[0].get_fontsize()
+
+
+ENDLESS = "supercalifragilistic" * 12
+ARABIC, CHINESE = "عود قديم من خشب الجوز يعزف عليه الناس " * 4, "小提琴是一种弦乐器，常用于管弦乐队" * 8
+
+
+@pytest.mark.parametrize(("k", "n_models"), [(1, 1), (5, 3), (10, 1)])
+@pytest.mark.filterwarnings("ignore:Glyph")  # no font of Chinese, perhaps
+def test_the_answers_stand_in_their_cells(k, n_models):
+    long = "A passage of many words, WITH SOME LOUD ONES. " * 9
+    texts = [long, ENDLESS, ARABIC, CHINESE, "short", "from $5 to $10 <b>", "harp 😀🦄", "e\u0301" * 200]
+    texts += [f"{i} {long}" for i in range(4)]
+    table, _ = random_case(12)
+    table.vectors = dict(zip([*(f"{t}?" for t in texts), *texts], table.vectors.values(), strict=True))
+    pairs = Pairs.from_columns([f"{text}?" for text in texts], texts)
+    models = [EmbeddingVisualizer(table, pairs, name=str(i)) for i in range(n_models)]
+    figure = models[0].plot_top_k_predictions(*models[1:], k=k, n=12).figure
+    figure.draw_without_rendering()
+    assert len(figure.axes) == n_models and figure.get_figwidth() < 15
+    tops = [axis.get_window_extent().y1 for axis in figure.axes]
+    assert tops == sorted(tops, reverse=True)  # one below the other
+    shown = []
+    for axis in figure.axes:
+        boxes = [patch.get_window_extent() for patch in axis.patches]
+        for box, text, cosine in zip(boxes, axis.texts[::2], axis.texts[1::2], strict=True):
+            words, number = text.get_window_extent(), cosine.get_window_extent()
+            assert box.x0 <= words.x0 and words.x1 <= box.x1 and number.y1 < words.y0 + 2
+            assert box.y0 <= number.y0 and words.y1 <= box.y1
+            shown.append(text.get_text())
+            assert text.get_ha() == ("right" if "عود" in shown[-1] else "left")
+    for text in texts:
+        whole = next((each.removeprefix("✔ ").replace("\n", " ") for each in shown if text[:5] in each), "…")
+        assert whole == text.strip().replace("$", r"\$") or whole.endswith("…")
+    ends = {each.removesuffix("…").split()[-1] for each in shown if each.endswith("…") and "LOUD" in each}
+    assert ends and ends <= set(re.findall(r"\w+", long))  # cut at a space
+    assert any("short" in each for each in shown)
+
+
+def test_a_long_text_ends_at_a_space_and_a_word_without_end_is_broken():
+    fold = visualizer._fold
+    assert fold("one  two\nthree", 3, 3) == ["one two three"]
+    lines = fold("one two three four five six seven eight nine ten", 0.7, 2)
+    assert (
+        len(lines) == 2
+        and lines[1].endswith("…")
+        and " ".join(lines).removesuffix("…")
+        in ("one two three four", "one two three four five", "one two three four five six")
+    )
+    lines = fold("a " + ENDLESS, 1, 2)
+    assert lines[0].startswith("a super") and "".join(lines).removesuffix("…") in "a " + ENDLESS
+    assert all(not line.startswith("\u0301") for line in fold("e\u0301" * 99, 0.5, 9))
+
+
+def test_fonts_of_this_machine_draw_what_the_usual_one_lacks(both, monkeypatch):
+    monkeypatch.setattr(visualizer, "_FURTHER_FONTS", ("STIXGeneral", "no such font"))  # matplotlib brings the first
+    for figure in (both[0].plot_top_k_predictions().figure, both[0].plot_similarity_heatmap().figure):
+        assert figure.axes[0].title.get_fontfamily()[1:] == ["STIXGeneral"]
 
 
 @pytest.mark.parametrize("draw", ["plot_tsne", "plot_umap"])
@@ -410,6 +471,6 @@ def test_questions_and_names_are_no_formulas_in_the_pictures():
     table.vectors |= {text: table.vectors[query] for text, query in zip(asked, pairs.queries, strict=True)}
     model = EmbeddingVisualizer(table, Pairs.from_columns(asked, pairs.candidates), name=words)
     other = EmbeddingVisualizer(table, model.pairs, name=f"{words} two")
-    assert shown_in(model.plot_top_k_predictions(other, n=6).figure).count(words) == 6 + 2
+    assert shown_in(model.plot_top_k_predictions(other, n=6).figure).count(words) == 2 * (6 + 1)
     for draw in (model.plot_similarity_distribution, model.plot_similarity_heatmap, model.plot_tsne):
         assert shown_in(draw(other).figure).count(words) == 2
