@@ -300,7 +300,7 @@ bets["heatmap"] = ""
 # one is blue and ticked. This is nearest to what a user of the search meets.
 
 # %% tags=["core", "external-text"]
-top = A.plot_top_k_predictions(B, C, k=5, n=12, seed=SEED)
+top = A.plot_top_k_predictions(B, C, k=5, n=8, seed=SEED)
 top.figure
 
 # %% tags=["core"]
@@ -380,7 +380,7 @@ say.sentence(
 # | distribution | how far the two heaps are apart *on average* | which answer comes first: that takes one rival, and averages hide it |
 # | maps | who is near whom, roughly | the rest of the answers, which are not drawn; distances between far places |
 # | heatmap | whether forty names prefer their own | the other rivals: the right answer has to win against all of them |
-# | top five | where right answers stand | why; and it is a dozen names |
+# | top five | where right answers stand | why; and it is eight names |
 #
 # So a picture is for finding out *why*. Whether training helped is said by ranks on questions that it has not seen.
 
