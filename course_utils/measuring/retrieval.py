@@ -302,8 +302,8 @@ def decide(
         return "keep the stock model", f"it {words} the stock model on these questions (gain {gain})."
     if harm is not None and harm.sign < 0:
         return "collect more pairs", (
-            f"it beats the stock model here (gain {gain}) and loses elsewhere (change {harm}). Mix pairs of other "
-            "subjects into the training, or use it for this subject only."
+            f"it beats the stock model here (gain {gain}) and loses elsewhere (change {harm}). Use it for "
+            "this subject only, or train with pairs of other subjects mixed in."
         )
     if ten.high < 0.5:
         return "collect more pairs", f"it beats the stock model (gain {gain}), but few find an answer in ten ({ten})."

@@ -18,6 +18,16 @@ def loss_of(similarity, temperature, axis=1):
     return -np.log(np.diag(softmax(similarity / temperature, axis))).mean()
 
 
+def without_keepdims(similarity, temperature):
+    logits = similarity / temperature - (similarity / temperature).max(axis=1)
+    return -np.diag(logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))).mean()
+
+
+def loss_by_plain_exponentials(similarity, temperature):
+    odds = np.exp(similarity / temperature)
+    return -np.log(np.diag(odds) / odds.sum(axis=1)).mean()
+
+
 def loss_by_rows(similarity, temperature):
     total = 0.0
     for i, row in enumerate(similarity):
@@ -206,6 +216,16 @@ def counted(
     return {"best": best, "stop": epoch, "recall": recalls[best], "one": best + 1}[returned]
 
 
+def stopped_early(recalls, patience):
+    best = 0
+    for epoch, recall in enumerate(recalls):
+        if recall > recalls[best]:
+            best = epoch
+        elif epoch - best >= patience - 1:
+            break
+    return best
+
+
 def by_recursion(recalls, patience, best=0):
     for epoch in range(best + 1, min(best + 1 + patience, len(recalls))):
         if recalls[epoch] > recalls[best]:
@@ -378,7 +398,12 @@ WRONG = {
         (lambda s, t: np.diag(softmax(s / t)).mean(), "mean probability"),
         (lambda s, t: -np.log(np.diag(softmax(s / t)).mean()), "the logarithm of each probability first"),
         (lambda s, t: -np.log(softmax(s / t)).mean(), "over all pairs"),
-        (lambda s, t: -np.log2(np.diag(softmax(s / t))).mean(), "another base"),
+        (lambda s, t: -np.log2(np.diag(softmax(s / t))).mean(), "to the base 2"),
+        (lambda s, t: -np.log10(np.diag(softmax(s / t))).mean(), "to the base 10"),
+        (lambda s, t: -np.diag(softmax(s / t)).mean(), "The logarithm is missing"),
+        (lambda s, t: loss_of(s, 0.05), "whatever is asked"),
+        (without_keepdims, "keepdims=True"),
+        (lambda s, t: np.nan_to_num(loss_by_plain_exponentials(s, t)), "overflow"),
         (lambda s, t: logsumexp(s / t, axis=1).mean() - np.diag(s).mean(), "Divide the whole matrix by it"),
         (lambda s, t: -np.log(np.diag(softmax(s / t))), "should return one number"),
         (lambda s, t: -np.log(np.diag(np.exp(s / t) / np.exp(s / t).sum(axis=1, keepdims=True))).mean(), "overflows"),
@@ -415,6 +440,11 @@ WRONG = {
             "largest wrong cosine of each row",
         ),
         (lambda s: (0.1, 1.0), "The margin of a test matrix"),
+        (lambda s: (np.diag(s).mean() - (s * (1 - np.eye(len(s)))).mean(), 1.0), "still counted"),
+        (lambda s: (np.diag(s).mean() - s[np.triu_indices(len(s), 1)].mean(), 1.0), "one side of the diagonal"),
+        (lambda s: (round(margin_of(s), 3), 1.0), "Do not round"),
+        (lambda s: (margin_of(s), round(margin_of(s) / spread_of(s), 2)), "Do not round"),
+        (lambda s: (np.diag(s) - off(s).mean(), 1.0), "two single numbers"),
         (lambda s: (np.diag(s).mean() - s[~np.isin(s, np.diag(s))].mean(), 1.0), "by its place, not by its values"),
         (divided_by(lambda r, w, s: np.sqrt(r.var() + w.var())), "not their sum"),
         (divided_by(lambda r, w, s: (r.var() + w.var()) / 2), "root is missing"),
@@ -480,8 +510,10 @@ WRONG = {
         (lambda recalls, patience: counted(recalls, patience, returned="one"), "counted from 0"),
         (lambda recalls, patience: counted(recalls, patience, returned="stop"), "at which training stops"),
         (lambda recalls, patience: len(recalls) - 1, "the last epoch of the list"),
-        (lambda recalls, patience: counted(recalls, patience - 1), "not used up"),
-        (lambda recalls, patience: counted(recalls, patience + 1), "before the 0.9"),
+        (lambda recalls, patience: counted(recalls, patience - 1), "one epoch early"),
+        (lambda recalls, patience: counted(recalls, patience + 1), "one epoch late"),
+        (stopped_early, "one epoch early"),
+        (lambda recalls, patience: counted(recalls, 1), "Use `patience`"),
         (lambda recalls, patience: counted(recalls, 3), "Use `patience`"),
         (lambda recalls, patience: counted(recalls, 2), "Use `patience`"),
         (begins_at_zero, "epoch 0 is the best so far whatever"),

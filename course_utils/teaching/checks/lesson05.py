@@ -17,6 +17,11 @@ def _loss(probabilities: np.ndarray) -> float:
     return -np.log(np.diag(probabilities)).mean()
 
 
+def _columns_less_row_maxima(s: np.ndarray, t: float) -> float:
+    logits = s / t - (s / t).max(axis=1)
+    return (np.log(np.exp(logits).sum(axis=1)) - np.diag(logits)).mean()
+
+
 # what else an answer may return for similarities s and temperature t, by the message that names it
 _LOSSES: dict[str, Callable[[np.ndarray, float], float]] = {
     "The sign is off: a loss is small when the right pair is likely, so take minus the logarithm.": (
@@ -51,16 +56,21 @@ _LOSSES: dict[str, Callable[[np.ndarray, float], float]] = {
     "That is the mean probability of the right pair. The loss is minus its logarithm.": (
         lambda s, t: np.diag(_softmax(s / t)).mean()
     ),
+    "The logarithm is missing: that is minus the mean probability of the right pair.": (
+        lambda s, t: -np.diag(_softmax(s / t)).mean()
+    ),
+    "Each row's maximum is taken from a column. Keep it upright: max(axis=1, keepdims=True).": _columns_less_row_maxima,
+    "You divide by 0.05 whatever is asked. Divide by `temperature`.": lambda s, t: _loss(_softmax(s / 0.05)),
     "Take the logarithm of each probability first, then the mean of the logarithms.": (
         lambda s, t: -np.log(np.diag(_softmax(s / t)).mean())
     ),
     "You average over all pairs. The loss counts the right ones only, on the diagonal.": (
         lambda s, t: -np.log(_softmax(s / t)).mean()
     ),
-    "That is a logarithm to another base. Take the natural one, np.log (base 2).": (
+    "That is a logarithm to the base 2. Take the natural one, np.log.": (
         lambda s, t: _loss(_softmax(s / t)) / np.log(2)
     ),
-    "That is a logarithm to another base. Take the natural one, np.log (base 10).": (
+    "That is a logarithm to the base 10. Take the natural one, np.log.": (
         lambda s, t: _loss(_softmax(s / t)) / np.log(10)
     ),
     "The temperature is missing from the right pair, or from the others. Divide the whole matrix by it.": (
@@ -92,7 +102,11 @@ def check_info_nce(function) -> None:
     low = np.array([[0.9, 0.899, 0.85], [-0.82, -0.8, -0.801], [0.1, 0.15, 0.1499]])
     far = np.array([[-0.2, 0.9, 0.1], [0.3, 0.35, -0.4], [0.4, 0.1, 0.35]])
     for similarity, message in (
-        (low, "One row is far below another, and its exponentials become 0. Subtract each row's own maximum."),
+        (
+            low,
+            "The exponentials of a row become 0, or overflow. Subtract each row's own maximum: one row is far below "
+            "another.",
+        ),
         (
             far,
             "A right pair is far below the best of its row, so that its probability becomes 0 and the logarithm is "
@@ -136,6 +150,12 @@ _MARGINS: dict[str, Callable[[np.ndarray, np.ndarray, np.ndarray], float]] = {
         lambda s, r, w: abs(r.mean() - w.mean())
     ),
     "That is the mean of the right cosines. Subtract that of the wrong ones.": lambda s, r, w: r.mean(),
+    "The diagonal is set to zero and still counted in the mean of the wrong ones. Leave it out.": (
+        lambda s, r, w: r.mean() - w.sum() / s.size
+    ),
+    "You take the wrong cosines of one side of the diagonal only. They stand on both.": (
+        lambda s, r, w: r.mean() - s[np.triu_indices(len(s), 1)].mean()
+    ),
     "You subtract sums. Take the mean of each kind.": lambda s, r, w: r.sum() - w.sum(),
     "A wrong cosine may equal a right one. Leave the diagonal out by its place, not by its values.": (
         lambda s, r, w: r.mean() - s[~np.isin(s, r)].mean()
@@ -184,11 +204,12 @@ def check_margin_and_separation(function) -> None:
     for similarity in cases:
         pair = items(call(function, similarity), name, "two numbers, the margin and then the separation")
         require(len(pair) == 2, f"{name} should return two numbers: `return margin, separation`.")
+        require(all(np.size(each) == 1 for each in pair), f"{name} should return two single numbers, not arrays.")
         answers.append([number(each, name) for each in pair])
     margins, separations = map(list, zip(*answers, strict=True))
     halves = [(similarity, *_halves(similarity)) for similarity in cases]
     right = [r.mean() - w.mean() for _, r, w in halves]
-    mistakes = {message: [margin(*case) for case in halves] for message, margin in _MARGINS.items()}
+    mistakes = {message: [margin(*case) for case in halves] for message, margin in _MARGINS.items()} | _rounded(right)
     close(margins, right, mistakes, _first_off("the margin of a test matrix is", margins, right))
     # of n or of n - 1: both are called the variance
     both = [
@@ -200,6 +221,7 @@ def check_margin_and_separation(function) -> None:
             message: [m / spread(*case) for m, case in zip(right, halves, strict=True)]
             for message, spread in _SPREADS.items()
         }
+        wrong |= _rounded(both[0])
         wrong["The separation has the sign of the margin: do not take its size."] = [abs(each) for each in both[0]]
         otherwise = _first_off("the separation of a test matrix is", separations, both[0])
         close(separations, both[0], wrong, otherwise)
@@ -220,8 +242,9 @@ _CHANGES = (
     (
         (400, 10, 0),
         "better",
-        "Ten more questions are right and none is lost. If you draw from the two systems separately, that drowns in "
-        "how hard the questions are: draw questions, take the difference of each, and the mean of each draw.",
+        "Ten more questions are right and none is lost, so the whole interval is above zero. Draw questions, as many "
+        "as there are, and take the mean difference of each draw: drawn from the two systems apart, the gain drowns in "
+        "how hard the questions are, and so it does in the spread of single questions.",
     ),
     ((400, 0, 10), "worse", "Ten questions were lost and none was won: the whole interval is below zero."),
     (
@@ -360,6 +383,7 @@ _EPOCHS: tuple[tuple[list[float], int, int, str], ...] = (
     ),
     ([0.3, 0.2, 0.9], 1, 0, "With a patience of 1 the first epoch without gain ends the training."),
     ([0.3, 0.2, 0.1, 0.9], 1, 0, "With a patience of 1 the first epoch without gain ends the training."),
+    ([0.5, 0.4, 0.6, 0.5, 0.4, 0.7], 3, 5, "Two bad epochs are not three: the patience of 3 is not used up."),
     ([0.5, 0.5001, 0.4, 0.4], 2, 1, "However small a gain is, it is one."),
     ([0.4], 1, 0, "One epoch alone is kept."),
     *(
@@ -381,7 +405,10 @@ def check_kept_epoch(function) -> None:
         value.append(number(call(function, recalls, patience, nothing=nothing or ""), "kept_epoch"))
     right = [kept for _, _, kept, _ in cases]
     stopped = [min(kept + patience, len(recalls) - 1) for recalls, patience, kept, _ in cases]
+    early, late = ([_kept(recalls, max(patience + by, 1)) for recalls, patience, *_ in cases] for by in (-1, 1))
     mistakes = {
+        "You stop one epoch early: only when `patience` epochs in a row have brought nothing, training stops.": early,
+        "You stop one epoch late: as soon as `patience` epochs in a row have brought nothing, training stops.": late,
         "Return the number of the epoch, not its recall.": [recalls[kept] for recalls, _, kept, _ in cases],
         "That is the largest recall of all. Return the number of an epoch.": [max(recalls) for recalls, *_ in cases],
         "The epochs are counted from 0.": [kept + 1 for kept in right],
@@ -390,7 +417,7 @@ def check_kept_epoch(function) -> None:
             len(recalls) - 1 for recalls, *_ in cases
         ],
         **{
-            f"You wait for {fixed} epochs, whatever was asked for. Use `patience`.": [
+            f"You wait for a fixed number of epochs ({fixed}), whatever was asked for. Use `patience`.": [
                 _kept(recalls, fixed) for recalls, *_ in cases
             ]
             for fixed in range(1, 4)
