@@ -510,7 +510,7 @@ WRONG = {
         (lambda recalls, patience: counted(recalls, patience, returned="one"), "counted from 0"),
         (lambda recalls, patience: counted(recalls, patience, returned="stop"), "at which training stops"),
         (lambda recalls, patience: len(recalls) - 1, "the last epoch of the list"),
-        (lambda recalls, patience: counted(recalls, patience - 1), "one epoch early"),
+        (lambda recalls, patience: counted(recalls, patience - 1), "not used up"),
         (lambda recalls, patience: counted(recalls, patience + 1), "one epoch late"),
         (stopped_early, "one epoch early"),
         (lambda recalls, patience: counted(recalls, 1), "Use `patience`"),
