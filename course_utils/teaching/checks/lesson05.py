@@ -204,7 +204,9 @@ def check_margin_and_separation(function) -> None:
     for similarity in cases:
         pair = items(call(function, similarity), name, "two numbers, the margin and then the separation")
         require(len(pair) == 2, f"{name} should return two numbers: `return margin, separation`.")
-        require(all(np.size(each) == 1 for each in pair), f"{name} should return two single numbers, not arrays.")
+        require(
+            all(getattr(each, "size", 1) == 1 for each in pair), f"{name} should return two single numbers, not arrays."
+        )
         answers.append([number(each, name) for each in pair])
     margins, separations = map(list, zip(*answers, strict=True))
     halves = [(similarity, *_halves(similarity)) for similarity in cases]
@@ -405,7 +407,7 @@ def check_kept_epoch(function) -> None:
         value.append(number(call(function, recalls, patience, nothing=nothing or ""), "kept_epoch"))
     right = [kept for _, _, kept, _ in cases]
     stopped = [min(kept + patience, len(recalls) - 1) for recalls, patience, kept, _ in cases]
-    early, late = ([_kept(recalls, max(patience + by, 1)) for recalls, patience, *_ in cases] for by in (-1, 1))
+    early, late = ([_kept(recalls, patience + by) for recalls, patience, *_ in cases] for by in (-1, 1))
     mistakes = {
         "You stop one epoch early: only when `patience` epochs in a row have brought nothing, training stops.": early,
         "You stop one epoch late: as soon as `patience` epochs in a row have brought nothing, training stops.": late,
