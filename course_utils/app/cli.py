@@ -249,6 +249,9 @@ Reading = Annotated[
 ]
 Encoder = Annotated[str, typer.Option(help="The encoder: a catalogued model, a hub name or a folder.")]
 Checkpoint = Annotated[list[Path] | None, typer.Option(help="A head: a .safetensors file, or a folder of `train`.")]
+Epoch = Annotated[
+    list[str] | None, typer.Option(help="Of a folder of `train`: 1, 5, best …; give it again for each. Left out: best.")
+]
 Device = Annotated[str | None, typer.Option(help="cpu, cuda, mps; left out: the best there is.")]
 
 
@@ -268,6 +271,10 @@ def train(
     batch_size: Annotated[int, typer.Option(min=1, help="Texts a forward pass of the encoder.")] = 32,
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1)] = 0,
     device: Device = None,
+    keep: Annotated[
+        list[int] | None,
+        typer.Option(min=0, help="Keep the head of this epoch beside the best; again for each. [1, 5]"),
+    ] = None,
     export: Annotated[Path | None, typer.Option(help="A folder for encoder and head together.")] = None,
     parameter: Reading = None,
 ) -> None:
@@ -284,7 +291,8 @@ def train(
         temperature=temperature,
         seed=seed,
     )
-    train_head(data, model, out, settings, device, batch_size, export, dict(map(parse_parameter, parameter or [])))
+    reading = dict(map(parse_parameter, parameter or []))
+    train_head(data, model, out, settings, device, batch_size, export, reading, (1, 5) if keep is None else keep)
 
 
 @app.command()
@@ -292,6 +300,7 @@ def evaluate(
     data: Data,
     model: Encoder = DEFAULT_MODEL,
     checkpoint: Checkpoint = None,
+    epoch: Epoch = None,
     batch_size: Annotated[int, typer.Option(min=1)] = 32,
     device: Device = None,
     parameter: Reading = None,
@@ -301,7 +310,7 @@ def evaluate(
     from course_utils.app.retriever import open_models
 
     options: dict[str, Any] = {"device": device, "batch_size": batch_size, "max_samples": None}
-    options["reading"] = dict(map(parse_parameter, parameter or []))
+    options |= {"reading": dict(map(parse_parameter, parameter or [])), "epochs": _checked(epoch, checkpoint)}
     models = open_models(data, model, checkpoint or [], **options)
     print(score(models).to_string())
 
@@ -311,6 +320,7 @@ def visualize(
     data: Data,
     model: Encoder = DEFAULT_MODEL,
     checkpoint: Annotated[Path | None, typer.Option(help="A head; left out: the stock model alone.")] = None,
+    epoch: Epoch = None,
     compare: Annotated[list[Path] | None, typer.Option(help="Further heads beside it; may be given again.")] = None,
     other_data: Annotated[Path | None, typer.Option(help="Pairs of another subject, where a head may do harm.")] = None,
     output: Annotated[Path, typer.Option(help="The folder for pictures and report.")] = Path("visualizations"),
@@ -330,10 +340,19 @@ def visualize(
     if other_data is not None and not heads:
         raise ValueError("--other-data says what a head does to another subject: give the head with --checkpoint.")
     options: dict[str, Any] = {"device": device, "batch_size": batch_size, "max_samples": max_samples}
-    options["reading"] = dict(map(parse_parameter, parameter or []))
+    options |= {"reading": dict(map(parse_parameter, parameter or [])), "epochs": _checked(epoch, heads)}
     models = open_models(data, model, heads, **options)
     elsewhere = [] if other_data is None else open_models(other_data, model, heads, **options)
     draw(models, elsewhere, output, perplexity=perplexity, skip_tsne=skip_tsne, skip_umap=skip_umap)
+
+
+def _checked(epochs: list[str] | None, heads: list[Path] | None) -> list[str]:
+    for epoch in epochs or []:
+        if not epoch.isdecimal() and epoch != "best":
+            raise ValueError(f"--epoch {epoch} is no number of an epoch, and not best.")
+    if epochs and not heads:
+        raise ValueError("--epoch says which heads of a folder: give the folder with --checkpoint.")
+    return list(dict.fromkeys(epochs or []))
 
 
 def main() -> None:

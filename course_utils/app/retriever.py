@@ -7,7 +7,7 @@ import base64
 import hashlib
 import html
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -59,8 +59,11 @@ def train(
     batch_size: int,
     export: Path | None,
     reading: dict[str, Any] | None = None,
+    keep: Sequence[int] = (),
 ) -> None:
     """Train a head on a file of pairs, say how it goes, and leave the best epoch's in ``out``.
+
+    Those of the epochs in ``keep`` are left beside it, as far as training comes.
 
     Raises
     ------
@@ -83,8 +86,9 @@ def train(
         "settings": settings._asdict(),
     }
     checkpoint = out / "best.safetensors"
-    if checkpoint.exists() and not about.items() <= ProjectionHead.load(checkpoint).about.items():
-        raise CheckpointError(f"The folder {out.name!r} holds another training. Choose another folder.")
+    for old in (*out.glob("best.safetensors"), *out.glob("epoch_*.safetensors")):
+        if not about.items() <= ProjectionHead.load(old).about.items():
+            raise CheckpointError(f"The folder {out.name!r} holds another training. Choose another folder.")
     out.mkdir(parents=True, exist_ok=True)
     if (n_groups := aside.groups.max() + 1) < intervals.MIN_UNITS:
         many = f"it takes {intervals.MIN_UNITS} to show whether a head helps"
@@ -92,11 +96,22 @@ def train(
         if pairs.groups.max() + 1 >= intervals.MIN_UNITS:
             gain = cross_validate(embedder, pairs, settings, batch_size)
             print(f"{FOLDS} heads, each asked what it was not trained on; gain in right answers first: {gain}")
-    head = _fit(embedder, training, validation, settings, batch_size, _say_epoch)
+    kept: dict[int, ProjectionHead] = {}
+
+    def on_epoch(row: dict[str, float], head: ProjectionHead) -> None:
+        kept[int(row["epoch"])] = head
+        print(
+            f"epoch {row['epoch']:3d}  loss {row['loss']:.3f}  recall@1 {row['recall_at_1']:.3f}  MRR {row['mrr']:.3f}"
+        )
+
+    head = _fit(embedder, training, validation, settings, batch_size, on_epoch)
     best_epoch = head.about["metrics"]["epoch"]
     head = replace(head, about=head.about | about)
+    beside = {f"epoch_{epoch}": kept[epoch] for epoch in sorted({*keep} & {*kept})}
+    for name, each in beside.items():
+        replace(each, about=each.about | about).save(out / f"{name}.safetensors")
     head.save(checkpoint)
-    print(f"Best: epoch {best_epoch}, in {checkpoint}")
+    print(f"Best: epoch {best_epoch}, in {checkpoint}" + (f"; beside it: {', '.join(beside)}" if beside else ""))
     if best_epoch == 0:
         print("No epoch was better on the validation questions than the head before its first step.")
     if export is not None:
@@ -194,8 +209,44 @@ def _rows(
     return queries, positives, np.stack([[answers[text] for text in texts] for texts in filled])
 
 
-def _say_epoch(row: dict[str, float], head: ProjectionHead) -> None:
-    print(f"epoch {row['epoch']:3d}  loss {row['loss']:.3f}  recall@1 {row['recall_at_1']:.3f}  MRR {row['mrr']:.3f}")
+def find_heads(checkpoints: Sequence[Path], epochs: Sequence[str] = ()) -> dict[str, ProjectionHead]:
+    """Load heads, each under a name of its own: that of its file or folder, or its epoch.
+
+    Parameters
+    ----------
+    checkpoints : sequence of Path
+        Files, or folders of `course train`.
+    epochs : sequence of str
+        Numbers, or "best": which heads of each folder. None: the best, under the folder's name.
+
+    Raises
+    ------
+    CheckpointError
+        If a folder has no head of an epoch, or no folder is given; the message says which there are.
+    """
+    heads: dict[str, ProjectionHead] = {}
+    for path in checkpoints:
+        if epochs and not path.is_dir():
+            raise CheckpointError(f"--epoch goes with a folder of `course train`, and {path.name!r} is none.")
+        found = {file.stem.removeprefix("epoch_"): file for file in path.glob("epoch_*.safetensors")} if epochs else {}
+        for epoch in epochs or [""]:
+            if epoch in ("", "best"):
+                head = ProjectionHead.load(path)
+                name = f"best (epoch {head.about.get('metrics', {}).get('epoch', '?')})"
+            elif epoch in found:
+                head, name = ProjectionHead.load(found[epoch]), f"epoch {epoch}"
+            else:
+                there = ", ".join([*sorted(found, key=lambda each: (len(each), each)), "best"])
+                raise CheckpointError(
+                    f"The folder {path.name!r} has no head of epoch {epoch}. It has: {there}. `course train --keep` "
+                    "keeps those of other epochs, as far as training comes."
+                )
+            if not epochs:
+                name = path.stem if path.suffix else path.name
+            elif len(checkpoints) > 1:
+                name = f"{path.name}: {name}"
+            heads[name if name not in ("stock", *heads) else f"{name} ({len(heads) + 1})"] = head
+    return heads
 
 
 def open_models(
@@ -207,19 +258,17 @@ def open_models(
     batch_size: int,
     max_samples: int | None,
     reading: dict[str, Any] | None = None,
+    epochs: Sequence[str] = (),
 ) -> Models:
     """Put the stock model and each checkpoint on the same pairs; questions that a checkpoint was trained on go.
 
-    Those that are left, and drawn, search among all answers of the file.
+    Those that are left, and drawn, search among all answers of the file. ``epochs`` as in :func:`find_heads`.
     """
     with naming_options(reading or {}):
         pairs = read_pairs(data, **reading or {})
-    heads: dict[str, ProjectionHead | None] = {"stock": None}
-    used: set[str] = set()
-    for path in checkpoints:
-        name = path.stem if path.suffix else path.name
-        head = heads[name if name not in heads else f"{name} ({len(heads)})"] = ProjectionHead.load(path)
-        used.update(head.about.get("used", ()))
+    found = find_heads(checkpoints, epochs)
+    heads: dict[str, ProjectionHead | None] = {"stock": None, **found}
+    used = {digest for head in found.values() for digest in head.about.get("used", ())}
     rows = [row for row, digest in enumerate(digests(pairs)) if digest not in used]
     if len(rows) < len(pairs):
         print(f"{len(pairs) - len(rows)} of {len(pairs)} questions were used in training and are left out.")

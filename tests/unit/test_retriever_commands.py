@@ -70,7 +70,10 @@ def test_training_says_what_it_does_and_keeps_the_best_head(trained, model):
     assert about["encoder"] == "tiny" and about["data"] == "pairs.jsonl" and len(about["used"]) == 68
     assert about["settings"]["dim"] == 16 and set(about["metrics"]) == {"epoch", "loss", "recall_at_1", "mrr"}
     assert str(folder) not in json.dumps(about)
-    assert [path.name for path in (folder / "one").iterdir()] == ["best.safetensors"]
+    assert {path.name for path in (folder / "one").iterdir()} == {"best.safetensors", "epoch_1.safetensors"}
+    assert "; beside it: epoch_1\n" in said  # epoch 5 never came
+    first = ProjectionHead.load(folder / "one" / "epoch_1.safetensors").about
+    assert first.pop("metrics")["epoch"] == 1 and first == {key: about[key] for key in first}
     head, encoder = ProjectionHead.load(folder / "one"), load_embedder(model, cache=False)
     exported = load_embedder(folder / "exported", cache=False)
     texts = ["one", "two and three"]
@@ -182,6 +185,53 @@ def test_the_head_of_another_training_is_not_overwritten(trained, model, data, t
     with pytest.raises(CheckpointError, match="'mine' holds another training"):
         course(*words, "--epochs", 2)
     assert ProjectionHead.load(tmp_path / "mine").about["settings"]["epochs"] == 1
+    (tmp_path / "mine" / "best.safetensors").unlink()  # that of epoch 1 is still there
+    with pytest.raises(CheckpointError, match="'mine' holds another training"):
+        course(*words, "--epochs", 2)
+
+
+@pytest.fixture(scope="module")
+def kept(model, data, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("kept") / "head"
+    words = ("train", "--data", data, "--model", model, "--dim", 16, "--epochs", 3, "--out", folder)
+    return folder, course(*words, "--keep", 0, "--keep", 2, "--keep", 9)
+
+
+def test_epochs_stand_side_by_side_in_every_picture_and_in_the_report(kept, model, data, tmp_path):
+    folder, said = kept
+    assert "; beside it: epoch_0, epoch_2\n" in said
+    best = ProjectionHead.load(folder).about["metrics"]["epoch"]
+    names = ["stock", "epoch 0", "epoch 2", f"best (epoch {best})"]
+    words = ["--data", data, "--model", model, "--checkpoint", folder, "--epoch", 0, "--epoch", 2, "--epoch", "best"]
+    said = course("visualize", *words, "--output", tmp_path, "--perplexity", 5)
+    assert "68 of 80 questions were used in training and are left out" in said
+    report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    assert all(list(report["pictures"][name]) == names for name in PICTURES)
+    assert list(report["verdicts"]) == names[1:]
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert all(f"<h2>{name}: " in page for name in names[1:])
+    scores = course("evaluate", *words)
+    assert all(name in scores for name in names) and "12 questions, 240 answers" in scores
+    models = open_models(
+        data, str(model), [folder], device=None, batch_size=8, max_samples=None, epochs=["2", "0", "2"][:2]
+    )
+    assert [each.name for each in models] == ["stock", "epoch 2", "epoch 0"]
+    assert [each.head.about["metrics"]["epoch"] for each in models[1:]] == [2, 0]
+
+
+def test_an_epoch_that_was_not_kept_is_named_with_those_that_were(kept, trained, model, data):
+    folder, _ = kept
+    words = ["evaluate", "--data", data, "--model", model]
+    with pytest.raises(CheckpointError, match="'head' has no head of epoch 5. It has: 0, 2, best"):
+        course(*words, "--checkpoint", folder, "--epoch", 5)
+    with pytest.raises(CheckpointError, match="goes with a folder .* 'epoch_2.safetensors' is none"):
+        course(*words, "--checkpoint", folder / "epoch_2.safetensors", "--epoch", 2)
+    with pytest.raises(ValueError, match="give the folder with --checkpoint"):
+        course(*words, "--epoch", 2)
+    with pytest.raises(ValueError, match="--epoch last is no number of an epoch"):
+        course(*words, "--checkpoint", folder, "--epoch", "last")
+    two = list(retriever.find_heads([folder, trained[0] / "one"], ["best"]))
+    assert [name.partition(":")[0] for name in two] == ["head", "one"]
 
 
 def test_a_head_called_stock_is_told_from_the_stock_model(trained, model, data, tmp_path):
