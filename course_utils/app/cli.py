@@ -333,8 +333,8 @@ def visualize(
     parameter: Reading = None,
 ) -> None:
     """Draw the five pictures of a retriever, stock model and heads side by side, and a verdict."""
+    from course_utils.app.report import visualize as draw
     from course_utils.app.retriever import open_models
-    from course_utils.app.retriever import visualize as draw
 
     heads = [*([checkpoint] if checkpoint else []), *(compare or [])]
     if other_data is not None and not heads:

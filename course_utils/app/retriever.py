@@ -1,11 +1,10 @@
-"""What stands behind `course train`, `course evaluate` and `course visualize`: a retriever on a file of pairs.
+"""What stands behind `course train` and `course evaluate`: a retriever on a file of pairs.
 
-Training, scores and pictures are the library's; here they are read from files, said aloud, and written to a folder.
+Training and scores are the library's; here they are read from files, said aloud, and written to a folder. The report of
+`course visualize` is made in :mod:`course_utils.app.report`.
 """
 
-import base64
 import hashlib
-import html
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -18,10 +17,10 @@ from sklearn.model_selection import GroupKFold
 
 from course_utils.app.run import naming_options
 from course_utils.data import Pairs, read_pairs, split_pairs
-from course_utils.drawing import PALETTE, EmbeddingVisualizer, Picture, preview
+from course_utils.drawing import EmbeddingVisualizer
 from course_utils.embedding import Embedder, LocalEmbedder, load_embedder
 from course_utils.learning import CheckpointError, HeadSettings, ProjectionHead, train_projection_head
-from course_utils.measuring import AnswerRanking, Verdict, intervals
+from course_utils.measuring import AnswerRanking, intervals
 
 Models = list[EmbeddingVisualizer]
 SHARE = 0.15  # of the pairs for validation, and again set aside for evaluate and visualize; more of few pairs
@@ -292,152 +291,3 @@ def evaluate(models: Models) -> pd.DataFrame:
     for name, gain in gains.items():
         columns[name]["gain in right answers first"] = str(gain)
     return pd.DataFrame(columns).fillna("")
-
-
-def visualize(
-    models: Models, elsewhere: Models, output: Path, *, perplexity: float, skip_tsne: bool, skip_umap: bool
-) -> None:
-    """Write the pictures, interactive twins of those that hold texts, report.json and report.html; say what is ready.
-
-    ``elsewhere`` are the same models, in the same order, on pairs of another subject, for the verdict; or none.
-    """
-    output.mkdir(parents=True, exist_ok=True)
-    first, *others = models
-    skipped = {"tsne_projection": skip_tsne, "umap_projection": skip_umap}
-    pictures: dict[str, Picture] = {}
-    for name in (name for name in _TITLES if not skipped.get(name)):
-        (output / f"{name}.png").unlink(missing_ok=True)  # an older one would pass for this one
-        pictures[name], twin = _draw(name, models, perplexity)
-        pictures[name].figure.savefig(output / f"{name}.png", dpi=120)
-        if twin is not None:
-            twin.write_html(output / f"{name}.html", include_plotlyjs="directory")
-        print(f"{name}.png" if twin is None else f"{name}.png and .html")
-    outside = [(model, elsewhere[0]) for model in elsewhere[1:]] if elsewhere else [None] * len(others)
-    confidence = 1 - 0.05 / max(len(others), 1)  # of all verdicts together 0.95
-    pairs = zip(others, outside, strict=True)
-    verdicts = {model.name: model.verdict(first, pair, confidence=confidence) for model, pair in pairs}
-    verdicts = verdicts or {first.name: first.verdict()}
-    report = {
-        "encoder": Path(first.embedder.card.name).name,
-        "questions": len(first.pairs),
-        "answers": len(first.candidates),
-        "data_sha256": pairs_sha256(first.pairs),
-        "other_data_sha256": pairs_sha256(elsewhere[0].pairs) if elsewhere else None,
-        "pictures": {name: picture.numbers for name, picture in pictures.items()},
-        "verdicts": {name: verdict._asdict() for name, verdict in verdicts.items()},
-    }
-    text = json.dumps(
-        report, indent=1, ensure_ascii=False, default=lambda table: json.loads(table.to_json(orient="index"))
-    )
-    (output / "report.json").write_text(text, encoding="utf-8")
-    (output / "report.html").write_text(_page(first, pictures, verdicts, output), encoding="utf-8")
-    for name, verdict in verdicts.items():
-        print(f"{name}: {verdict}")
-    print(f"Everything on one page: {output / 'report.html'}")
-
-
-def _draw(name: str, models: Models, perplexity: float):
-    """A picture and, where hovering shows texts that have no place on it, its interactive twin; else None."""
-    first, *others = models
-    if name == "similarity_distribution":
-        return first.plot_similarity_distribution(*others), None
-    if name == "tsne_projection":
-        return first.plot_tsne(*others, perplexity=perplexity), _map_twin(models, "tsne", perplexity)
-    if name == "umap_projection":
-        return first.plot_umap(*others), _map_twin(models, "umap", perplexity)
-    if name == "similarity_heatmap":
-        return first.plot_similarity_heatmap(*others), _cell_twin(models, ranked=False)
-    k = min(10, len(first.candidates))
-    return first.plot_top_k_predictions(*others, k=k), _cell_twin(models, ranked=True)
-
-
-def _map_twin(models: Models, method: str, perplexity: float):
-    import plotly.express as px
-
-    kinds = ["question, right answer first", "question, wrong answer first", "answer"]
-    frames = []
-    own = models[0].pairs.answers
-    axes = [f"{'t-SNE' if method == 'tsne' else 'UMAP'} {number} (no unit)" for number in (1, 2)]
-    for model in models:
-        frame = pd.DataFrame(model.map_points(method, perplexity=perplexity)[0], columns=axes)
-        frame["model"] = preview(model.name)
-        frame["text"] = [preview(text) for text in (*model.pairs.queries, *own)]
-        frame["kind"] = [kinds[0 if right else 1] for right in model.right_first] + kinds[2:] * len(own)
-        frames.append(frame)
-    figure = px.scatter(
-        pd.concat(frames),
-        *axes,
-        facet_col="model",
-        color="kind",
-        symbol="kind",
-        custom_data="text",
-        category_orders={"kind": kinds},
-        color_discrete_sequence=[PALETTE[0], PALETTE[6], PALETTE[8]],
-        symbol_sequence=["circle", "x", "diamond"],
-    )
-    figure.update_traces(hovertemplate="%{customdata[0]}<extra></extra>")
-    free = {"matches": None, "showticklabels": False}  # no two maps can be laid over each other
-    figure.update_xaxes(free).update_yaxes(free)
-    return figure.update_layout(template="plotly_white")
-
-
-def _cell_twin(models: Models, *, ranked: bool):
-    """A panel a model and a row a question: its nearest answers, right ones in blue; or own answers, by cosine."""
-    import plotly.express as px
-
-    asked, answers = (list(map(preview, texts)) for texts in (models[0].pairs.queries, models[0].candidates))
-    own, k = [right[0] for right in models[0].relevant[:40]], min(10, len(answers))
-    values, texts, hover = [], [], "{}<br>→ {}<br>{:.3f}".format
-    for model in models:
-        cells = model.top_k(k)["answer"].to_numpy().reshape(-1, k) if ranked else np.tile(own, (len(own), 1))
-        colours = model.is_right.astype(float) if ranked else model.similarity
-        values.append(np.take_along_axis(colours[: len(cells)], cells, axis=1))
-        texts.append(
-            [[hover(asked[i], answers[j], model.similarity[i, j]) for j in row] for i, row in enumerate(cells)]
-        )
-    scale, label = (["#e8e8e8", PALETTE[0]], "rank of the answer") if ranked else ("Viridis", "answer")
-    style = {"aspect": "auto", "color_continuous_scale": scale, "labels": {"x": label, "y": "question"}}
-    figure = px.imshow(np.stack(values), facet_col=0, range_color=(0, 1), **style)
-    for trace, title, model, hovers in zip(figure.data, figure.layout.annotations, models, texts, strict=True):
-        trace.update(x0=int(ranked), customdata=hovers, hovertemplate="%{customdata}<extra></extra>")
-        title.text = f"model={preview(model.name)}"
-    return figure.update_layout(template="plotly_white", coloraxis_showscale=not ranked)
-
-
-# --- the page ---------------------------------------------------------------------------------------------------------
-
-_TITLES = {
-    "similarity_distribution": "How similar right and wrong answers are",
-    "tsne_projection": "Map of questions and answers (t-SNE)",
-    "umap_projection": "Map of questions and answers (UMAP)",
-    "similarity_heatmap": "Questions against their answers",
-    "top_k_predictions": "What comes first",
-}
-
-
-_STYLE = """body { font: 16px/1.5 sans-serif; max-width: 75em; margin: 2em auto; padding: 0 1em }
-img { max-width: 100% } table { border-collapse: collapse }
-td, th { padding: .2em .8em; border-bottom: 1px solid #ccc; text-align: right }"""
-
-
-def _page(first: EmbeddingVisualizer, pictures: dict[str, Picture], verdicts: dict[str, Verdict], output: Path) -> str:
-    encoder = html.escape(Path(first.embedder.card.name).name)
-    parts = [f"<p>{len(first.pairs)} questions, {len(first.candidates)} answers, encoder {encoder}.</p>"]
-    for name, verdict in verdicts.items():
-        parts.append(f"<h2>{html.escape(name)}: {verdict.advice}</h2><p>{html.escape(verdict.reason)}</p>")
-        parts.append(f"{_table(verdict.evidence)}<p>The usual thresholds, for diagnosis only:</p>")
-        parts.append(_table(verdict.checklist))
-    for name, picture in pictures.items():
-        image = base64.b64encode((output / f"{name}.png").read_bytes()).decode()
-        parts.append(f'<h2>{_TITLES[name]}</h2><img src="data:image/png;base64,{image}" alt="{_TITLES[name]}">')
-        parts.append(_table(picture.numbers))
-        if name != "similarity_distribution":
-            parts.append(f'<p><a href="{name}.html">interactive</a></p>')
-    return (
-        '<!doctype html><html lang="en"><meta charset="utf-8"><title>Report on a retriever</title>'
-        f"<style>{_STYLE}</style><h1>Report on a retriever</h1>{''.join(parts)}</html>"
-    )
-
-
-def _table(frame: pd.DataFrame) -> str:
-    return frame.to_html(float_format="{:.3f}".format, na_rep="", border=0)

@@ -50,10 +50,20 @@ def preview(text: str, length: int = 160, width: int = 50) -> str:
     >>> preview("a < b, and so on and on", length=12)
     'a &lt; b, and …'
     """
-    text = " ".join(str(text).split())
-    if len(text) > length:  # at a space where there is one: not all scripts have them
-        text = text[:length].rsplit(" ", 1)[0] + " …"
-    return "<br>".join(_escape(line) for line in textwrap.wrap(text, width))
+    return "<br>".join(_escape(line) for line in textwrap.wrap(shorten(str(text), length), width))
+
+
+def shorten(text: str, length: int) -> str:
+    """Put a text in one line, cut after so many letters, at a space where there is one: not all scripts have them.
+
+    Examples
+    --------
+    >>> from course_utils.drawing import plots
+    >>> plots.shorten("a < b,  and so on and on", 12)
+    'a < b, and …'
+    """
+    text = " ".join(text.split())
+    return text if len(text) <= length else text[:length].rsplit(" ", 1)[0] + " …"
 
 
 def _escape(text: str) -> str:

@@ -22,9 +22,9 @@ from matplotlib.textpath import text_to_path
 from course_utils.data import Pairs
 from course_utils.drawing.maps import map_quality, project
 from course_utils.drawing.plots import PALETTE, plain
-from course_utils.embedding import Embedder
+from course_utils.embedding import Embedder, EmbeddingOptions
 from course_utils.learning import ProjectionHead
-from course_utils.measuring import AnswerRanking, first_ranks
+from course_utils.measuring import AnswerRanking, explain_misses, first_ranks
 
 logger = logging.getLogger(__name__)
 
@@ -140,6 +140,17 @@ class EmbeddingVisualizer(AnswerRanking):
                 f"{bad[0]}. A half-precision or damaged model does that: load it with dtype='float32'."
             )
         return vectors if self.head is None else self.head.transform(vectors)
+
+    def explain_misses(self, baseline: Self | None = None) -> pd.DataFrame:
+        """List what this model or the baseline answers wrongly, and likely causes, also of texts that are cut.
+
+        See :func:`course_utils.measuring.explain_misses`.
+        """
+        return explain_misses(self, baseline, is_cut=self._is_cut)
+
+    def _is_cut(self, texts: Sequence[str], query: bool) -> np.ndarray:
+        prompt = self.embedder.card.query_prompt if query else self.embedder.card.document_prompt
+        return self.embedder.is_cut(texts, EmbeddingOptions(prompt=prompt, max_length=self.max_length))
 
     def plot_similarity_distribution(self, *others: Self) -> Picture:
         """Draw how similar questions are to right and to wrong answers: histograms, and boxes below them.

@@ -20,7 +20,7 @@ import numpy as np
 
 from course_utils.embedding.cache import Cache, EmbeddingCache
 from course_utils.embedding.catalog import DEFAULT_MODEL, ModelCard
-from course_utils.embedding.receipt import receipt
+from course_utils.embedding.receipt import read_until, receipt
 from course_utils.embedding.weights import ModelUnavailableError
 from course_utils.progress import progress_bar
 
@@ -194,17 +194,29 @@ class Embedder(ABC):
         str
             One line; "" where all is read.
         """
-        options = options or EmbeddingOptions()
+        texts = list(sentences)
+        tokenizer, prompt, max_length = self._reading(options or EmbeddingOptions())
+        self._receipts.append(hash((prompt, max_length, *texts)))
+        return receipt(texts, tokenizer, prompt, max_length, self.card.languages)
+
+    def is_cut(self, sentences: Sequence[str], options: EmbeddingOptions | None = None) -> np.ndarray:
+        """Which texts are longer than what is read: bool array of shape (n,); all False where nobody can tell.
+
+        Parameters are those of :meth:`receipt`.
+        """
+        texts = list(sentences)
+        ends = read_until(texts, *self._reading(options or EmbeddingOptions()))
+        return np.isin(np.arange(len(texts)), list(ends))
+
+    def _reading(self, options: EmbeddingOptions) -> tuple[Any, str, Any]:
+        """The tokenizer, if it is here, what stands before a text and takes from its room, and how many tokens fit."""
         prompt = self.card.prompt_for(options.instruction or "") if options.prompt is None else options.prompt
         _check_encodable(options.instruction or prompt, "instruction" if options.instruction else "prompt")
-        max_length = options.max_length or self.max_length
-        texts = list(sentences)
-        self._receipts.append(hash((self._in_front(prompt), max_length, *texts)))
         try:
             tokenizer = self.tokenizer
         except ModelUnavailableError:
             tokenizer = None  # it is elsewhere
-        return receipt(texts, tokenizer, self._in_front(prompt), max_length, self.card.languages)
+        return tokenizer, self._in_front(prompt), options.max_length or self.max_length
 
     def _in_front(self, prompt: str | None) -> str:
         """The part of a prompt that takes from a text's room."""

@@ -41,26 +41,32 @@ def receipt(texts: Sequence[str], tokenizer: Any, prompt: str, max_length: int, 
         are not read".
     """
     said = []
-    # a token is a byte or more
-    long = [text for text in texts if len((prompt + text).encode()) + 2 > max_length]
-    if long and getattr(tokenizer, "is_fast", False):
-        options = {"truncation": True, "max_length": max_length, "return_offsets_mapping": True}
-        tokens = tokenizer([prompt + text for text in long], **options)["offset_mapping"]
-        ends = [max(end for _, end in places) - len(prompt) for places in tokens]
-        at_limit = [len(places) >= max_length for places in tokens]
-        cut = [
-            (len(_WORD.findall(text)), len(_WORD.findall(text[: max(end, 0)])))
-            for text, end, full in zip(long, ends, at_limit, strict=True)
-            if full and end < len(text.rstrip())
-        ]
-        if cut:
-            n_words, n_read = map(sum, zip(*cut, strict=True))
-            which = f"{len(cut)} of {len(texts)} texts are longer than {max_length} tokens"
-            said.append(f"{which}: {100 * (1 - n_read / n_words):.0f} % of their words are not read")
+    ends = read_until(texts, tokenizer, prompt, max_length)
+    if ends:
+        cut = [(len(_WORD.findall(texts[i])), len(_WORD.findall(texts[i][:end]))) for i, end in ends.items()]
+        n_words, n_read = map(sum, zip(*cut, strict=True))
+        which = f"{len(cut)} of {len(texts)} texts are longer than {max_length} tokens"
+        said.append(f"{which}: {100 * (1 - n_read / n_words):.0f} % of their words are not read")
     n_foreign = sum(map(_is_foreign, texts)) if tuple(languages) == ("eng",) else 0
     if n_foreign:
         said.append(f"{n_foreign} or more of {len(texts)} texts are not in English, the only language the model knows")
     return "; ".join(said)
+
+
+def read_until(texts: Sequence[str], tokenizer: Any, prompt: str, max_length: int) -> dict[int, int]:
+    """For each text that is cut: its position, and how many of its letters are read. Parameters as above."""
+    # a token is a byte or more
+    long = [i for i, text in enumerate(texts) if len((prompt + text).encode()) + 2 > max_length]
+    if not long or not getattr(tokenizer, "is_fast", False):
+        return {}
+    options = {"truncation": True, "max_length": max_length, "return_offsets_mapping": True}
+    tokens = tokenizer([prompt + texts[i] for i in long], **options)["offset_mapping"]
+    ends = [max(end for _, end in places) - len(prompt) for places in tokens]
+    return {
+        i: max(end, 0)
+        for i, end, places in zip(long, ends, tokens, strict=True)
+        if len(places) >= max_length and end < len(texts[i].rstrip())
+    }
 
 
 def _is_foreign(text: str) -> bool:

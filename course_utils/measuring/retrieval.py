@@ -166,6 +166,10 @@ class AnswerRanking:
         table = pd.DataFrame({"question": rows, "rank": ranks + 1, "answer": columns})
         return table.assign(similarity=self.similarity[rows, columns], right=self.is_right[rows, columns])
 
+    def nearest(self, *, right: bool) -> np.ndarray:
+        """Position of the most similar right, or else wrong, answer of each question: int array of shape (n,)."""
+        return np.where(self.is_right == right, self.similarity, -np.inf).argmax(axis=1)
+
     def cosines(self) -> tuple[np.ndarray, np.ndarray]:
         """Cosines of the questions with their right answers, and with all others: two flat arrays."""
         return self.similarity[self.is_right], self.similarity[~self.is_right]

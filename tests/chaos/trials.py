@@ -42,7 +42,7 @@ CALLS = {
     *("execute", "executemany", "commit", "rollback"),
 }
 # Imported once, here; what else a clean run imports is imported when it has been seen.
-HEAVY = ("sentence_transformers", "course_utils.app.cli", "course_utils.app.retriever", "course_utils.app.embed")
+HEAVY = ("sentence_transformers", "course_utils.app.cli", "course_utils.app.report", "course_utils.app.embed")
 HERE = str(Path(__file__).resolve().parents[2]) + os.sep
 MOUNTS = "COURSE_CHAOS_MOUNTS"  # "own" where this process sees mounts that nobody else sees; "none": do not try
 PATIENCE = 90.0  # seconds after which a command hangs; SQLite itself waits for another process up to 60

@@ -20,6 +20,15 @@ def test_the_share_of_unread_words_is_exact(minilm):
     )
 
 
+def test_each_text_that_is_cut_is_known(minilm):
+    texts = [SHORT, LONG, "river " * 254, "river " * 255]
+    assert minilm.is_cut(texts).tolist() == [False, True, False, True]
+    assert minilm.is_cut(texts, EmbeddingOptions(prompt="lake ")).tolist() == [False, True, True, True]
+    assert minilm.is_cut([SHORT], EmbeddingOptions(max_length=5)).tolist() == [True]
+    assert fake_embedder().is_cut([LONG]).tolist() == [False]  # nobody can tell
+    assert minilm.is_cut([]).shape == (0,)
+
+
 def test_scripts_without_blanks_are_counted_by_letters(minilm):
     assert "1 of 2 texts are longer than 52 tokens: 88 %" in minilm.receipt(
         ["这个" * 200, "x"], EmbeddingOptions(max_length=52)

@@ -1,5 +1,6 @@
 """`course train`, `evaluate` and `visualize`: from a file of pairs to pictures that are there."""
 
+import html
 import json
 import re
 import shutil
@@ -11,7 +12,7 @@ from helpers import fake_embedder
 from tiny_qwen3 import build_tiny_qwen3
 from typer.testing import CliRunner
 
-from course_utils.app import cli, retriever
+from course_utils.app import cli, report, retriever
 from course_utils.app.retriever import _rows, digests, export_model, open_models, pairs_sha256
 from course_utils.data import Pairs, read_pairs
 from course_utils.drawing import EmbeddingVisualizer
@@ -154,6 +155,27 @@ def test_visualize_leaves_all_pictures_and_a_report(trained, model, data, tmp_pa
     page = (out / "report.html").read_text(encoding="utf-8")
     assert page.count("data:image/png;base64,") == 5 and EVIL not in page and str(tmp_path) not in page
     assert re.findall(r'href="(\w+)\.html"', page) == list(PICTURES[1:])
+    check_misses(report["misses"], page, folder, model, data)
+
+
+def check_misses(counts, page, folder, model, data):
+    """The page and the report count what the models miss, and the page has their texts."""
+    stock, *heads = open_models(
+        data, str(model), [folder / "one", folder / "two"], device=None, batch_size=8, max_samples=None
+    )
+    assert list(counts) == ["one", "two"] and "://" not in re.sub(r"data:image[^>]*", "", page)
+    for head in heads:
+        table = head.explain_misses(stock)
+        outcomes = counts[head.name]["outcomes"]
+        assert sum(outcomes.values()) == len(table) == (~(stock.right_first & head.right_first)).sum() > 0
+        for name, n in outcomes.items():
+            assert f"<summary>{n} {name}: " in page
+    section = page[page.index('<h3 dir="auto">two</h3>') :]
+    n_shown = sum(min(10, n) for n in counts["two"]["outcomes"].values())
+    assert section.count('<td dir="auto">') == 3 * n_shown and section.count("<tr><td") == n_shown
+    table = heads[1].explain_misses(stock)
+    shown = [row for row in table.itertuples() if html.escape(stock.pairs.queries[row.question]) in section]
+    assert shown and all(html.escape(stock.candidates[row.first]) in section for row in shown)
 
 
 def test_the_verdict_counts_what_a_head_does_elsewhere(trained, model, data, tmp_path):
@@ -205,11 +227,11 @@ def test_epochs_stand_side_by_side_in_every_picture_and_in_the_report(kept, mode
     words = ["--data", data, "--model", model, "--checkpoint", folder, "--epoch", 0, "--epoch", 2, "--epoch", "best"]
     said = course("visualize", *words, "--output", tmp_path, "--perplexity", 5)
     assert "68 of 80 questions were used in training and are left out" in said
-    report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
-    assert all(list(report["pictures"][name]) == names for name in PICTURES)
-    assert list(report["verdicts"]) == names[1:]
+    said = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    assert all(list(said["pictures"][name]) == names for name in PICTURES)
+    assert list(said["verdicts"]) == names[1:]
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert all(f"<h2>{name}: " in page for name in names[1:])
+    assert all(f'<h2 dir="auto">{name}: ' in page for name in names[1:])
     scores = course("evaluate", *words)
     assert all(name in scores for name in names) and "12 questions, 240 answers" in scores
     models = open_models(
@@ -270,6 +292,26 @@ def test_texts_are_shown_and_not_run(model, data, tmp_path):
     course("visualize", "--data", data, "--model", model, "--output", tmp_path, "--skip-tsne", "--skip-umap")
     twins = "".join((tmp_path / f"{name}.html").read_text(encoding="utf-8") for name in ("top_k_predictions",))
     assert EVIL not in twins and "alert(1)" in twins
+
+
+def test_the_maps_tie_questions_to_answers_and_say_what_came_first_instead(trained, model, data):
+    models = open_models(data, str(model), [trained[0] / "one"], device=None, batch_size=8, max_samples=None)
+    figure = report._map_twin(models, "tsne", 3)
+    lines, points = figure.data[:2], figure.data[2:]
+    assert [trace.mode for trace in lines] == ["lines"] * 2 and {trace.mode for trace in points} == {"markers"}
+    for trace, each in zip(lines, models, strict=True):
+        placed = each.map_points("tsne", perplexity=3)[0]
+        ends = np.stack([trace.x, trace.y], axis=1).reshape(-1, 3, 2)
+        assert len(ends) == each.is_right.sum() == 24 and np.isnan(ends[:, 2]).all()
+        assert np.allclose(ends[0, :2], placed[[0, 12]]) and np.allclose(ends[1, :2], placed[[0, 13]])
+    assert {trace.xaxis for trace in lines} == {"x", "x2"} == {trace.xaxis for trace in points}
+    said = "".join(text for trace in points if "wrong" in trace.name for (text,) in trace.customdata)
+    head = models[1]
+    row = int(np.flatnonzero(~head.right_first)[0])
+    came = head.candidates[head.top_k(1)["answer"][row]]
+    assert f"<br><b>came first instead:</b> {came}<br><b>wanted:</b> " in said
+    others = [text for trace in points if "wrong" not in trace.name for (text,) in trace.customdata]
+    assert others and not any("instead" in text for text in others)
 
 
 def test_an_old_picture_does_not_pass_for_a_new_one(model, data, tmp_path, monkeypatch):

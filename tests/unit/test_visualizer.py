@@ -227,6 +227,18 @@ def test_a_map_that_reveals_nothing_draws_all_questions_alike(both, draw):
     assert np.array_equal(*(np.sort(each, axis=0) for each in places))  # nothing has moved
 
 
+def test_misses_know_which_texts_are_cut_with_the_prompts_and_the_length_of_this_model(minilm):
+    places = ["mill", "lake", "barn", "hut", "yard"]
+    asked = [f"Where is the {place}?" for place in places]
+    asked[0] = "the lake " * 8 + asked[0]  # what it asks for comes too late
+    pairs = Pairs.from_columns(asked, [f"Behind the {place}." for place in places])
+    short, whole = (EmbeddingVisualizer(minilm, pairs, max_length=n, name=str(n)) for n in (8, None))
+    missed = short.explain_misses().set_index("question")
+    assert missed.loc[0, "cause"] == "question cut" and missed.loc[0, "first"] == 1
+    assert "question cut" not in set(whole.explain_misses()["cause"])
+    assert set(short.explain_misses(whole)["outcome"]) <= {"won", "lost", "still missed"}
+
+
 def test_maps_are_drawn_once_and_answers_lie_near_on_an_easy_set():
     embedder, pairs = random_case(noise=0.05)
     model = EmbeddingVisualizer(embedder, pairs)
