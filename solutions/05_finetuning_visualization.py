@@ -768,6 +768,13 @@ say.sentence(
 )
 
 # %% [markdown] tags=["deep"]
+# On pairs of your own two commands do the same, with all five pictures and a report of what was won, lost and missed, and why:
+#
+# ```
+# course train --data my_pairs.csv --out my_head --keep 1 --keep 5
+# course visualize --data my_pairs.csv --checkpoint my_head --epoch 1 --epoch 5 --epoch best
+# ```
+#
 # Each of those maps was drawn on its own. To follow a point the maps must be **aligned**: each starts from the first and is turned to fit
 # it. Press *play*, or drag the slider, and rest the mouse on a mark. A blue dot is a name whose right answer comes first, an orange cross one whose
 # does not; a line ties each to its answer.
