@@ -3,12 +3,13 @@
 A map is for finding questions. Every answer is a number from the original space (see :mod:`course_utils.measuring`).
 """
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from course_utils.measuring import knn_overlap, normalize
+from course_utils.measuring import nearest_neighbors, normalize
 
 
 def project(vectors: np.ndarray, method: str = "umap", *, random_state: int = 42, **options: Any) -> np.ndarray:
@@ -65,16 +66,25 @@ def project(vectors: np.ndarray, method: str = "umap", *, random_state: int = 42
         defaults = {"perplexity": min(30, (len(unit) - 1) / 3), "init": "pca"}
     elif method == "umap":
         from umap import UMAP as Reducer
+        from umap.distances import euclidean
 
         # n_jobs=1 goes with a seed; without it UMAP warns that it overrides the number of jobs
         defaults = {"n_neighbors": min(15, len(unit) - 1), "min_dist": 0.1, "n_jobs": 1}
+        # Below 4,096 rows umap measures each pair of them by a call of its own, which takes longer than all the rest.
+        # Measuring only the neighbours so, in umap's arithmetic, gives the same map to the last bit.
+        if not {"metric", "unique"} & {*options} and 1 < (k := (defaults | options)["n_neighbors"]) < len(unit) < 4096:
+            near = np.column_stack([np.arange(len(unit)), nearest_neighbors(unit, k - 1, metric="euclidean")])
+            apart = [[euclidean(unit[row], unit[other]) for other in others] for row, others in enumerate(near)]
+            defaults["precomputed_knn"] = near, np.array(apart, dtype=np.float32)
     else:
         raise ValueError(f"method={method!r} must be 'pca', 'tsne' or 'umap'.")
     from threadpoolctl import threadpool_limits
 
     # t-SNE's threads wait for each other by spinning: where another program holds a core, two threads take many times
     # as long as one, and at the sizes of the lessons they save nothing. The map is the same.
-    with threadpool_limits(1 if method == "tsne" else None):
+    with threadpool_limits(1 if method == "tsne" else None), warnings.catch_warnings():
+        # of neighbours handed over umap warns that new rows could not be placed on the map, which nobody asks for
+        warnings.filterwarnings("ignore", r"precomputed_knn\[2\]")
         reducer = Reducer(n_components=2, random_state=random_state, **defaults | options)
         points = np.asarray(reducer.fit_transform(unit), dtype=np.float32)
     return points if method == "pca" else _drawn_in(points)
@@ -143,13 +153,12 @@ def project_aligned(
     first = project(before, method, random_state=random_state)
     maps, centre = {name: first}, first.mean(axis=0)
     # t-SNE begins with points close together, as its own PCA start does, or it gets stuck
-    starts = {"umap": first, "tsne": 1e-4 * (first - centre) / first[:, 0].std()}
-    options = {"init": starts[method]} if method in starts else {}
+    starts = {"umap": {"init": first}, "tsne": {"init": 1e-4 * (first - centre) / first[:, 0].std()}}
     for name in others:
         maps[name] = first
         if np.shape(spaces[name]) == before.shape and np.allclose(spaces[name], before, atol=1e-6):
             continue
-        points = project(spaces[name], method, random_state=random_state, **options)
+        points = project(spaces[name], method, random_state=random_state, **starts.get(method, {}))
         points = points - points.mean(axis=0)
         turn, _ = orthogonal_procrustes(points, first - centre)
         scale = np.linalg.norm(first - centre) / np.linalg.norm(points)
@@ -174,7 +183,12 @@ def map_quality(vectors: np.ndarray, points: np.ndarray, k: int = 10) -> dict[st
     dict of str to float
         Each from 0 to 1: ``trustworthiness`` (low when the map shows neighbours that are none), ``continuity`` (low
         when it tears neighbours apart) and ``knn_overlap`` (share of neighbours kept). Compare each with what shuffled
-        points get: the first two are then near one half, not zero.
+        points get: the first two are then near one half, not zero. Of rows equally far, none is nearer than the other.
+
+    Raises
+    ------
+    ValueError
+        If k is out of range, there is not a point for each vector, or a value is not finite.
 
     References
     ----------
@@ -190,11 +204,20 @@ def map_quality(vectors: np.ndarray, points: np.ndarray, k: int = 10) -> dict[st
     >>> map_quality(circle, circle)
     {'trustworthiness': 1.0, 'continuity': 1.0, 'knn_overlap': 1.0}
     """
-    from sklearn.manifold import trustworthiness
+    from sklearn.metrics.pairwise import euclidean_distances
 
-    unit = normalize(np.asarray(vectors, dtype=np.float32))
-    return {
-        "trustworthiness": float(trustworthiness(unit, points, n_neighbors=k)),
-        "continuity": float(trustworthiness(points, unit, n_neighbors=k)),
-        "knn_overlap": float(knn_overlap(unit, points, k, metric=("cosine", "euclidean")).mean()),
-    }
+    n, spaces = len(vectors), (normalize(np.asarray(vectors, dtype=np.float32)), np.asarray(points))
+    if len(points) != n or not 1 <= k < n / 2:
+        raise ValueError(f"k={k} must be from 1 to less than half of the {n} vectors, and each needs a point.")
+    beyond, kept = np.zeros(2), 0
+    for start in range(0, n, 128):  # all distances at once would fill the memory
+        blocks = [euclidean_distances(space[start : start + 128], space, squared=True) for space in spaces]
+        for block in blocks:
+            np.fill_diagonal(block[:, start:], -np.inf)  # each row comes before its neighbours
+        near = [np.argpartition(block, k, axis=1)[:, : k + 1] for block in blocks]
+        kept += (near[0][:, :, None] == near[1][:, None]).sum() - len(near[0])
+        for i, (block, elsewhere) in enumerate(zip(blocks, reversed(near), strict=True)):
+            limits = np.take_along_axis(block, elsewhere, axis=1)[:, :, None]
+            beyond[i] += np.maximum((block[:, None] < limits).sum(axis=2) - k, 0).sum()  # ranks, as far as above k
+    trust, continuity = 1 - 2 * beyond / (n * k * (2 * n - 3 * k - 1))
+    return {"trustworthiness": float(trust), "continuity": float(continuity), "knn_overlap": float(kept / (n * k))}

@@ -7,7 +7,8 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from course_utils.drawing import map_quality, project, project_aligned
-from course_utils.measuring import normalize
+from course_utils.drawing.visualizer import FEWER_STEPS
+from course_utils.measuring import knn_overlap, normalize
 
 RANDOM = np.random.default_rng(0)
 CENTRES = RANDOM.normal(size=(4, 32))
@@ -139,6 +140,17 @@ def test_options_go_to_the_method():
     assert not np.allclose(near, far, atol=0.1)
 
 
+@pytest.mark.parametrize(
+    "options", [{}, {"n_neighbors": 5}, {"n_neighbors": 40, "init": "random"}, {"metric": "manhattan"}]
+)
+def test_umap_draws_the_very_map_that_it_draws_with_a_search_of_its_own(options):
+    umap = pytest.importorskip("umap")
+    own = umap.UMAP(random_state=42, n_jobs=1, **options).fit_transform(normalize(VECTORS))
+    distance = np.linalg.norm(own - np.median(own, axis=0), axis=1)
+    inner = distance < 2 * np.quantile(distance, 0.9)  # the rest is drawn in
+    assert inner.mean() > 0.9 and np.array_equal(project(VECTORS, "umap", **options)[inner], own[inner])
+
+
 def test_what_cannot_be_drawn():
     with pytest.raises(ValueError, match="method='t-sne' must be 'pca', 'tsne' or 'umap'"):
         project(VECTORS, "t-sne")
@@ -185,6 +197,62 @@ def test_real_maps_lie_between(method, maps):
     quality = map_quality(VECTORS, maps[method][0])
     assert 0.75 < quality["trustworthiness"] < 1 and 0.75 < quality["continuity"] < 1
     assert 0.15 < quality["knn_overlap"] < 0.9
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_the_measures_are_those_of_scikit_learn(seed):
+    manifold = pytest.importorskip("sklearn.manifold")
+    random = np.random.default_rng(seed)
+    n, k = int(random.integers(20, 400)), int(random.integers(1, 10))  # several blocks of rows, or a part of one
+    vectors = random.normal(size=(n, 24)).astype(np.float32)
+    points = (vectors[:, :2] + random.normal(size=(n, 2))).astype([np.float32, np.float64][seed % 2])
+    unit, found = normalize(vectors), map_quality(7 * vectors, points, k)
+    near = 1e-6 + 2 / (n * k * (2 * n - 3 * k - 1))  # rounding may swap two rows, which moves one rank by one
+    assert found["trustworthiness"] == pytest.approx(manifold.trustworthiness(unit, points, n_neighbors=k), abs=near)
+    assert found["continuity"] == pytest.approx(manifold.trustworthiness(points, unit, n_neighbors=k), abs=near)
+    overlap = knn_overlap(unit, points, k, metric=("cosine", "euclidean")).mean()
+    assert found["knn_overlap"] == pytest.approx(overlap, abs=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_of_rows_equally_far_none_is_nearer(seed):
+    """Where scikit-learn's order of equal rows is that of a sort, ranks differ by at most the number of the equal."""
+    manifold = pytest.importorskip("sklearn.manifold")
+    random = np.random.default_rng(seed)
+    vectors = normalize(np.repeat(random.normal(size=(40, 8)), 3, axis=0).astype(np.float32))
+    points = random.normal(size=(120, 2))
+    ours = map_quality(vectors, points, 10)["trustworthiness"]
+    theirs = manifold.trustworthiness(vectors, points, n_neighbors=10)
+    assert theirs - 1e-6 <= ours <= theirs + 2 * 2 / (2 * 120 - 3 * 10 - 1)
+    assert map_quality(vectors, vectors, 10) == pytest.approx(
+        {"trustworthiness": 1, "continuity": 1, "knn_overlap": 1}, abs=1e-6
+    )
+    in_one_place = map_quality(vectors, np.zeros((120, 2)), 10)
+    assert in_one_place["continuity"] == 1 and 0.4 < in_one_place["trustworthiness"] < 0.6
+    assert 0 <= in_one_place["knn_overlap"] < 0.3
+
+
+def test_what_cannot_be_measured():
+    for k in (0, 60, 120):
+        with pytest.raises(ValueError, match=rf"k={k} must be from 1 to less than half of the 120 vectors"):
+            map_quality(VECTORS, VECTORS[:, :2], k)
+    for points in (VECTORS[:60, :2], np.vstack([VECTORS, VECTORS])[:, :2]):
+        with pytest.raises(ValueError, match="each needs a point"):
+            map_quality(VECTORS, points)
+    with pytest.raises(ValueError, match="NaN"):
+        map_quality(VECTORS, np.full((120, 2), np.nan))
+
+
+def test_fewer_steps_cost_no_trust():
+    """The options of the report, against scikit-learn's own; the mean over sets, because one map is noisy."""
+    clouds = [
+        np.random.default_rng(seed).normal(size=(200, 24)) + 2 * CENTRES[:, :24].repeat(50, axis=0) for seed in range(4)
+    ]
+    trust = [
+        [map_quality(cloud, project(cloud, "tsne", **options))["trustworthiness"] for cloud in clouds]
+        for options in (FEWER_STEPS["tsne"], {})
+    ]
+    assert np.mean(trust[0]) > np.mean(trust[1]) - 0.003
 
 
 # --- aligned maps -------------------------------------------------------------------------------------------------
