@@ -112,8 +112,10 @@ def _map_twin(models: Models, method: str, perplexity: float):
         symbol_sequence=["circle", "x", "diamond"],
     )
     figure.update_traces(hovertemplate="%{customdata[0]}<extra></extra>")
+    style = {"mode": "lines", "line": {"color": PALETTE[8], "width": 0.5}, "hoverinfo": "skip", "showlegend": False}
     for column, (model, frame) in enumerate(zip(models, frames, strict=True), start=1):
-        figure.add_scatter(**_ties(model, frame[axes].to_numpy()), row=1, col=column)
+        x, y = model.map_lines(frame[axes].to_numpy()).T
+        figure.add_scatter(x=x, y=y, row=1, col=column, **style)
     figure.data = figure.data[-len(models) :] + figure.data[: -len(models)]  # the lines below the points
     free = {"matches": None, "showticklabels": False}  # no two maps can be laid over each other
     figure.update_xaxes(free).update_yaxes(free)
@@ -129,15 +131,6 @@ def _said_of_questions(model: EmbeddingVisualizer) -> list[str]:
         instead = "" if right else f"<br><b>came first instead:</b> {came}<br><b>wanted:</b> {wanted}"
         said.append(preview(query) + instead)
     return said
-
-
-def _ties(model: EmbeddingVisualizer, points: np.ndarray) -> dict[str, Any]:
-    """A line from each question to each of its right answers, as one trace with gaps."""
-    rows, columns = np.nonzero(model.is_right)
-    n = len(model.pairs)
-    ends = np.stack([points[rows], points[n + columns], np.full((len(rows), 2), np.nan)], axis=1).reshape(-1, 2)
-    style = {"mode": "lines", "line": {"color": PALETTE[8], "width": 0.5}, "hoverinfo": "skip", "showlegend": False}
-    return {"x": ends[:, 0], "y": ends[:, 1], **style}
 
 
 def _cell_twin(models: Models, *, ranked: bool):
@@ -223,25 +216,27 @@ def _page(
 
 
 def count_misses(table: pd.DataFrame) -> dict[str, dict[str, int]]:
-    """Count the rows of :func:`~course_utils.measuring.explain_misses` by outcome, and by cause."""
-    causes = table["cause"].replace("", "none found").str.split("; ").explode()
-    return {name: each.value_counts().to_dict() for name, each in (("outcomes", table["outcome"]), ("causes", causes))}
+    """Count the rows of :func:`~course_utils.measuring.explain_misses` for each outcome, and of these each cause."""
+    counts = {}
+    for outcome, rows in table.groupby("outcome"):
+        causes = rows["cause"].replace("", "no cause found").str.split("; ").explode()
+        counts[str(outcome)] = {"questions": len(rows), **causes.value_counts().to_dict()}
+    return counts
 
 
 def _missed(first: EmbeddingVisualizer, name: str, table: pd.DataFrame) -> str:
     """The section of a head: counts of all, and some questions of each outcome with their texts."""
+    both, right = "" if name == first.name else " with both models", len(first.pairs) - len(table)
+    parts = [f'<h3 dir="auto">{html.escape(name)}</h3><p>A right answer came first{both}: {right} questions.</p>']
     counts = count_misses(table)
-    causes = ", ".join(f"{cause} {n}" for cause, n in counts["causes"].items())
-    right = len(first.pairs) - len(table)
-    parts = [f'<h3 dir="auto">{html.escape(name)}</h3><p>Nothing wrong: {right} of {len(first.pairs)}.']
-    parts.append(f" Likely causes of what went wrong: {causes}.</p>" if causes else "</p>")
     for outcome, said in _OUTCOMES.items():
         rows = table[table["outcome"] == outcome]
         if len(rows):
+            n, *causes = counts[outcome].items()
+            parts.append(f"<details open><summary>{n[1]} {outcome}: {said}. ")
+            parts.append("; ".join(f"{cause}: {number}" for cause, number in causes))
             drawn = rows.sample(min(SHOWN, len(rows)), random_state=0).sort_index()
-            parts.append(
-                f"<details open><summary>{len(rows)} {outcome}: {said}</summary>{_texts(first, drawn)}</details>"
-            )
+            parts.append(f"</summary>{_texts(first, drawn)}</details>")
     return "".join(parts)
 
 
@@ -249,13 +244,13 @@ _OUTCOMES = {
     "lost": "a right answer came first with the stock model, and no longer does",
     "still missed": "a wrong answer comes first with both",
     "missed": "a wrong answer comes first",
-    "won": "a right answer comes first, and did not with the stock model, of which the wrong answer here is",
+    "won": "a right answer comes first, and with the stock model it was the wrong one that stands here",
 }
 
 
 def _texts(first: EmbeddingVisualizer, rows: pd.DataFrame) -> str:
     head = ["question", "came first instead", "wanted", "rank of a right answer", "cosine of the two"]
-    lines = ["".join(f"<th>{each}</th>" for each in [*head, "wrongly first for so many", "likely cause"])]
+    lines = ["".join(f"<th>{each}</th>" for each in [*head, "wrongly first for", "likely cause"])]
     for row in rows.to_dict("records"):
         texts = first.pairs.queries[row["question"]], first.candidates[row["first"]], first.candidates[row["wanted"]]
         ranks = f"{row['rank before']:.0f} → {row['rank']}" if row["outcome"] != "missed" else str(row["rank"])

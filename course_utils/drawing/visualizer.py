@@ -244,6 +244,12 @@ class EmbeddingVisualizer(AnswerRanking):
             self._maps[key] = points, numbers
         return self._maps[key]
 
+    def map_lines(self, points: np.ndarray) -> np.ndarray:
+        """Give the ends of a line from each question to each right answer, and a gap, for all links: (3 links, 2)."""
+        rows, columns = np.nonzero(self.is_right)  # right answers come before the rest of the candidates
+        ends = points[rows], points[len(self.pairs) + columns], np.full((len(rows), 2), np.nan)
+        return np.stack(ends, axis=1).reshape(-1, 2)
+
     def plot_similarity_heatmap(self, *others: Self, n: int = 40) -> Picture:
         """Draw the first ``n`` questions against the first right answer of each, on a scale fixed from 0 to 1.
 
@@ -257,6 +263,7 @@ class EmbeddingVisualizer(AnswerRanking):
             shown = model.similarity[:n, [columns[0] for columns in model.relevant[:n]]]
             image = axis.imshow(shown, vmin=0, vmax=1, cmap="viridis", interpolation="nearest")
             axis.set(title=plain(model.name), xlabel="answer, in the order of the questions", ylabel="question")
+            axis.locator_params(integer=True)
             diagonal = np.diag(shown)
             numbers[model.name] = {
                 "diagonal": diagonal.mean(),
@@ -394,19 +401,20 @@ def _draw_maps(models: Sequence[EmbeddingVisualizer], label: str, maps: list, re
     figure, axes = _panels(models, (5.2 * len(models), 5.2))
     for axis, model, (points, _) in zip(axes.flat, models, maps, strict=True):
         asked, answers = points[: len(model.pairs)], points[len(model.pairs) :]
-        rows, columns = np.nonzero(model.is_right)  # right answers come before the rest of the candidates
-        ends = np.stack([asked[rows], answers[columns]])
-        axis.plot(ends[..., 0], ends[..., 1], color=_GREY, linewidth=0.5, alpha=0.5, zorder=1)
-        axis.scatter(*answers.T, s=12, marker="D", color=_GREY, alpha=0.7, linewidths=0, label="answer")
+        axis.plot(*model.map_lines(points).T, color=_GREY, linewidth=0.5, alpha=0.5, zorder=1)
+        shrink = min(1, np.sqrt(250 / len(asked)))  # many points are small points
+        axis.scatter(*answers.T, s=12 * shrink, marker="D", color=_GREY, alpha=0.7, linewidths=0, label="answer")
         hit = model.right_first
         kinds = [
             (hit, "o", _BLUE, "question, right answer first"),
             (~hit, "X", _DARK_ORANGE, "question, wrong answer first"),
         ]
         for shown, marker, color, name in kinds if reveal else [(hit | True, "o", _PURPLE, "question")]:
-            axis.scatter(*asked[shown].T, s=22, marker=marker, color=color, linewidths=0, zorder=2, label=name)
+            axis.scatter(*asked[shown].T, s=22 * shrink, marker=marker, color=color, linewidths=0, zorder=2, label=name)
         axis.set(title=plain(model.name), xlabel=f"{label} 1 (no unit)", ylabel=f"{label} 2 (no unit)")
         axis.set(xticks=[], yticks=[])
-    figure.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
+    n_columns = 3 if len(models) > 1 else 1  # where they fit side by side
+    handles = axes.flat[0].get_legend_handles_labels()
+    figure.legend(*handles, loc="outside lower center", ncols=n_columns, frameon=False)
     numbers = {model.name: numbers for model, (_, numbers) in zip(models, maps, strict=True)}
     return Picture(_with_all_letters(figure), pd.DataFrame(numbers).T)

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from helpers import fake_embedder
+from helpers import fake_embedder, shown_in
 from tiny_qwen3 import build_tiny_qwen3
 from typer.testing import CliRunner
 
@@ -16,7 +16,7 @@ from course_utils.app import cli, report, retriever
 from course_utils.app.retriever import _rows, digests, export_model, open_models, pairs_sha256
 from course_utils.data import Pairs, read_pairs
 from course_utils.drawing import EmbeddingVisualizer
-from course_utils.embedding import load_embedder
+from course_utils.embedding import base, load_embedder
 from course_utils.learning import CheckpointError, ProjectionHead, train_projection_head
 from course_utils.measuring import normalize
 
@@ -166,12 +166,14 @@ def check_misses(counts, page, folder, model, data):
     assert list(counts) == ["one", "two"] and "://" not in re.sub(r"data:image[^>]*", "", page)
     for head in heads:
         table = head.explain_misses(stock)
-        outcomes = counts[head.name]["outcomes"]
+        outcomes = {name: each["questions"] for name, each in counts[head.name].items()}
         assert sum(outcomes.values()) == len(table) == (~(stock.right_first & head.right_first)).sum() > 0
         for name, n in outcomes.items():
             assert f"<summary>{n} {name}: " in page
+            several = (table["outcome"] == name) & table["cause"].str.contains("several right answers")
+            assert counts[head.name][name]["several right answers"] == several.sum() == n  # each question has two
     section = page[page.index('<h3 dir="auto">two</h3>') :]
-    n_shown = sum(min(10, n) for n in counts["two"]["outcomes"].values())
+    n_shown = sum(min(10, each["questions"]) for each in counts["two"].values())
     assert section.count('<td dir="auto">') == 3 * n_shown and section.count("<tr><td") == n_shown
     table = heads[1].explain_misses(stock)
     shown = [row for row in table.itertuples() if html.escape(stock.pairs.queries[row.question]) in section]
@@ -312,6 +314,64 @@ def test_the_maps_tie_questions_to_answers_and_say_what_came_first_instead(train
     assert f"<br><b>came first instead:</b> {came}<br><b>wanted:</b> " in said
     others = [text for trace in points if "wrong" not in trace.name for (text,) in trace.customdata]
     assert others and not any("instead" in text for text in others)
+
+
+STRANGE = ["costs $5 or $x^2$", "<b>bold</b> & <i>", "a harp 😀", "أين القط الأبيض الآن", "שלום לכולם", "%{x} {y}"]
+
+
+@pytest.mark.filterwarnings("ignore:Glyph")  # no font of that emoji, perhaps
+def test_strange_letters_come_out_as_they_are_everywhere(trained, model, tmp_path, monkeypatch):
+    data, head = tmp_path / "pairs.jsonl", tmp_path / "$x$ <b> 😀 قط.safetensors"
+    rows = [{"query": f"{words} ? {i}", "pos": f"{words} ! {i}"} for i in range(3) for words in STRANGE]
+    data.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    ProjectionHead.load(trained[0] / "one").save(head)
+    drawn = []
+    draw = report._draw
+    monkeypatch.setattr(report, "_draw", lambda *words: drawn.append(draw(*words)) or drawn[-1])
+    course("visualize", "--data", data, "--model", model, "--checkpoint", head, "--output", tmp_path / "out")
+    assert len(drawn) == 5
+    for picture, twin in drawn:
+        assert head.stem in shown_in(picture.figure)
+        if twin is not None:
+            inside = html.unescape(
+                json.dumps(twin.to_plotly_json(), ensure_ascii=False, default=lambda each: each.tolist())
+            )
+            assert head.stem in inside.replace("<br>", " ") and "<b>bold" not in twin.to_json()
+            assert all(f"{words} {mark}" in inside for words in STRANGE for mark in "?!")
+    words_drawn = " ".join(shown_in(drawn[-1][0].figure).split())  # what comes first; lines of a cell follow each other
+    assert all(words in words_drawn for words in STRANGE)
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "<b>" not in page and head.stem in html.unescape(page)
+    cells = [html.unescape(cell) for cell in re.findall('<td dir="auto">([^<]*)</td>', page)]
+    assert cells and all(re.fullmatch(r".+ [?!] \d", cell) and cell[:-4] in STRANGE for cell in cells)
+
+
+def test_pictures_for_few_pairs_have_their_words_inside_and_whole_numbers_at_the_axes(model, data):
+    stock = open_models(data, str(model), [], device=None, batch_size=8, max_samples=20)[0]
+    pictures = [report._draw(name, [stock], 5)[0].figure for name in PICTURES]
+    for figure in pictures:
+        figure.draw_without_rendering()
+        inside = figure.get_window_extent()
+        assert all(
+            inside.x0 <= each.x0 and each.x1 <= inside.x1
+            for each in map(lambda x: x.get_window_extent(), figure.legends)
+        )
+    (heatmap,) = (figure for figure in pictures if figure.axes[0].images)
+    assert all(tick == int(tick) for tick in heatmap.axes[0].get_yticks())
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate", "visualize"])
+def test_long_encoding_shows_how_far_it_is(model, tmp_path, monkeypatch, own_cache_dir, command):
+    data = tmp_path / "many.csv"
+    rows = "".join(f"question {command} {i},answer {command} {i}\n" for i in range(400))
+    data.write_text("query,pos\n" + rows, encoding="utf-8")
+    bars, bar = [], base.progress_bar
+    monkeypatch.setattr(base, "progress_bar", lambda **words: bars.append(words) or bar(**words))
+    out = {"train": ["--out", tmp_path / "head", "--epochs", 1, "--dim", 8]}
+    out["visualize"] = ["--output", tmp_path, "--skip-tsne", "--skip-umap", "--max-samples", 300]
+    course(command, "--data", data, "--model", model, *out.get(command, []))
+    shown = [each for each in bars if each["show"]]
+    assert shown and {each["desc"] for each in shown} == {"Embedding"} and max(each["total"] for each in shown) >= 280
 
 
 def test_an_old_picture_does_not_pass_for_a_new_one(model, data, tmp_path, monkeypatch):

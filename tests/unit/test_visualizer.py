@@ -220,6 +220,7 @@ def test_a_map_that_reveals_nothing_draws_all_questions_alike(both, draw):
             answers, *questions = axis.collections
             assert len(questions) == kinds and len(answers.get_offsets()) == 60
             assert sum(len(each.get_offsets()) for each in questions) == 60
+            assert len(axis.lines) == 1 and len(axis.lines[0].get_xdata()) == 3 * 60
         words = [text.get_text() for text in figure.legends[0].get_texts()]
         assert len(words) == kinds + 1 and (kinds == 2 or words == ["answer", "question"])
         assert numbers.equals(maps[1].numbers)
@@ -243,6 +244,9 @@ def test_maps_are_drawn_once_and_answers_lie_near_on_an_easy_set():
     embedder, pairs = random_case(noise=0.05)
     model = EmbeddingVisualizer(embedder, pairs)
     points, numbers = model.map_points("tsne", perplexity=10)
+    lines = model.map_lines(points).reshape(60, 3, 2)
+    assert np.array_equal(lines[:, 0], points[:60]) and np.array_equal(lines[:, 1], points[60:])
+    assert np.isnan(lines[:, 2]).all()
     assert points.shape == (120, 2) and model.map_points("tsne", perplexity=10)[0] is points
     assert numbers["right answer near, in the vectors"] == 1 and numbers["right answer near, on the map"] > 0.9
     assert numbers["trustworthiness"] > 0.8 > numbers["trustworthiness of shuffled points"]
