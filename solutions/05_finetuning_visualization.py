@@ -135,19 +135,20 @@ after = first_found(held, head=training.head) == held
 deal = np.random.default_rng(SEED).permutation(learn)
 mixed = answers.copy()
 mixed[learn] = answers[deal]
-control = first_found(held, head=train(answers=mixed).head) == held
+scrambled = train(answers=mixed)
+control = first_found(held, head=scrambled.head) == held
 gains = intervals.simultaneous(intervals.difference_interval, {"stock": (after, before), "control": (after, control)})
 say.sentence(
     f"After **{seconds:.1f} seconds**: **{after.mean():.1%}**"
     + (f", {after.mean() / before.mean():.1f} times what it was" if gains["stock"].sign > 0 and before.any() else "")
     + f"; you said {my_bet:.0%}. "
     + say.comparison("trained", "stock", gains["stock"], "recall at 1")
-    + f" The control was trained in the same way, with the right answers dealt out at random: {control.mean():.1%}. "
+    + f" The control was trained in the same way, with the right answers dealt out at random: {control.mean():.1%} (validation, whose answers stayed right, kept its epoch {scrambled.best_epoch}). "
     + say.comparison("trained", "the control", gains["control"], "recall at 1")
 )
 
 # %% [markdown] tags=["core"]
-# (*2 together*: the two intervals are made to hold both at once.) What was trained? Not the model: it is **frozen**. We multiply its vectors
+# (*2 together*: both intervals hold at once in 95 of 100 such samples.) What was trained? Not the model: it is **frozen**. We multiply its vectors
 # by one matrix, the **head**, that begins by changing no cosine and is then moved step by step (how, section 2 says). As the vectors are there
 # already, an **epoch**, one pass over all training pairs, takes a blink. Some names that were found only afterwards, with what came first before:
 
@@ -212,7 +213,7 @@ q1.check(info_nce)
 
 # %% [markdown] tags=["core"]
 # Training makes this number fall: for each batch it computes how steeply the loss rises with every entry of the matrix (the **gradient**), and
-# moves the entries a small step downhill. One flaw: suppose the same partner is in the batch twice, because two
+# moves the entries a small step downhill; how small, says the **learning rate**. One flaw: suppose the same partner is in the batch twice, because two
 # names mean it. Then each row holds a right answer against itself, a **false negative**. We double the batch and compute the loss as it is, and
 # with the doubles **masked**, that is, left out of the sum.
 
@@ -227,7 +228,7 @@ careless = torch.nn.functional.cross_entropy(doubled, target).item()
 masked = torch.nn.functional.cross_entropy(doubled.masked_fill(double, -torch.inf), target).item()
 say.sentence(
     f"Loss of the four pairs: **{plain:.3f}**. Each of them twice: **{careless:.3f}**. With the doubles masked: **{masked:.3f}** "
-    f"(the other partners still stand there twice). The careless loss can never fall below log 2 = {np.log(2):.3f}, however good the model: it "
+    f"(each row still has six rivals instead of three, for the other partners stand there twice). The careless loss can never fall below log 2 = {np.log(2):.3f}, however good the model: it "
     "takes a right answer for a rival. Where two *different* texts mean the same, each is then pushed away from the other's answer."
 )
 
@@ -345,9 +346,9 @@ by_rank = sorted(
     models, key=lambda who: -models[who].right_first.mean()
 )  # fixed: whether it can be told apart, is said
 truth = [letters[who] for who in by_rank]
-placed = {picture: re.findall("[A-Z]", bet.upper()) for picture, bet in bets.items() if bet.strip()}
+placed = {picture: "".join(re.findall(r"\b[ABC]+\b", bet.upper())) for picture, bet in bets.items() if bet.strip()}
 unread = [picture for picture, order in placed.items() if sorted(order) != list("ABC")]
-right_bets = [picture for picture, order in placed.items() if order == truth]
+right_bets = [picture for picture, order in placed.items() if order == "".join(truth)]
 losses = intervals.simultaneous(
     intervals.difference_interval,
     {
@@ -378,7 +379,7 @@ say.sentence(
     + "\n\n"
     + "\n".join(f"- {say.comparison(who, 'stock', each, 'recall at 1')}" for who, each in losses.items())
     + f"\n- Pictures that put **harmed** before stock: {', '.join(fooled['stock']) or 'none'}; even before trained: **{', '.join(fooled['trained']) or 'none'}**.\n\n"
-    f"The harm: the head was made to leave **{HARM['dim']} numbers** of a vector. Half of its right answers stand at place {middle['harmed']:.0f} or "
+    f"The harm: its head keeps no more than **{HARM['dim']} numbers** of a vector. Half of its right answers stand at place {middle['harmed']:.0f} or "
     f"better (stock {middle['stock']:.0f}, trained {middle['trained']:.0f}, of {len(names):,}). "
     + say.choose(
         float(middle["harmed"] < middle["stock"] and losses["harmed"].sign < 0),
@@ -422,7 +423,7 @@ say.sentence(
     f"Recall at 1 over all {len(names):,} names: **{before.mean():.3f}** before, "
     + ", ".join(f"{found.mean():.3f}" for found in after)
     + f" after, with the three seeds. {say.comparison('trained', 'stock', gain, 'recall at 1')} The interval is one for new seeds and for names dealt like these. "
-    f"But names come in families, as *man cook* and *woman cook*. With all that end with the same word kept on one side, recall is {apart.mean():.3f}: {say.comparison('trained', 'stock', gain_apart, 'recall at 1')}"
+    f"But names come in families, as *man cook* and *woman cook*. With all that end with the same word held out together, recall is {apart.mean():.3f}: {say.comparison('trained', 'stock', gain_apart, 'recall at 1')}"
 )
 
 # %% [markdown] tags=["core"]
@@ -452,7 +453,7 @@ q3.check(is_it_real)
 # %% [markdown] tags=["core"]
 # And *what* is it that it learned? "One second taught it the language" would be a fine headline. If that is so, names should gain whether or
 # not their words stood in a training name. We sort the held-out names: **all** of their words were seen in training; **some**; only a
-# **piece** (one of their words holds a training word, or is held by one, four letters at least); or **nothing** (`how_seen`, in the folded cells, sorts them). Your bet for each: how large is the gain?
+# **piece** (one of their words contains a training word of at least four letters, or is contained in one); or **nothing** (`how_seen`, in the folded cells, sorts them). Your bet for each: how large is the gain?
 
 
 # %% tags=["core"]
@@ -547,7 +548,7 @@ say.sentence(
     f"Of {len(held)} test names {((first == held) & (stock_first != held)).sum()} were won and {((first != held) & (stock_first == held)).sum()} lost. The {len(missed)} mistakes: "
     + ", ".join(f"{cause} **{count / len(missed):.0%}**" for cause, count in causes.items())
     + f". (With what came first dealt out at random, {chance:.0%} would be near misses; of all test names {strange.mean():.0%} are such that nothing was seen.) "
-    "More pairs may help where nothing was seen. A near miss asks for rivals that differ by little: section 8 trains with such."
+    "More pairs may help where nothing was seen. A near miss seems to ask for rivals that differ by little: section 8 tries that."
 )
 
 # %% [markdown] tags=["core"]
@@ -615,15 +616,22 @@ pairs_change = intervals.simultaneous(
     intervals.spearman_interval, {what: (sts["score"], agreement[what], agreement["leave it"]) for what in others}
 )
 duel = intervals.difference_interval(hits["change it"], hits["tune it"])
+changes = {
+    "names found": {what: gains[what, False] for what in others},
+    "encyclopaedia": {what: gains[what, True] for what in others},
+    "sentence pairs": pairs_change,
+}
+figure, axes = plt.subplots(1, 3, figsize=(11, 2.6), sharey=True, layout="constrained")
+for axis, (where, each) in zip(axes, changes.items(), strict=True):
+    middle = np.array([each[what].estimate for what in others])
+    ends = middle - [each[what].low for what in others], [each[what].high for what in others] - middle
+    axis.errorbar(middle, others, xerr=ends, fmt="o", color=plots.PALETTE[0], capsize=4)
+    axis.axvline(0, color="black", linewidth=1, linestyle="--")
+    axis.set(title=where, xlabel="change against leaving it", ylim=(len(others) - 0.5, -0.5))
+
+# %% tags=["core", "folded"]
 say.sentence(
-    "Against leaving it:\n"
-    + "\n".join(
-        f"- **{what}**: names {gains[what, False].estimate:+.2f} ({gains[what, False].low:+.2f} to {gains[what, False].high:+.2f}), "
-        f"encyclopaedia {gains[what, True].estimate:+.3f} ({gains[what, True].low:+.3f} to {gains[what, True].high:+.3f}), "
-        f"sentence pairs {pairs_change[what].estimate:+.3f} ({pairs_change[what].low:+.3f} to {pairs_change[what].high:+.3f})"
-        for what in others
-    )
-    + "\n\n(95% intervals, made to hold together.) "
+    "(95% intervals; those of a kind hold together.) "
     + (
         f"Of the {strange.sum()} test names of which nothing was seen, "
         + ", ".join(f"{what} finds {hits[what][strange].mean():.0%}" for what in settings)
@@ -683,8 +691,9 @@ say.sentence(
 )
 
 # %% [markdown] tags=["core"]
-# The course's `verdict` puts such numbers into words, by ranks and intervals here and elsewhere. We ask it about four: tuned; changed and
-# tuned; the same from a table in which the English column **slipped** by one row (asked here only, on that table); and the head for money.
+# The course's `verdict` puts such numbers into words, by ranks and intervals here and elsewhere. We ask it about five: left as it is; tuned; changed and
+# tuned; the same from a table in which the English column **slipped** by one row (judged on that table only); and the head for money. Two get the same
+# words, for two reasons: which?
 
 # %% tags=["core", "folded"]
 elsewhere = Pairs.from_columns(boolq["question"], boolq["passage"])
@@ -694,6 +703,7 @@ teach, pick, ask = np.split(
 )
 slipped = Pairs.from_columns(names[LANGUAGE], np.roll(names["en"], 1))
 cases = {
+    "leave it": (embedder, None, pairs.take(held)),
     "tune it": (embedder, settings["tune it"][1], pairs.take(held)),
     "change and tune": (rival, settings["change and tune"][1], pairs.take(held)),
     "the same, slipped": (
@@ -710,7 +720,8 @@ for what, (model, trained, asked) in cases.items():
         for some in (asked, elsewhere)
         for name, one, each in ((what, model, trained), ("leave it", embedder, None))
     )
-    judged = new.verdict(old, None if what == "the same, slipped" else (new_elsewhere, old_elsewhere))
+    alone = what in ("leave it", "the same, slipped")
+    judged = new.verdict(None if what == "leave it" else old, None if alone else (new_elsewhere, old_elsewhere))
     lines.append(f"- {what}: **{judged.advice}**, because {judged.reason}")
 found = {what: 100 * hits[what].mean() for what in settings}
 right = {what: 100 * hits[what, "elsewhere"].mean() for what in settings}
@@ -748,7 +759,10 @@ stock, *checkpoints = (
     EmbeddingVisualizer(embedder, test, head=head, name=name) for name, head in {"stock": None, **moments}.items()
 )
 first, *later = (
-    EmbeddingVisualizer(embedder, pairs.take(held[:120]), head=one.head, name=one.name) for one in (stock, *checkpoints)
+    EmbeddingVisualizer(
+        embedder, pairs.take(held[:120]), head=one.head, name=f"{one.name}: {one.right_first.mean():.0%} found"
+    )
+    for one in (stock, *checkpoints)
 )
 first.plot_tsne(*later).figure
 
@@ -780,12 +794,12 @@ say.sentence(
 # does not; a line ties each to its answer.
 
 # %% tags=["deep"]
-shown, epochs = held[:120], [epoch for epoch in (0, 1, 2, 4, 8, 16) if epoch in kept]
+shown, epochs = held[:120], sorted({epoch for epoch in (0, 1, 2, 4, 8, 16) if epoch in kept} | {training.best_epoch})
 spaces = {
     epoch: np.concatenate([kept[epoch].transform(side[shown]) for side in (queries, answers)]) for epoch in epochs
 }
 drawn = maps.project_aligned({str(epoch): space for epoch, space in spaces.items()}, "tsne", random_state=SEED)
-came_first = {epoch: first_found(shown, head=kept[epoch]) for epoch in epochs}
+came_first = {epoch: first_found(held, head=kept[epoch]) for epoch in epochs}
 
 # %% tags=["deep", "folded", "external-text"]
 import plotly.graph_objects as go
@@ -795,11 +809,11 @@ def film_marks(epoch):
     """Lines, answers and names as they lie after an epoch."""
     one, two = np.split(drawn[str(epoch)], 2)
     lines = np.stack([one, two, np.full_like(one, np.nan)], axis=1).reshape(-1, 2)
-    right = came_first[epoch] == shown
+    right = came_first[epoch][: len(shown)] == shown
     english, asked = names["en"].map(plots.preview), names[LANGUAGE].map(plots.preview)
     hovers = [
         f"{asked[row]}<br>wanted: {english[row]}<br>came first: {english[first]}"
-        for row, first in zip(shown, came_first[epoch], strict=True)
+        for row, first in zip(shown, came_first[epoch], strict=False)
     ]
     looks = {
         "color": np.where(right, plots.PALETTE[0], plots.PALETTE[6]),
@@ -821,7 +835,7 @@ def film_marks(epoch):
     ]
 
 
-found = {epoch: (came_first[epoch] == shown).mean() for epoch in epochs}
+found = {epoch: (came_first[epoch] == held).mean() for epoch in epochs}
 titles = {epoch: f"epoch {epoch}: {found[epoch]:.0%} found (stock {found[0]:.0%})" for epoch in epochs}
 reach = 1.05 * np.abs(np.concatenate(list(drawn.values()))).max()
 pace = {"frame": {"duration": 1200}, "transition": {"duration": 900}}
@@ -847,7 +861,7 @@ figure.update_layout(
 
 # %% [markdown] tags=["deep"]
 # Beside the film, its numbers: how many neighbours each map keeps of its own vectors, how many neighbours of the first
-# epoch are still neighbours *in the vectors*, and how often the right answer comes first among all. Before the first step the head is the stock model.
+# epoch are still neighbours *in the vectors*, and how often the right answer comes first (all test names, among all answers). Before the first step the head is the stock model.
 
 # %% tags=["deep"]
 rows = {}
@@ -928,7 +942,7 @@ say.sentence(
 )
 
 # %% [markdown] tags=["deep"]
-# **Early stopping** ends a training when nothing has become better for a while, and keeps the best epoch.
+# **Early stopping** ends a training when nothing has become better for a while (in section 1 for five epochs), and keeps the best epoch.
 #
 # ### Exercise 4: early stopping
 #
@@ -958,19 +972,25 @@ q4.check(kept_epoch)
 # ## 8. Hard negatives, and reading a heatmap
 #
 # Most in-batch negatives are easy: *water buffalo* is not tempted by *dollar banknote*. A **hard
-# negative** is a wrong answer that the stock model ranks high. We mine one a name among the training answers, and
-# train with and without. The danger: an answer that ranks high and is not *the* one may still be *a* right one.
+# negative** is a wrong answer that looks much like the right one. We take one a name, the nearest other answer in training (near the right
+# *answer*: our model reads English), and train with and without, with five seeds each. The danger: an answer so near may also *be* right.
 
 # %% tags=["deep"]
-similarity = answers[learn] @ answers[learn].T  # near the right answer, not near the name: that model reads English
-np.fill_diagonal(similarity, -1)
-hardest = answers[learn][similarity.argmax(axis=1)][:, None]
-trained = {"with hard negatives": train(negatives=hardest).head, "without": train().head}
-hits = {name: (first_found(held, head=head) == held).astype(float) for name, head in trained.items()}
+likeness = answers[learn] @ answers[learn].T
+np.fill_diagonal(likeness, -1)
+hardest = answers[learn][likeness.argmax(axis=1)][:, None]
+hits = {
+    name: np.array([first_found(held, head=train(seed=seed, **extra).head) == held for seed in range(SEED, SEED + 5)])
+    for name, extra in {"with hard negatives": {"negatives": hardest}, "without": {}}.items()
+}
 
 # %% tags=["deep", "folded"]
-difference = intervals.difference_interval(hits["with hard negatives"], hits["without"])
-say.sentence(say.comparison("with hard negatives", "without", difference, "share of right answers first"))
+difference = intervals.difference_interval(*(each.astype(float) for each in hits.values()))
+gained = (hits["with hard negatives"].mean(axis=1) - hits["without"].mean(axis=1)).round(3)
+say.sentence(
+    f"{say.comparison('with hard negatives', 'without', difference, 'share of right answers first')} Seed by seed: {', '.join(f'{each:+.3f}' for each in gained)}. "
+    + ("" if difference.sign else "Had we run one seed only, we might have told a story about it.")
+)
 
 # %% [markdown] tags=["deep"]
 # A heatmap of questions against their answers shows at a glance what may be wrong with a model, or with the data. Here are
@@ -1082,7 +1102,7 @@ for (temperature, history), color, marker in zip(histories.items(), plots.PALETT
     right.plot(history["epoch"], history["recall_at_1"], **look)
 for axis in (left, right):
     axis.xaxis.get_major_locator().set_params(integer=True)
-left.set(xlabel="epoch", ylabel="loss ÷ loss at epoch 0", ylim=(0, None), title="What training minimises")
+left.set(xlabel="epoch", ylabel="loss ÷ loss at epoch 0 (log scale)", yscale="log", title="What training minimises")
 right.set(xlabel="epoch", ylabel="recall at 1", ylim=(0, None), title="What we want, on validation names")
 legend = right.legend(frameon=False)
 
@@ -1125,12 +1145,12 @@ def partners(rows):
     return np.array([chance.choice([j for j in rows if group_of[j] == group_of[i] and j != i]) for i in rows])
 
 
-teach, choose, held_out = (np.flatnonzero(part == i) for i in range(3))
+taught, picked, held_out = (np.flatnonzero(part == i) for i in range(3))
 training = train_projection_head(
-    vectors[teach],
-    vectors[partners(teach)],
-    (vectors[choose], vectors[partners(choose)]),
-    groups=group_of[teach],
+    vectors[taught],
+    vectors[partners(taught)],
+    (vectors[picked], vectors[partners(picked)]),
+    groups=group_of[taught],
     dim=min(256, embedder.embedding_dim),
     patience=20,
     seed=SEED,
@@ -1276,16 +1296,19 @@ hits = {
 say.table(pd.DataFrame({f"asked {way}": {who: hits[who, way].mean() for who in heads} for way in ways}))
 
 # %% tags=["deep", "folded"]
-duels = {
-    "trained without: asked with": ("trained without", "with", "trained without", "without", "asked without"),
-    "trained with: asked without": ("trained with", "without", "trained with", "with", "asked with"),
-    "with for both": ("trained with", "with", "trained without", "without", "without for both"),
-}
+duels = [
+    (("trained without", "with"), ("trained without", "without")),
+    (("trained with", "without"), ("trained with", "with")),
+    (("trained with", "with"), ("trained without", "without")),
+]
 changes = intervals.simultaneous(
-    intervals.difference_interval, {name: (hits[duel[:2]], hits[duel[2:4]]) for name, duel in duels.items()}
+    intervals.difference_interval, {(one, other): (hits[one], hits[other]) for one, other in duels}
 )
 say.sentence(
-    "\n".join(f"- {say.comparison(name, duels[name][4], change, 'recall at 1')}" for name, change in changes.items())
+    "\n".join(
+        f"- {say.comparison(*(f'{who}, asked {way}' for who, way in pair), change, 'recall at 1')}"
+        for pair, change in changes.items()
+    )
     + "\n\nSo write down with a model what stood in front of its texts: here the catalogue's card does, and `encode_query` and `encode_document` put it there."
 )
 

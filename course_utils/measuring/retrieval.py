@@ -20,7 +20,8 @@ class Verdict(NamedTuple):
     Attributes
     ----------
     advice : str
-        keep the stock model, deploy, collect more pairs, mend the data, or too few to say.
+        keep the stock model, deploy, collect more pairs, mend the data, mend the data or change the model, or too few
+        to say.
     reason : str
         A sentence or two.
     evidence : DataFrame
@@ -253,11 +254,11 @@ def decide(
 
     (1) Worse elsewhere, and not better here: mend the data. (2) Fewer than ``MIN_UNITS`` independent questions: too few
     to say, unless the cosines are the baseline's. (3) Not even ten answers hold a right one for most questions: mend
-    the data, or collect more pairs where it beats the baseline. Without a baseline: deploy where right answers come
-    first for surely more than 0.85, else collect more pairs. (4) Worse than the baseline: mend the data. (5) The same
-    as the baseline, or not to be told apart: keep the stock model. (6) Better, but worse elsewhere: collect more pairs,
-    of other subjects. (7) Better: deploy. "Worse" and "better" mean that the interval of the paired difference excludes
-    zero.
+    the data or change the model; collect more pairs where it beats the baseline. Without a baseline: deploy where right
+    answers come first for surely more than 0.85, else collect more pairs. (4) Worse than the baseline: mend the data.
+    (5) The same as the baseline, or not to be told apart: keep the stock model. (6) Better, but worse elsewhere:
+    collect more pairs, of other subjects. (7) Better: deploy. "Worse" and "better" mean that the interval of the paired
+    difference excludes zero.
 
     Parameters
     ----------
@@ -278,7 +279,7 @@ def decide(
     >>> from course_utils.measuring import Interval
     >>> from course_utils.measuring.retrieval import decide
     >>> decide(Interval(0.3, 0.2, 0.4), Interval(0.1, 0.0, 0.2), None, None)[0]
-    'mend the data'
+    'mend the data or change the model'
     """
     sign = 0 if gain is None else gain.sign
     look = "Look for wrong pairs, negatives that are right answers, too high a learning rate or too many epochs."
@@ -288,9 +289,9 @@ def decide(
         few = f"{first.n} independent questions (those that share a right answer count as one)"
         return "too few to say", f"there are {few}, and it takes {MIN_UNITS} or more."
     if ten.high < 0.5 and not first.too_few and sign <= 0:
-        return "mend the data", (
-            f"for most questions not even the ten nearest hold a right answer (they do for {ten}). Read some: is the "
-            "answer given really the one, and are there others as good?"
+        return "mend the data or change the model", (
+            f"for most questions not even the ten nearest hold a right answer (they do for {ten}). Read some: if "
+            "the answers given are not the right ones, the data are to blame; else the model cannot read this."
         )
     if gain is None:
         where = "above" if first.low > 0.85 else "below" if first.high < 0.85 else "not safely above"

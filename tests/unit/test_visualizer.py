@@ -337,7 +337,7 @@ KEEP, COLLECT, MEND, TOO_FEW = "keep the stock model", "collect more pairs", "me
 @pytest.mark.parametrize(
     ("ten", "gain", "harm", "advice", "words"),
     [
-        (LOW, ZERO, ZERO, MEND, "not even the ten nearest"),
+        (LOW, ZERO, ZERO, f"{MEND} or change the model", "not even the ten nearest"),
         (LOW, GOOD, ZERO, COLLECT, "but few find an answer in ten"),  # right data, and much to learn
         (LOW, GOOD, BAD, COLLECT, "loses elsewhere"),
         (HIGH, None, None, COLLECT, "not safely above the usual 0.85"),
