@@ -32,7 +32,7 @@ def visualize(
     for name in (name for name in _TITLES if not skipped.get(name)):
         (output / f"{name}.png").unlink(missing_ok=True)  # an older one would pass for this one
         pictures[name], twin = _draw(name, models, perplexity)
-        _save(pictures[name], output / f"{name}.png", n_colors=64 if name == "top_k_predictions" else None)
+        save_picture(pictures[name], output / f"{name}.png", few_colors=name == "top_k_predictions")
         if twin is not None:
             twin.write_html(output / f"{name}.html", include_plotlyjs="directory")
         print(f"{name}.png" if twin is None else f"{name}.png and .html")
@@ -62,14 +62,14 @@ def visualize(
     print(f"Everything on one page: {output / 'report.html'}")
 
 
-def _save(picture: Picture, path: Path, n_colors: int | None) -> None:
+def save_picture(picture: Picture, path: Path, *, dpi: int = 120, few_colors: bool = False) -> None:
     """Write a picture; where it is mostly words, with few colours, which makes it four times smaller."""
     from PIL import Image
 
-    picture.figure.savefig(path, dpi=120)
-    if n_colors is not None:
+    picture.figure.savefig(path, dpi=dpi)
+    if few_colors:
         options: dict[str, Any] = {"method": Image.Quantize.FASTOCTREE, "dither": Image.Dither.NONE}
-        Image.open(path).convert("RGB").quantize(n_colors, **options).save(path, optimize=True)
+        Image.open(path).convert("RGB").quantize(64, **options).save(path, optimize=True)
 
 
 def _draw(name: str, models: Models, perplexity: float):

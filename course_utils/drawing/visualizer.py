@@ -304,7 +304,7 @@ class EmbeddingVisualizer(AnswerRanking):
             ticked = (
                 "✔ " * right + self.candidates[answer] for right, answer in zip(top.right, top.answer, strict=True)
             )
-            tables.append(top.assign(lines=[_fold(text, 0.92 * width - 0.1, most) for text in ticked]))
+            tables.append(top.assign(lines=[_fold(text, 0.84 * width - 0.08, most) for text in ticked]))
             numbers[model.name] = {
                 "right answer first": model.right_first.mean(),
                 f"right answer in {k}": model.hits(k).mean(),
