@@ -233,8 +233,8 @@ def _missed(first: EmbeddingVisualizer, name: str, table: pd.DataFrame) -> str:
         rows = table[table["outcome"] == outcome]
         if len(rows):
             n, *causes = counts[outcome].items()
-            parts.append(f"<details open><summary>{n[1]} {outcome}: {said}. ")
-            parts.append("; ".join(f"{cause}: {number}" for cause, number in causes))
+            found = "; ".join(f"{cause}: {number}" for cause, number in causes)
+            parts.append(f"<details open><summary>{n[1]} {outcome}: {said} ({found})")
             drawn = rows.sample(min(SHOWN, len(rows)), random_state=0).sort_index()
             parts.append(f"</summary>{_texts(first, drawn)}</details>")
     return "".join(parts)
