@@ -148,7 +148,7 @@ say.sentence(
 )
 
 # %% [markdown] tags=["core"]
-# (*2 together*: both intervals hold at once in 95 of 100 such samples.) What was trained? Not the model: it is **frozen**. We multiply its vectors
+# (*2 together*: the two intervals are so wide that both hold at once as often as one alone would.) What was trained? Not the model: it is **frozen**. We multiply its vectors
 # by one matrix, the **head**, that begins by changing no cosine and is then moved step by step (how, section 2 says). As the vectors are there
 # already, an **epoch**, one pass over all training pairs, takes a blink. Some names that were found only afterwards, with what came first before:
 

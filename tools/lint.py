@@ -9,6 +9,7 @@ run gives (a definition, a published figure) ends with ``<!-- fixed: why -->``. 
 read by `lint_order`.
 """
 
+import ast
 import re
 
 from lesson import code_cells, first_line, has_solution, minutes, question, sections, solved, tags
@@ -25,6 +26,9 @@ MINUTES_A_CODE_CELL = 0.25
 MINUTES_A_LINE = 0.1
 # What the core of a lesson whose manifest says `short_core` may hold at most: words, open code cells and their lines.
 CORE_MOST = {"words": 1600, "code cells": 25, "lines of code": 120}
+
+# Of the names that set-up cells give: those that a section is meant to set anew for all that follow.
+CHOSEN_IN_A_SECTION = {"foreign", "mix"}
 
 _COUNT = r"(?:\d+|eight|five|four|nine|seven|six|ten|three|two)"
 _RUN_DEPENDENT = re.compile(
@@ -92,7 +96,11 @@ def source_problems(lesson: dict, cells: list[NotebookNode]) -> list[str]:
     if titles != [part["title"] for part in planned]:
         problems.append(f"its headings {titles} are not the manifest's {[part['title'] for part in planned]}")
         return problems
+    taken = {name for cell in code if {"setup", "parameters"} & set(tags(cell)) for name in assigned(cell)}
     for (title, members), part in zip(written, planned, strict=True):
+        own = {name for cell in code_cells(members) if "setup" not in tags(cell) for name in assigned(cell)}
+        if lost := sorted(own & taken - CHOSEN_IN_A_SECTION):
+            problems.append(f"section {title!r} sets {', '.join(lost)} anew, which other sections have from the set-up")
         path = "core" if "core" in part["tags"] else "deep"
         if path not in tags(members[0]):
             problems.append(f"section {title!r}: the cell of its heading lacks the tag {path!r}")
@@ -116,6 +124,23 @@ def source_problems(lesson: dict, cells: list[NotebookNode]) -> list[str]:
     if minutes(lesson, "core") > CORE_MINUTES:
         problems.append(f"the core takes {minutes(lesson, 'core')} minutes, more than {CORE_MINUTES}")
     return problems
+
+
+def assigned(cell: NotebookNode) -> set[str]:
+    """The global names that a code cell gives values to; what it imports is left out."""
+    names, todo = set(), list(ast.parse(solved(cell.source)).body)
+    while todo:
+        match todo.pop():
+            case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
+                names.add(name)
+            case ast.Name(id=name, ctx=ast.Store()):
+                names.add(name)
+            # what these set is their own
+            case ast.Lambda() | ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
+                pass
+            case node:
+                todo += ast.iter_child_nodes(node)
+    return names
 
 
 def code_lines(cell: NotebookNode) -> int:

@@ -289,6 +289,17 @@ def test_an_order_is_reported_once_with_its_cell():
     assert unmeasured_orders(cells) == [(1, "say.sentence(best)")]
 
 
+def test_a_section_may_not_set_names_of_the_set_up_anew():
+    lesson = build.read_manifest(build.ROOT)[4]
+    cells = build.read_source(build.ROOT / f"solutions/{lesson['name']}.py")
+    assert not lint.source_problems(lesson, cells)
+    for source in ("learn, others = 1, 2", "def train():\n    pass", "for held in []:\n    pass", "if True:\n    names = 0"):
+        problems = lint.source_problems(lesson, [*cells, new_code_cell(source, metadata={"tags": ["deep"]})])
+        assert len(problems) == 1 and "from the set-up" in problems[0]
+    harmless = "from numpy import pi as train\n[held for held in []]\nlambda learn: learn\ndef new():\n    names = 0"
+    assert not lint.source_problems(lesson, [*cells, new_code_cell(harmless, metadata={"tags": ["deep"]})])
+
+
 def test_long_cells_are_noted():
     cells = [new_code_cell("# a comment\n\n" + "x = 1\n" * 15), new_code_cell("x = 1\n" * 16)]
     assert len(lint.long_cells(cells)) == 1
