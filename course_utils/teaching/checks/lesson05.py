@@ -262,7 +262,8 @@ _CHANGES = (
     (
         (30, 5, 2),
         "cannot tell",
-        "Of 30 questions 5 were won and 2 lost. The mean is large, but so few questions make a wide interval.",
+        "Of 30 questions 5 were won and 2 lost. The mean is large, but so few questions make a wide interval, if 95 % "
+        "of the means are to lie in it.",
     ),
     (
         (1200, 24, 4),
@@ -297,10 +298,10 @@ def _mostly(votes: Iterable[bool], needed: int = 3) -> bool:
 
 
 def _unsteady(said: Callable[[np.ndarray, np.ndarray], str]) -> bool:
-    """Whether the answer depends on the order of the questions, where draws enough hold zero for good."""
+    """Whether the order of the questions turns some answers, at most half, where draws enough hold zero for good."""
     before, after = _answers(400, 41, 32)
     orders = [np.random.default_rng(seed).permutation(400) for seed in range(16)]
-    return len({said(before[order], after[order]) for order in orders}) > 1
+    return 0 < sum(said(before[order], after[order]) != "cannot tell" for order in orders) <= 8
 
 
 def _falters(said: Callable[[np.ndarray, np.ndarray], str]) -> bool:
