@@ -18,7 +18,7 @@ import subprocess
 import sys
 
 DOWNLOADS = "https://www.python.org/downloads/"
-ELSEWHERE = "The course also runs in a browser, on Google Colab or GitHub Codespaces: docs/installation.md says how."
+ELSEWHERE = "docs/installation.md says how to use the course on another machine or in a browser."
 OTHER_PYTHON = (
     "The course needs Python 3.11, 3.12, 3.13 or 3.14; this is Python {}.{}. "
     "Install one from " + DOWNLOADS + " beside yours and run this again. " + ELSEWHERE

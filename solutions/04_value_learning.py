@@ -1472,4 +1472,4 @@ mine.rank_texts(["Draw a map of the neighbourhood", "Wait at the airport", "Pick
 # | good here, bad on new texts | a leak: name the column of groups; look for copies |
 # | intervals without ends | too few groups for the confidence asked; the log says how many it takes |
 #
-# More in [docs/value_learner.md](https://github.com/text-embeddings-course/text-embeddings-course/blob/main/docs/value_learner.md).
+# More in [docs/value_learner.md](../docs/value_learner.md).

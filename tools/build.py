@@ -1,10 +1,10 @@
-"""Makes the notebooks from the lessons' sources; with ``--check`` only says what is stale or wrong.
+"""Makes the notebooks from the lessons' sources, and parts of other texts; with ``--check`` only says what is stale.
 
 ``solutions/NN_name.py`` (jupytext py:percent) is the one hand-written source of a lesson. From it come
 ``solutions/NN_name.ipynb`` (complete), ``lessons/NN_name.ipynb`` (solutions become stubs) and
 ``course_utils/teaching/checks/lessonNN.json`` (what ``qN.solution()`` shows). The header cell is made from the
 manifest, ``lessons/course.toml``. Two builds of one source give the same bytes. `tools/execute.py` fills in
-the outputs.
+the outputs. The parts of other texts (links to the repository, the table of lessons) are made in `texts`.
 """
 
 import argparse
@@ -19,6 +19,7 @@ import nbformat
 from lesson import ROOT, code_cells, minutes, question, read_manifest, read_source, solved, stub, tags
 from lint import long_cells, output_problems, source_problems
 from nbformat import NotebookNode
+from texts import build_texts
 
 METADATA = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
@@ -114,7 +115,7 @@ def build_lesson(root: Path, lessons: list[dict], number: int) -> dict[Path, str
 
 
 def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
-    """Build or check every lesson of the manifest; the exit status is 1 when something is to be put right."""
+    """Build or check all lessons of the manifest, and the texts; the status is 1 when something is to be put right."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="write nothing, fail when a notebook is stale")
     check = parser.parse_args(arguments).check
@@ -136,7 +137,15 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
             elif path.suffix == ".ipynb":
                 notebook = nbformat.reads(content, as_version=4)
                 problems += [f"{shown}: {problem}" for problem in output_problems(notebook)]
-    print("\n".join(problems) if problems else f"All notebooks are {'up to date' if check else 'built'}.")
+    try:
+        for path, content in build_texts(root, lessons).items():
+            if not check:
+                path.write_text(content, encoding="utf-8", newline="\n")
+            elif path.read_text(encoding="utf-8") != content:
+                problems.append(f"{path.relative_to(root).as_posix()} is stale: run tools/build.py")
+    except ValueError as error:
+        problems.append(str(error))
+    print("\n".join(problems) if problems else f"All notebooks and texts are {'up to date' if check else 'built'}.")
     return 1 if problems else 0
 
 

@@ -150,16 +150,16 @@ def test_an_old_python_that_is_here_reads_it(tmp_path, name):
         ({}, []),
         ({1: "11"}, []),
         ({1: "14"}, []),
-        ({1: "10"}, ["3.11", "3.14", "this is Python 3.10", "python.org", "Colab", "Codespaces"]),
-        ({1: "15"}, ["this is Python 3.15", "Colab"]),
-        ({2: "Darwin", 3: "x86_64", 5: "14.5"}, ["Intel", "Colab", "Codespaces"]),
-        ({2: "Darwin", 3: "arm64", 5: "13.6"}, ["macOS 14", "13.6", "Colab"]),
+        ({1: "10"}, ["3.11", "3.14", "this is Python 3.10", "python.org", "installation.md"]),
+        ({1: "15"}, ["this is Python 3.15", "installation.md"]),
+        ({2: "Darwin", 3: "x86_64", 5: "14.5"}, ["Intel", "installation.md"]),
+        ({2: "Darwin", 3: "arm64", 5: "13.6"}, ["macOS 14", "13.6", "installation.md"]),
         ({2: "Darwin", 3: "arm64", 5: "15.1"}, []),
-        ({2: "Windows", 3: "ARM64", 4: "win-arm64"}, ["Windows on ARM", "Colab", "Codespaces"]),
+        ({2: "Windows", 3: "ARM64", 4: "win-arm64"}, ["Windows on ARM", "installation.md"]),
         ({2: "Windows", 3: "AMD64", 4: "win32"}, ["32-bit", "64-bit"]),
         ({2: "Windows", 3: "AMD64", 4: "win-amd64"}, []),
         ({3: "aarch64"}, []),
-        ({3: "riscv64"}, ["riscv64", "Colab"]),
+        ({3: "riscv64"}, ["riscv64", "installation.md"]),
         ({6: "-"}, ["apt install python3.12-venv"]),
     ],
 )
@@ -167,6 +167,7 @@ def test_an_unsuitable_python_is_told_why_and_what_to_do(start, changed, words):
     message = start.objection(*[changed.get(i, word) for i, word in enumerate(GOOD)])
     assert bool(message) == bool(words)
     assert [word for word in words if word not in message] == []
+    assert all((START.parent / name).is_file() for name in re.findall(r"\S+\.md", message))
 
 
 def test_a_python_describes_itself_and_a_broken_one_does_not(start, tmp_path):

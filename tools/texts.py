@@ -1,0 +1,118 @@
+"""Parts of texts that the build writes: the table of lessons, the version, and every link to the repository.
+
+A part stands between two comments, ``made by tools/build.py: NAME`` and ``end of NAME``. The address of the
+repository stands in one place, as ``Repository`` in ``[project.urls]`` of pyproject.toml; while none is there, no link
+is made, and the texts say what can be done with the folder that one has.
+"""
+
+import re
+import tomllib
+from pathlib import Path
+from urllib.parse import quote
+
+from lesson import minutes
+
+#: Which parts stand in which file. A file that is not there has none.
+PARTS = {"README.md": ("start", "lessons"), "docs/installation.md": ("browser",), "SECURITY.md": ("report",)}
+BRANCH = "main"
+FIRST_LESSON = "lessons/01_embedding_basics.ipynb"
+
+_PART = re.compile(
+    r"(?P<begin>^(?:<!--|\#) made by tools/build\.py: (?P<name>\w+)(?: -->)?\n)"
+    r".*?"
+    r"(?P<end>^(?:<!--|\#) end of (?P=name)(?: -->)?$)",
+    re.DOTALL | re.MULTILINE,
+)
+
+
+def address(root: Path) -> str:
+    """The repository's address as pyproject.toml has it, "" while it has none.
+
+    Raises ValueError for one that is not ``https://HOST/OWNER/NAME``.
+    """
+    path = root / "pyproject.toml"
+    project = tomllib.loads(path.read_text(encoding="utf-8"))["project"] if path.exists() else {}
+    found = project.get("urls", {}).get("Repository", "")
+    if found and (not re.fullmatch(r"https://[\w.-]+(?:/[\w.-]+){2,}", found) or found.endswith((".git", "."))):
+        raise ValueError(f"[project.urls] in pyproject.toml: {found!r} is not of the form https://HOST/OWNER/NAME")
+    return found
+
+
+def start(url: str) -> str:
+    """The two commands of the README."""
+    if url:
+        return f"```\ngit clone {url}\npython {url.rpartition('/')[2]}/start.py\n```\n"
+    return (
+        "Open a terminal, go to the folder that this file is in, and start it:\n\n"
+        "```\ncd path/to/this/folder\npython start.py\n```\n"
+    )
+
+
+def report(url: str) -> str:
+    """Where to go with a promise that was broken."""
+    where = f"open an issue at <{url}/issues>" if url else "tell those from whom you have the course"
+    return (
+        f"Something that breaks one of them is a fault: please {where},\n"
+        "without the text or file that shows it if it is private.\n"
+    )
+
+
+def browser(url: str) -> str:
+    """How to run the course in a browser, which needs a public address; three services know those of GitHub only."""
+    if not url:
+        return (
+            "**In a browser.** Binder, Codespaces, Colab and nbgitpuller fetch the course from a public address,\n"
+            "and this copy names none. Who publishes it sets `[project.urls]` in `pyproject.toml` and runs\n"
+            "`python tools/build.py`; how to use them, with their links, then stands here.\n"
+        )
+    name = url.rpartition("/")[2]
+    pull = f"repo={quote(url, safe='')}&branch={BRANCH}&urlpath={quote(f'lab/tree/{name}/{FIRST_LESSON}', safe='')}"
+    hub = (
+        "**JupyterHub with nbgitpuller.** The hub needs the packages (`pip install -e . -c constraints.txt`).\n"
+        f"Put your hub's address in front: `https://HUB/hub/user-redirect/git-pull?{pull}`\n"
+    )
+    if not url.startswith("https://github.com/"):
+        return hub
+    place = url.removeprefix("https://github.com/")
+    binder = f"https://mybinder.org/v2/gh/{place}/{BRANCH}?urlpath=lab/tree/{FIRST_LESSON}"
+    colab = f"https://colab.research.google.com/github/{place}/blob/{BRANCH}/{FIRST_LESSON}"
+    return (
+        f"**In a browser.** [Binder]({binder})\n"
+        "needs no account, gives 2 GB of memory and forgets your work when you leave.\n"
+        f"[Codespaces](https://codespaces.new/{place}) keeps it: open a notebook and choose the Python\n"
+        "of `.venv`, or run `python start.py --no-browser` in its terminal and open the forwarded port 8888.\n\n"
+        f"**[Colab]({colab}).**\n"
+        "Put this cell first, run it once, choose *Runtime → Restart session*, and go on below it.\n"
+        "The constraints are left out here, because they would replace the kernel that Colab itself runs on.\n\n"
+        f"```\n!git clone -q --depth 1 {url}\n!pip install -q -e {name}\n```\n\n{hub}"
+    )
+
+
+def lesson_table(lessons: list[dict]) -> str:
+    """The lessons with their questions and minutes, from the manifest."""
+    lines = ["| lesson | question | core | in all |", "| --- | --- | --- | --- |"]
+    for lesson in lessons:
+        core, deep = minutes(lesson, "core"), minutes(lesson, "deep")
+        link = f"[{int(lesson['name'][:2])} {lesson['title']}](lessons/{lesson['name']}.ipynb)"
+        lines.append(f"| {link} | {lesson['question']} | {core} min | {core + deep} min |")
+    return "\n".join(lines) + "\n"
+
+
+def build_texts(root: Path, lessons: list[dict]) -> dict[Path, str]:
+    """The texts that hold parts, path to content, with every part as it has to be.
+
+    Raises ValueError when a part's comments are missing, or the address is none.
+    """
+    url = address(root)
+    made = {"start": start(url), "lessons": lesson_table(lessons), "browser": browser(url), "report": report(url)}
+    texts = {}
+    for name, parts in PARTS.items():
+        path = root / name
+        if not path.exists():
+            continue
+        text = path.read_text(encoding="utf-8")
+        found = tuple(match["name"] for match in _PART.finditer(text))
+        if found != parts:
+            raise ValueError(f"{name}: the comments around {' and '.join(parts)} are not there; found: {found}")
+        texts[path] = _PART.sub(lambda match: f"{match['begin']}{made[match['name']]}{match['end']}", text)
+    return texts
