@@ -3,5 +3,3 @@
 It does the plumbing (loading, caching, data, drawing, checking) so that a lesson's cells can show the idea.
 Importing this package does no work and loads neither torch nor scikit-learn: each lesson imports the module it needs.
 """
-
-__version__ = "0.1.0"

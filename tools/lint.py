@@ -108,6 +108,8 @@ def source_problems(lesson: dict, cells: list[NotebookNode]) -> list[str]:
         # a factor of two, and a minute for short sections, where the estimate is rougher still
         if estimate > 2 * stated + 1 or stated > 2 * estimate + 1:
             problems.append(f"section {title!r}: {stated} minutes in the manifest, {estimate:.1f} by its text")
+        if any(map(question, members)) != ("exercise_minutes" in part):
+            problems.append(f"section {title!r}: an exercise and `exercise_minutes` in the manifest go together")
     if lesson.get("short_core"):
         core = [
             cell

@@ -13,7 +13,13 @@ from urllib.parse import quote
 from lesson import minutes
 
 #: Which parts stand in which file. A file that is not there has none.
-PARTS = {"README.md": ("start", "lessons"), "docs/installation.md": ("browser",), "SECURITY.md": ("report",)}
+PARTS = {
+    "README.md": ("start", "lessons"),
+    "docs/installation.md": ("browser",),
+    "SECURITY.md": ("report",),
+    "CITATION.cff": ("citation",),
+    ".github/ISSUE_TEMPLATE/config.yml": ("contact",),
+}
 BRANCH = "main"
 FIRST_LESSON = "lessons/01_embedding_basics.ipynb"
 
@@ -25,14 +31,18 @@ _PART = re.compile(
 )
 
 
+def project(root: Path) -> dict:
+    """The table ``[project]`` of pyproject.toml; without the file an empty one."""
+    path = root / "pyproject.toml"
+    return tomllib.loads(path.read_text(encoding="utf-8"))["project"] if path.exists() else {}
+
+
 def address(root: Path) -> str:
     """The repository's address as pyproject.toml has it, "" while it has none.
 
     Raises ValueError for one that is not ``https://HOST/OWNER/NAME``.
     """
-    path = root / "pyproject.toml"
-    project = tomllib.loads(path.read_text(encoding="utf-8"))["project"] if path.exists() else {}
-    found = project.get("urls", {}).get("Repository", "")
+    found = project(root).get("urls", {}).get("Repository", "")
     if found and (not re.fullmatch(r"https://[\w.-]+(?:/[\w.-]+){2,}", found) or found.endswith((".git", "."))):
         raise ValueError(f"[project.urls] in pyproject.toml: {found!r} is not of the form https://HOST/OWNER/NAME")
     return found
@@ -88,6 +98,20 @@ def browser(url: str) -> str:
     )
 
 
+def citation(url: str, version: str) -> str:
+    """Version and address, as CITATION.cff has them."""
+    return f'version: "{version}"\n' + (f'repository-code: "{url}"\n' if url else "")
+
+
+def contact(url: str) -> str:
+    """Where the page of new issues sends those with something that is private."""
+    if not url:
+        return ""
+    link = {"name": "A promise about your machine was broken", "url": f"{url}/blob/{BRANCH}/SECURITY.md"}
+    lines = [f"{key}: {value}" for key, value in link.items()] + ["about: What to do when it is private stands there."]
+    return "contact_links:\n  - " + "\n    ".join(lines) + "\n"
+
+
 def lesson_table(lessons: list[dict]) -> str:
     """The lessons with their questions and minutes, from the manifest."""
     lines = ["| lesson | question | core | in all |", "| --- | --- | --- | --- |"]
@@ -105,6 +129,7 @@ def build_texts(root: Path, lessons: list[dict]) -> dict[Path, str]:
     """
     url = address(root)
     made = {"start": start(url), "lessons": lesson_table(lessons), "browser": browser(url), "report": report(url)}
+    made |= {"citation": citation(url, project(root).get("version", "")), "contact": contact(url)}
     texts = {}
     for name, parts in PARTS.items():
         path = root / name

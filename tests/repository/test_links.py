@@ -9,6 +9,7 @@ from urllib.parse import unquote
 
 import nbformat
 import pytest
+import yaml
 from markdown_it import MarkdownIt
 
 from course_utils.paths import ROOT
@@ -175,6 +176,9 @@ def test_without_an_address_there_is_no_link_and_with_it_all_come_from_it(copy, 
     made = read(copy)
     assert f"git clone {OWN}\npython their-course/start.py\n" in made["README.md"]
     assert f"<{OWN}/issues>" in made["SECURITY.md"]
+    assert yaml.safe_load(made["CITATION.cff"])["repository-code"] == OWN
+    (link,) = yaml.safe_load(made[".github/ISSUE_TEMPLATE/config.yml"])["contact_links"]
+    assert link.keys() == {"name", "url", "about"} and link["url"] == f"{OWN}/blob/main/SECURITY.md"
     place = "somebody/their-course"
     for link in (
         f"(https://mybinder.org/v2/gh/{place}/main?urlpath=lab/tree/{texts.FIRST_LESSON})",

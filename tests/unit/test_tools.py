@@ -194,6 +194,15 @@ def test_a_short_core_is_held_to_its_words(course, capsys):
     assert "words, more than 1600" in capsys.readouterr().out
 
 
+def test_an_exercise_has_its_minutes_and_no_other_section_has(course, capsys):
+    edit(course, ", exercise_minutes = 5", "", "lessons/course.toml")
+    assert build.main([], course) == 1
+    assert "section 'First': an exercise and `exercise_minutes`" in capsys.readouterr().out
+    edit(course, '["deep"], minutes = 1', '["deep"], minutes = 1, exercise_minutes = 5', "lessons/course.toml")
+    assert build.main([], course) == 1
+    assert "section 'More': an exercise and `exercise_minutes`" in capsys.readouterr().out
+
+
 def test_a_core_over_an_hour_fails(course, capsys):
     edit(course, "exercise_minutes = 5", "exercise_minutes = 60", "lessons/course.toml")
     assert build.main([], course) == 1
