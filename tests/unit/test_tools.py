@@ -302,7 +302,12 @@ def test_a_section_may_not_set_names_of_the_set_up_anew():
     lesson = build.read_manifest(build.ROOT)[4]
     cells = build.read_source(build.ROOT / f"solutions/{lesson['name']}.py")
     assert not lint.source_problems(lesson, cells)
-    for source in ("learn, others = 1, 2", "def train():\n    pass", "for held in []:\n    pass", "if True:\n    names = 0"):
+    for source in (
+        "learn, others = 1, 2",
+        "def train():\n    pass",
+        "for held in []:\n    pass",
+        "if True:\n    names = 0",
+    ):
         problems = lint.source_problems(lesson, [*cells, new_code_cell(source, metadata={"tags": ["deep"]})])
         assert len(problems) == 1 and "from the set-up" in problems[0]
     harmless = "from numpy import pi as train\n[held for held in []]\nlambda learn: learn\ndef new():\n    names = 0"
