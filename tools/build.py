@@ -4,7 +4,7 @@
 ``solutions/NN_name.ipynb`` (complete), ``lessons/NN_name.ipynb`` (solutions become stubs) and
 ``course_utils/teaching/checks/lessonNN.json`` (what ``qN.solution()`` shows). The header cell is made from the
 manifest, ``lessons/course.toml``. Two builds of one source give the same bytes. `tools/execute.py` fills in
-the outputs. The parts of other texts (links to the repository, the table of lessons) are made in `texts`.
+the outputs. The parts of other texts (links to the repository, the table of lessons) are made in `documents`.
 """
 
 import argparse
@@ -16,10 +16,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import nbformat
+from documents import build_texts
 from lesson import ROOT, code_cells, minutes, question, read_manifest, read_source, solved, stub, tags
 from lint import long_cells, output_problems, source_problems
 from nbformat import NotebookNode
-from texts import build_texts
 
 METADATA = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},

@@ -17,7 +17,7 @@ from course_utils.paths import ROOT
 sys.path.insert(0, str(ROOT / "tools"))
 
 import build  # noqa: E402
-import texts  # noqa: E402
+import documents  # noqa: E402
 from lesson import read_source  # noqa: E402
 
 FOLDERS = (".ci", ".devcontainer", ".github", "benchmarks", "course_utils", "datasets", "docs", "lessons", "solutions")
@@ -115,7 +115,7 @@ def test_addresses_of_repositories_are_the_courses_own_or_known(path):
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError:
         return
-    assert foreign_addresses(text, texts.address(ROOT)) == []
+    assert foreign_addresses(text, documents.address(ROOT)) == []
 
 
 OWN = "https://" + "github.com/somebody/their-course"
@@ -141,7 +141,7 @@ def test_a_made_up_address_is_found(text, n):
 @pytest.fixture
 def copy(tmp_path):
     """A course without an address and lessons: the files that hold parts, in a folder of their own, built."""
-    for name in (*texts.PARTS, "pyproject.toml"):
+    for name in (*documents.PARTS, "pyproject.toml"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     (tmp_path / "lessons").mkdir()
@@ -154,7 +154,7 @@ def copy(tmp_path):
 
 
 def read(folder: Path) -> dict[str, str]:
-    return {name: (folder / name).read_text(encoding="utf-8") for name in texts.PARTS}
+    return {name: (folder / name).read_text(encoding="utf-8") for name in documents.PARTS}
 
 
 def set_address(folder: Path, url: str) -> None:
@@ -171,7 +171,7 @@ def test_without_an_address_there_is_no_link_and_with_it_all_come_from_it(copy, 
     set_address(copy, OWN)
     assert build.main(["--check"], copy) == 1
     said = capsys.readouterr().out
-    assert all(f"{name} is stale" in said for name in texts.PARTS) and read(copy) == before
+    assert all(f"{name} is stale" in said for name in documents.PARTS) and read(copy) == before
     assert build.main([], copy) == 0
     made = read(copy)
     assert f"git clone {OWN}\npython their-course/start.py\n" in made["README.md"]
@@ -181,9 +181,9 @@ def test_without_an_address_there_is_no_link_and_with_it_all_come_from_it(copy, 
     assert link.keys() == {"name", "url", "about"} and link["url"] == f"{OWN}/blob/main/SECURITY.md"
     place = "somebody/their-course"
     for link in (
-        f"(https://mybinder.org/v2/gh/{place}/main?urlpath=lab/tree/{texts.FIRST_LESSON})",
+        f"(https://mybinder.org/v2/gh/{place}/main?urlpath=lab/tree/{documents.FIRST_LESSON})",
         f"(https://codespaces.new/{place})",
-        f"(https://colab.research.google.com/github/{place}/blob/main/{texts.FIRST_LESSON})",
+        f"(https://colab.research.google.com/github/{place}/blob/main/{documents.FIRST_LESSON})",
         f"!git clone -q --depth 1 {OWN}\n",
         "git-pull?repo=https%3A%2F%2Fgithub.com%2Fsomebody%2Ftheir-course&branch=main"
         "&urlpath=lab%2Ftree%2Ftheir-course%2Flessons%2F01_embedding_basics.ipynb",
@@ -191,7 +191,7 @@ def test_without_an_address_there_is_no_link_and_with_it_all_come_from_it(copy, 
         assert link in made["docs/installation.md"]
     assert not any(foreign_addresses(text, OWN) for text in made.values())
     assert all(foreign_addresses(made[name], "") for name in made)  # each has links, all of them from there
-    assert (ROOT / texts.FIRST_LESSON).exists()
+    assert (ROOT / documents.FIRST_LESSON).exists()
 
 
 def test_another_host_gets_no_links_of_services_that_know_github_only(copy):
@@ -226,5 +226,5 @@ def test_the_build_says_what_is_stale_and_what_it_cannot_find(copy, capsys):
 def test_the_table_of_lessons_comes_from_the_manifest():
     section = {"title": "One", "tags": ["core"], "minutes": 3, "exercise_minutes": 4}
     deep = {"title": "Two", "tags": ["deep"], "minutes": 5}
-    made = texts.lesson_table([{"name": "07_x", "title": "X", "question": "Why?", "section": [section, deep]}])
+    made = documents.lesson_table([{"name": "07_x", "title": "X", "question": "Why?", "section": [section, deep]}])
     assert made.splitlines()[-1] == "| [7 X](lessons/07_x.ipynb) | Why? | 7 min | 12 min |"
