@@ -4,7 +4,8 @@
 ``solutions/NN_name.ipynb`` (complete), ``lessons/NN_name.ipynb`` (solutions become stubs) and
 ``course_utils/teaching/checks/lessonNN.json`` (what ``qN.solution()`` shows). The header cell is made from the
 manifest, ``lessons/course.toml``. Two builds of one source give the same bytes. `tools/execute.py` fills in
-the outputs. The parts of other texts (links to the repository, the table of lessons) are made in `documents`.
+the outputs. The last cell and the parts of other texts (links to the repository, the table of lessons) are made in
+`documents`.
 """
 
 import argparse
@@ -16,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import nbformat
-from documents import build_texts
+from documents import address, build_texts, footer
 from lesson import ROOT, code_cells, minutes, question, read_manifest, read_source, solved, stub, tags
 from lint import long_cells, output_problems, source_problems
 from nbformat import NotebookNode
@@ -64,11 +65,11 @@ def header(lessons: list[dict], number: int) -> str:
     return "\n".join([*lines, "", folded, "", "</details>", *(["", " · ".join(links)] if links else [])])
 
 
-def make_notebook(first: str, cells: list[NotebookNode], transform: Callable[[str], str]) -> NotebookNode:
-    """A notebook without outputs: the header `first`, then `cells`, the exercises among them transformed."""
+def make_notebook(first: str, cells: list[NotebookNode], last: str, transform: Callable[[str], str]) -> NotebookNode:
+    """A notebook without outputs: the header `first`, `cells`, the exercises among them transformed, and `last`."""
     seen = Counter()
     made = []
-    for cell in [nbformat.v4.new_markdown_cell(first), *cells]:
+    for cell in [nbformat.v4.new_markdown_cell(first), *cells, nbformat.v4.new_markdown_cell(last)]:
         source = transform(cell.source) if question(cell) else cell.source
         # the ordinal counts equal cells only, so that a cell keeps its id when another is put before it
         key = f"{cell.cell_type}\n{source}"
@@ -99,15 +100,18 @@ def to_text(notebook: NotebookNode) -> str:
     return nbformat.writes(notebook) + "\n"
 
 
-def build_lesson(root: Path, lessons: list[dict], number: int) -> dict[Path, str]:
-    """The generated files of one lesson, path to content; outputs that are still true are kept."""
+def build_lesson(root: Path, lessons: list[dict], number: int, url: str) -> dict[Path, str]:
+    """The generated files of one lesson, path to content; outputs that are still true are kept.
+
+    `url` is the repository's address, "" while it has none.
+    """
     name = lessons[number]["name"]
     cells = read_source(root / f"solutions/{name}.py")
     solutions = {question(cell): solved(cell.source) for cell in cells if question(cell)}
     files = {root / f"course_utils/teaching/checks/lesson{name[:2]}.json": json.dumps(solutions, indent=1) + "\n"}
     for folder, transform in (("lessons", stub), ("solutions", solved)):
         path = root / folder / f"{name}.ipynb"
-        notebook = make_notebook(header(lessons, number), cells, transform)
+        notebook = make_notebook(header(lessons, number), cells, footer(lessons, number, folder, url), transform)
         if path.exists():
             keep_outputs(notebook, nbformat.read(path, as_version=4))
         files[path] = to_text(notebook)
@@ -120,14 +124,18 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
     parser.add_argument("--check", action="store_true", help="write nothing, fail when a notebook is stale")
     check = parser.parse_args(arguments).check
     lessons = read_manifest(root)
-    problems = []
+    problems, url = [], ""
+    try:
+        url = address(root)
+    except ValueError as error:
+        problems.append(str(error))
     for number, lesson in enumerate(lessons):
         source = f"solutions/{lesson['name']}.py"
         cells = read_source(root / source)
         problems += [f"{source}: {problem}" for problem in source_problems(lesson, cells)]
         for note in long_cells(cells):
             print(f"note: {source}: {note}")
-        for path, content in build_lesson(root, lessons, number).items():
+        for path, content in build_lesson(root, lessons, number, url).items():
             shown = path.relative_to(root).as_posix()
             if not check:
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -145,7 +153,11 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
                 problems.append(f"{path.relative_to(root).as_posix()} is stale: run tools/build.py")
     except ValueError as error:
         problems.append(str(error))
-    print("\n".join(problems) if problems else f"All notebooks and texts are {'up to date' if check else 'built'}.")
+    print(
+        "\n".join(dict.fromkeys(problems))
+        if problems
+        else f"All notebooks and texts are {'up to date' if check else 'built'}."
+    )
     return 1 if problems else 0
 
 

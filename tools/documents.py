@@ -1,4 +1,4 @@
-"""Parts of texts that the build writes: the table of lessons, the version, and every link to the repository.
+"""Parts of texts that the build writes: the ends of lessons, their table, the version, every link to the repository.
 
 A part stands between two comments, ``made by tools/build.py: NAME`` and ``end of NAME``. The address of the
 repository stands in one place, as ``Repository`` in ``[project.urls]`` of pyproject.toml; while none is there, no link
@@ -120,6 +120,33 @@ def lesson_table(lessons: list[dict]) -> str:
         link = f"[{int(lesson['name'][:2])} {lesson['title']}](lessons/{lesson['name']}.ipynb)"
         lines.append(f"| {link} | {lesson['question']} | {core} min | {core + deep} min |")
     return "\n".join(lines) + "\n"
+
+
+def footer(lessons: list[dict], number: int, folder: str, url: str) -> str:
+    """The Markdown of the last cell of ``lessons[number]``, for the notebook in ``lessons`` or ``solutions``.
+
+    ``my_work`` lies beside both, and holds copies of all lessons: what leads on from ``lessons`` leads on from there.
+    """
+    name, beside = lessons[number]["name"], "" if folder == "lessons" else "../lessons/"
+    if number + 1 < len(lessons):
+        following = lessons[number + 1]
+        title = f"lesson {int(following['name'][:2])}, {following['title']}"
+        onwards = f"[Next: {title}]({beside}{following['name']}.ipynb)"
+    else:
+        onwards = "[Next: the tools behind the lessons](../docs/commands.md#the-tools-behind-the-lessons)"
+    other = (
+        f"[The solutions of this lesson](../solutions/{name}.ipynb)"
+        if folder == "lessons"
+        else f"[This lesson with its exercises open](../lessons/{name}.ipynb)"
+    )
+    rest = f"[report the rest]({url}/issues)" if url else "report the rest to those from whom you have the course"
+    where = f"it is also at <{url}>" if url else "`python start.py` there opens the lessons"
+    return (
+        f"---\n\n{onwards} · {other} · [Glossary](../docs/glossary.md)\n\n"
+        f"A problem? See [what helps](../docs/troubleshooting.md), and {rest}.\n\n"
+        "These links work within the course's own folder. In a copy that lies elsewhere they lead nowhere: go to that "
+        f"folder ({where})."
+    )
 
 
 def build_texts(root: Path, lessons: list[dict]) -> dict[Path, str]:

@@ -100,6 +100,15 @@ def test_relative_links_lead_somewhere(path):
     assert [link for source in markdown(path) for link in broken(path, source)] == []
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "lessons").glob("*.ipynb")), ids=lambda path: path.stem)
+def test_links_of_a_lesson_lead_somewhere_from_its_copy_in_my_work(path):
+    found = [link for source in markdown(path) for link in links(source) if not re.match("[a-z]+:", link)]
+    assert {"../docs/glossary.md", f"../solutions/{path.name}"} <= set(found)
+    # all lessons have their copies beside it, and nothing else is there
+    copies = {each.name for each in path.parent.glob("[0-9][0-9]_*.ipynb")}
+    assert [link for link in found if not link.startswith(("../docs/", "../solutions/")) and link not in copies] == []
+
+
 def test_a_link_that_leads_nowhere_is_found():
     source = (
         "[a](no.md) ![b](docs/no.png) [c](README.md#no) <a href='x'></a> <img src=\"no.svg\"> [d](../elsewhere.md)\n"

@@ -114,6 +114,31 @@ def test_the_header_comes_from_the_manifest(course):
         assert expected in first
 
 
+def test_the_last_cell_leads_on_and_drops_no_output(course):
+    url = "https://" + "example.org/somebody/their-course"
+    pretend_executed(course)
+    before = [cell.outputs for cell in build.code_cells(notebook(course).cells)]
+    ends = [notebook(course, folder).cells[-1] for folder in ("lessons", "solutions")]
+    assert {cell.cell_type for cell in ends} == {"markdown"} and "/issues" not in ends[0].source
+    assert "(../solutions/01_sample.ipynb)" in ends[0].source and "(../lessons/01_sample.ipynb)" in ends[1].source
+    (course / "pyproject.toml").write_text(f'[project]\nurls.Repository = "{url}"\n', encoding="utf-8")
+    assert build.main(["--check"], course) == 1
+    assert build.main([], course) == 0
+    assert [cell.outputs for cell in build.code_cells(notebook(course).cells)] == before and all(before)
+    assert f"[report the rest]({url}/issues)" in notebook(course).cells[-1].source
+    assert f"<{url}>" in notebook(course).cells[-1].source
+    edit(course, "https", "http", "pyproject.toml")
+    assert build.main([], course) == 1
+
+
+def test_the_last_cell_names_the_next_lesson_also_from_the_solutions():
+    lessons = [{"name": f"0{number}_x", "title": f"X{number}"} for number in (1, 2)]
+    made = {folder: build.footer(lessons, 0, folder, "") for folder in ("lessons", "solutions")}
+    assert "[Next: lesson 2, X2](02_x.ipynb)" in made["lessons"]
+    assert "[Next: lesson 2, X2](../lessons/02_x.ipynb)" in made["solutions"]
+    assert "lesson 3" not in build.footer(lessons, 1, "lessons", "")
+
+
 def test_a_second_build_gives_the_same_bytes(course):
     paths = [path for pattern in ("*/*.ipynb", "course_utils/teaching/checks/*") for path in course.glob(pattern)]
     before = {path: path.read_bytes() for path in paths}
