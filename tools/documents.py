@@ -1,4 +1,4 @@
-"""Parts of texts that the build writes: the ends of lessons, their table, the version, every link to the repository.
+"""Parts of texts that the build writes: the ends of lessons, tables of them, the version, every link to the repository.
 
 A part stands between two comments, ``made by tools/build.py: NAME`` and ``end of NAME``. The address of the
 repository stands in one place, as ``Repository`` in ``[project.urls]`` of pyproject.toml; while none is there, no link
@@ -10,12 +10,13 @@ import tomllib
 from pathlib import Path
 from urllib.parse import quote
 
-from lesson import minutes
+from lesson import minutes, read_workshop
 
 #: Which parts stand in which file. A file that is not there has none.
 PARTS = {
     "README.md": ("start", "lessons"),
     "docs/installation.md": ("browser",),
+    "docs/instructor_guide.md": ("workshop", "short"),
     "SECURITY.md": ("report",),
     "CITATION.cff": ("citation",),
     ".github/ISSUE_TEMPLATE/config.yml": ("contact",),
@@ -122,6 +123,35 @@ def lesson_table(lessons: list[dict]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def tagged(lesson: dict, tag: str) -> str:
+    """The sections of a lesson with this tag, by number, for a table."""
+    names = [part["title"].partition(".")[0] for part in lesson["section"] if tag in part["tags"]]
+    numbers = [name for name in names if name.isdecimal()]
+    return f"sections {', '.join(numbers)}" + (" and the recap" if "Recap" in names else "")
+
+
+def workshop_table(lessons: list[dict], slots: list[dict]) -> str:
+    """The slots of the workshop; those of lessons take the minutes of their sections tagged ``workshop``."""
+    known, rows = {lesson["name"]: lesson for lesson in lessons}, []
+    for slot in slots:
+        if lesson := known.get(slot.get("lesson")):
+            what = f"lesson {int(lesson['name'][:2])}, {lesson['title']}: {tagged(lesson, 'workshop')}"
+            rows.append((minutes(lesson, "workshop"), what))
+        else:
+            rows.append((slot["minutes"], slot["what"]))
+    rows.append((sum(number for number, _ in rows), "**in all**"))
+    return "".join(["| minutes | what |\n| --: | --- |\n", *(f"| {number} | {what} |\n" for number, what in rows)])
+
+
+def short_table(lessons: list[dict]) -> str:
+    """What each lesson keeps when there are 40 minutes for it."""
+    lines = ["| lesson | in 40 minutes | minutes |", "| --- | --- | --: |"]
+    for lesson in lessons:
+        title = f"{int(lesson['name'][:2])} {lesson['title']}"
+        lines.append(f"| {title} | {tagged(lesson, 'short')} | {minutes(lesson, 'short')} |")
+    return "\n".join(lines) + "\n"
+
+
 def footer(lessons: list[dict], number: int, folder: str, url: str) -> str:
     """The Markdown of the last cell of ``lessons[number]``, for the notebook in ``lessons`` or ``solutions``.
 
@@ -157,6 +187,7 @@ def build_texts(root: Path, lessons: list[dict]) -> dict[Path, str]:
     url = address(root)
     made = {"start": start(url), "lessons": lesson_table(lessons), "browser": browser(url), "report": report(url)}
     made |= {"citation": citation(url, project(root).get("version", "")), "contact": contact(url)}
+    made |= {"workshop": workshop_table(lessons, read_workshop(root)), "short": short_table(lessons)}
     texts = {}
     for name, parts in PARTS.items():
         path = root / name

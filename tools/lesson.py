@@ -18,6 +18,11 @@ def read_manifest(root: Path = ROOT) -> list[dict]:
     return tomllib.loads((root / "lessons/course.toml").read_text(encoding="utf-8"))["lesson"]
 
 
+def read_workshop(root: Path = ROOT) -> list[dict]:
+    """The slots of the workshop in ``lessons/course.toml``, perhaps none: ``what`` and ``minutes``, or a ``lesson``."""
+    return tomllib.loads((root / "lessons/course.toml").read_text(encoding="utf-8")).get("workshop", [])
+
+
 def read_source(path: Path) -> list[NotebookNode]:
     """The cells of a lesson's py:percent source."""
     return jupytext.reads(path.read_text(encoding="utf-8"), fmt="py:percent").cells

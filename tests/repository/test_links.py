@@ -18,7 +18,7 @@ sys.path.insert(0, str(ROOT / "tools"))
 
 import build  # noqa: E402
 import documents  # noqa: E402
-from lesson import read_source  # noqa: E402
+from lesson import minutes, read_manifest, read_source, read_workshop  # noqa: E402
 
 FOLDERS = (".ci", ".devcontainer", ".github", "benchmarks", "course_utils", "datasets", "docs", "lessons", "solutions")
 FILES = [path for path in sorted(ROOT.iterdir()) if path.is_file() and path.name != ".venv.lock"]
@@ -33,6 +33,8 @@ HOSTS = re.compile(
     r"https?://(?:www\.)?(?:github\.com|gitlab\.com|codeberg\.org|bitbucket\.org|raw\.githubusercontent\.com"
     r"|mybinder\.org/v2/gh|codespaces\.new|colab\.research\.google\.com/github)/([\w.-]+/[\w.-]+)|https?://([\w-]+\.github\.io)"
 )
+#: The guide's parts are tables, which have no address.
+WITH_ADDRESS = [name for name in documents.PARTS if name != "docs/instructor_guide.md"]
 MARKDOWN = MarkdownIt("commonmark").enable("table")
 
 
@@ -180,7 +182,7 @@ def test_without_an_address_there_is_no_link_and_with_it_all_come_from_it(copy, 
     set_address(copy, OWN)
     assert build.main(["--check"], copy) == 1
     said = capsys.readouterr().out
-    assert all(f"{name} is stale" in said for name in documents.PARTS) and read(copy) == before
+    assert all(f"{name} is stale" in said for name in WITH_ADDRESS) and read(copy) == before
     assert build.main([], copy) == 0
     made = read(copy)
     assert f"git clone {OWN}\npython their-course/start.py\n" in made["README.md"]
@@ -199,7 +201,7 @@ def test_without_an_address_there_is_no_link_and_with_it_all_come_from_it(copy, 
     ):
         assert link in made["docs/installation.md"]
     assert not any(foreign_addresses(text, OWN) for text in made.values())
-    assert all(foreign_addresses(made[name], "") for name in made)  # each has links, all of them from there
+    assert all(foreign_addresses(made[name], "") for name in WITH_ADDRESS)  # each has links, all of them from there
     assert (ROOT / documents.FIRST_LESSON).exists()
 
 
@@ -237,3 +239,31 @@ def test_the_table_of_lessons_comes_from_the_manifest():
     deep = {"title": "Two", "tags": ["deep"], "minutes": 5}
     made = documents.lesson_table([{"name": "07_x", "title": "X", "question": "Why?", "section": [section, deep]}])
     assert made.splitlines()[-1] == "| [7 X](lessons/07_x.ipynb) | Why? | 7 min | 12 min |"
+
+
+def test_the_timetable_adds_up():
+    lessons, slots = read_manifest(ROOT), read_workshop(ROOT)
+    rows = re.findall(r"^\| (\d+) \| (.*) \|$", documents.workshop_table(lessons, slots), re.MULTILINE)
+    *parts, total = (int(number) for number, _ in rows)
+    assert sum(parts) == total == 180
+    taught = {slot["lesson"] for slot in slots if "lesson" in slot}
+    assert taught == {lesson["name"] for lesson in lessons if minutes(lesson, "workshop")}
+    of_lessons = [int(number) for number, what in rows if what.startswith("lesson ")]
+    assert len(of_lessons) == len(taught) and sum(of_lessons) == sum(minutes(each, "workshop") for each in lessons)
+    for lesson in lessons:
+        assert 30 <= minutes(lesson, "short") <= 40
+        for part in lesson["section"]:
+            assert set(part["tags"]) <= {"core", "deep", "workshop", "short"}
+            assert "core" in part["tags"] or not {"workshop", "short"} & set(part["tags"])
+
+
+def test_the_timetable_comes_from_the_manifest():
+    sections = [
+        {"title": "1. One", "tags": ["core", "workshop", "short"], "minutes": 3, "exercise_minutes": 4},
+        {"title": "2. Two", "tags": ["core", "workshop"], "minutes": 5},
+        {"title": "Recap", "tags": ["core", "short"], "minutes": 1},
+    ]
+    lessons = [{"name": "07_x", "title": "X", "section": sections}]
+    made = documents.workshop_table(lessons, [{"what": "tea", "minutes": 10}, {"lesson": "07_x"}])
+    assert made.splitlines()[2:] == ["| 10 | tea |", "| 12 | lesson 7, X: sections 1, 2 |", "| 22 | **in all** |"]
+    assert documents.short_table(lessons).splitlines()[-1] == "| 7 X | sections 1 and the recap | 8 |"
