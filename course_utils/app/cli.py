@@ -7,6 +7,7 @@ help and error messages come at once.
 import errno
 import io
 import os
+import signal
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -16,8 +17,8 @@ from typing import Annotated, Any
 import typer
 
 from course_utils.app import doctor as examination
-from course_utils.app.lab import LESSONS, copy_lessons, find_notebooks, open_jupyterlab, reset_lesson
-from course_utils.app.run import naming_options, parse_parameter, run_all
+from course_utils.app.lab import LESSONS, copy_lessons, find_notebooks, notebooks_to_run, open_jupyterlab, reset_lesson
+from course_utils.app.run import TIMEOUT_S, naming_options, parse_parameter, run_all
 from course_utils.embedding import DEFAULT_MODEL
 from course_utils.paths import ROOT
 
@@ -71,15 +72,25 @@ def fetch_data() -> None:
 
 @app.command()
 def run(
-    lessons: Annotated[list[str] | None, typer.Argument(help="01, 02, …; all when left out.")] = None,
-    solutions: Annotated[bool, typer.Option("--solutions", help="Run the solutions instead.")] = False,
+    notebooks: Annotated[
+        list[str] | None, typer.Argument(help="01, 02, … or paths; all lessons when left out.")
+    ] = None,
+    solutions: Annotated[bool, typer.Option("--solutions", help="Run the lessons' solutions instead.")] = False,
     model: Annotated[str | None, typer.Option(help="A catalogued model, a hub name or a folder.")] = None,
     parameter: Annotated[list[str] | None, typer.Option("-p", metavar="NAME=VALUE")] = None,
+    timeout: Annotated[float, typer.Option(min=1, help="Seconds that a notebook may take.")] = TIMEOUT_S,
+    junit: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the results as JUnit, too.")] = None,
+    html: Annotated[bool, typer.Option("--html", help="Make a page of each, to look at without a network.")] = False,
+    out: Annotated[Path | None, typer.Option(help="A new folder for what came of them, in place of runs/….")] = None,
 ) -> None:
-    """Run lessons headless, keep them in runs/, and say what each took in minutes and MiB."""
-    notebooks = find_notebooks(lessons or [], ROOT / "solutions" if solutions else LESSONS)
+    """Run lessons or other notebooks headless, keep them, and say what each took in minutes and MiB.
+
+    Exit status 1 if one failed. A path means that file, which runs in its own folder; the others go on when one fails.
+    """
+    found = notebooks_to_run(notebooks or [], ROOT / "solutions" if solutions else LESSONS)
     parameters = dict(map(parse_parameter, parameter or [])) | ({"MODEL": model} if model else {})
-    if not run_all(notebooks, parameters):
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # CI's way of saying Ctrl-C
+    if not run_all(found, parameters, timeout, out, junit, html):
         raise typer.Exit(1)
 
 

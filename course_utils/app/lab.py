@@ -57,6 +57,40 @@ def find_notebooks(names: list[str], folder: Path) -> list[Path]:
     return found
 
 
+def notebooks_to_run(names: list[str], folder: Path) -> list[Path]:
+    """Return the notebooks that numbers, names of lessons and paths name; all lessons for none.
+
+    Parameters
+    ----------
+    names : list of str
+        What has no folder in front and no ``.ipynb`` behind it names a lesson; all else is a path.
+    folder : Path
+        Where the lessons are.
+
+    Returns
+    -------
+    list of Path
+        In the order of the names.
+
+    Raises
+    ------
+    ValueError
+        If a name fits no lesson, or a path leads to no notebook.
+    """
+    found = []
+    for name in names:
+        path = Path(name).expanduser()
+        if name == path.name and path.suffix.lower() != ".ipynb":
+            found += find_notebooks([name], folder)
+        elif not path.exists():
+            raise ValueError(f"There is no file {name!r}. For a lesson of the course give its number, such as 01.")
+        elif path.is_dir() or path.suffix.lower() != ".ipynb":
+            raise ValueError(f"{name!r} is no notebook: name files that end in .ipynb.")
+        else:
+            found.append(path.absolute())
+    return found if names else find_notebooks([], folder)
+
+
 def copy_lessons() -> list[str]:
     """Copy new lessons to ``my_work/`` and renew copies that nobody edited; return what there is to tell."""
     messages = []

@@ -92,7 +92,7 @@ def test_a_file_of_data_that_is_a_pickle_is_not_run(ending, tmp_path, capsys):
     assert "IT WAS RUN" not in capsys.readouterr().out
 
 
-def test_a_notebook_of_others_is_not_run(tmp_path):
+def test_a_notebook_of_others_is_run_only_by_its_path(tmp_path, monkeypatch):
     foreign = tmp_path / "06_mine.ipynb"
     nbformat.write(new_notebook(cells=[new_code_cell("print(1)")]), foreign)
     with pytest.raises(ValueError, match="no lesson"):
@@ -100,6 +100,9 @@ def test_a_notebook_of_others_is_not_run(tmp_path):
     same_name = tmp_path / "01_embedding_basics.ipynb"
     foreign.rename(same_name)
     assert lab.find_notebooks([str(same_name)], lab.LESSONS) == [lab.LESSONS / same_name.name]
+    monkeypatch.chdir(tmp_path)
+    assert lab.notebooks_to_run(["1"], lab.LESSONS) == [lab.LESSONS / same_name.name]
+    assert lab.notebooks_to_run([str(same_name)], lab.LESSONS) == [same_name]  # it was named, and no other is run
 
 
 def test_copying_a_lesson_runs_no_cell(tmp_path, monkeypatch):
