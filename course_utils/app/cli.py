@@ -77,9 +77,9 @@ def run(
     ] = None,
     solutions: Annotated[bool, typer.Option("--solutions", help="Run the lessons' solutions instead.")] = False,
     model: Annotated[str | None, typer.Option(help="A catalogued model, a hub name or a folder.")] = None,
-    parameter: Annotated[list[str] | None, typer.Option("-p", metavar="NAME=VALUE")] = None,
+    parameter: Annotated[list[str] | None, typer.Option("-p", metavar="NAME=VALUE", help="For each.")] = None,
     timeout: Annotated[float, typer.Option(min=1, help="Seconds that a notebook may take.")] = TIMEOUT_S,
-    junit: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the results as JUnit, too.")] = None,
+    junit: Annotated[Path | None, typer.Option(dir_okay=False, help="Write the results as JUnit, too.")] = None,
     html: Annotated[bool, typer.Option("--html", help="Make a page of each, to look at without a network.")] = False,
     out: Annotated[Path | None, typer.Option(help="A new folder for what came of them, in place of runs/….")] = None,
 ) -> None:

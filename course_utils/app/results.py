@@ -121,7 +121,8 @@ def _note(output: Path, name: str, why: str) -> str:
     with suppress(OSError, ValueError, KeyError):
         notebook = nbformat.read(output, as_version=4)
         code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-        ran = [cell for cell in code if cell.metadata.get("papermill", {}).get("status", "pending") != "pending"]
+        # not its status, which is "completed" for all cells in the end
+        ran = [cell for cell in code if cell.metadata.get("papermill", {}).get("start_time")]
         if ran:
             ran[-1].outputs.append(
                 nbformat.v4.new_output("error", ename=name, evalue=why, traceback=[f"{name}: {why}"])

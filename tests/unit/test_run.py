@@ -1,5 +1,6 @@
 """`course run` on notebooks of anybody: what was named runs, what hangs ends, and what came of it is kept."""
 
+import json
 import signal
 import subprocess
 import sys
@@ -127,9 +128,11 @@ def failed(tmp_path_factory):
     leaves = (
         f"import subprocess, sys\nleft = subprocess.Popen([sys.executable, '-c', '{SLEEP}'], start_new_session=True)"
     )
-    notebooks = [notebook(folder / f"{name}.ipynb", "print('before')", cell) for name, cell in HANGS.items()]
+    notebooks = [
+        notebook(folder / f"{name}.ipynb", "print('before')", cell, "print('no')") for name, cell in HANGS.items()
+    ]
     notebooks += [
-        notebook(folder / "dies.ipynb", "print('before')", "import os\nos._exit(3)"),
+        notebook(folder / "dies.ipynb", "print('before')", "import os\nos._exit(3)", "print('no')"),
         notebook(folder / "leaves.ipynb", "print('before')", f"{leaves}\nprint(left.pid)"),
         notebook(folder / "raises.ipynb", "def f(x):\n    raise ValueError(x)", f"y = 1\n\nprint('before')\n{CALL}"),
         notebook(folder / "good.ipynb", "print('before')"),
@@ -168,7 +171,8 @@ def test_a_failure_says_where_and_keeps_what_ran(failed, name):
     assert failure.get("message").startswith(WHERE[name])
     assert f"FAILED {name}.ipynb, " in output
     if name != "broken":
-        assert printed(folder / "out" / f"{name}.ipynb").startswith("before")
+        assert printed(folder / "out" / f"{name}.ipynb").startswith("before\n")
+        assert "no" not in printed(folder / "out" / f"{name}.ipynb")
         assert "before" in (folder / "out" / f"{name}.html").read_text(encoding="utf-8")
         assert 0.2 < float(case.get("time")) < 60
     if name in ("holds", "ignores", "dies"):
@@ -188,6 +192,15 @@ def test_after_failures_the_next_one_ran_and_no_process_is_left(failed):
     child = int(printed(folder / "out/leaves.ipynb").split()[1])
     assert not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE
     assert not [each for each in psutil.Process().children(recursive=True) if "ipykernel" in " ".join(each.cmdline())]
+
+
+def test_a_kernel_that_does_not_start_is_no_cells_fault(tmp_path, monkeypatch):
+    monkeypatch.setattr(run, "use_own_kernels", lambda: monkeypatch.setenv("JUPYTER_PATH", str(tmp_path)))
+    (tmp_path / "kernels/python3").mkdir(parents=True)
+    spec = {"argv": [str(tmp_path / "no python")], "display_name": "x", "language": "python"}
+    (tmp_path / "kernels/python3/kernel.json").write_text(json.dumps(spec), encoding="utf-8")
+    answer = course("run", notebook(tmp_path / "x.ipynb", "1"), "--out", tmp_path / "out")
+    assert answer.exit_code == 1 and "FAILED x.ipynb, FileNotFoundError: " in answer.output
 
 
 def test_ctrl_c_keeps_what_is_done_and_leaves_no_kernel(tmp_path):
@@ -257,7 +270,10 @@ def test_a_traceback_leads_to_the_line(said, expected):
     assert results.place("\n \na\n  b\nc", 4, said) == shifted  # IPython counts from the first line with words
 
 
-def test_a_junit_file_that_cannot_be_written_is_told_before_anything_runs(tmp_path):
+@pytest.mark.parametrize("junit", ["folder", "file/junit.xml"])
+def test_a_junit_file_that_cannot_be_written_is_told_before_anything_runs(tmp_path, junit):
     ran = notebook(tmp_path / "x.ipynb", "open('ran', 'w')")
-    assert course("run", ran, "--out", tmp_path / "out", "--junit", tmp_path).exit_code == 1
-    assert not (tmp_path / "ran").exists() and list((tmp_path / "out").iterdir()) == []
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    assert course("run", ran, "--out", tmp_path / "out", "--junit", tmp_path / junit).exit_code != 0
+    assert not (tmp_path / "ran").exists() and not list(tmp_path.glob("out/*"))
