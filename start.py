@@ -54,8 +54,12 @@ VENV_PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 # What .venv was made from and its extras; and a word more while pip is at work, which may be killed half-way.
 STAMP = VENV / "course-setup.txt"
 UNFINISHED = "unfinished"
+INDEX = "https://pypi.org/simple/"
 # PyPI's own torch for Linux brings gigabytes of libraries for NVIDIA cards; this index has it without.
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
+# What `course bundle` puts beside this file: packages for set-ups without a network, by the kind of machine.
+WHEELS = HERE / "bundle" / "wheels"
+SUMS = HERE / "SHA256SUMS"
 
 ASK_PYTHON = """
 import importlib.util, platform, sys, sysconfig
@@ -112,15 +116,73 @@ def objection(major, minor, system, machine, platform_tag, macos, ensurepip):
 
 
 def find_python():
-    """Return the command of a Python that the course runs on: this one if it will do, else one from PATH."""
-    complaints = []
+    """Return the command of a Python that the course runs on: this one if it will do, else one from PATH.
+
+    Where packages lie beside the course, one that they fit comes first; without a network, no other will do.
+    """
+    complaints, good = [], []
     for command in [[sys.executable]] + LAUNCHERS:
         facts = describe(command)
         if facts:
             complaints.append(objection(*facts))
             if not complaints[-1]:
-                return command
-    raise SetupError(complaints[0] if complaints else "No Python answers. Install 3.12 from " + DOWNLOADS)
+                good.append((not (WHEELS / kind_of(facts)).is_dir(), len(good), command, facts))
+                if not (WHEELS.is_dir() and good[-1][0]):
+                    return command
+    if not good:
+        raise SetupError(complaints[0] if complaints else "No Python answers. Install 3.12 from " + DOWNLOADS)
+    if not answers(INDEX):
+        raise SetupError(not_bundled(good[0][3]))
+    return good[0][2]
+
+
+def kind_of(facts):
+    """Name a kind of machine as the folders of packages are named, for example Windows-AMD64-3.12."""
+    major, minor, system, machine = facts[:4]
+    return "{}-{}-{}.{}".format(system, machine, major, minor)
+
+
+def not_bundled(facts):
+    """Say that the packages beside the course do not fit here, and the ways out."""
+    kinds = sorted(path.name for path in WHEELS.iterdir() if path.name != "any")
+    here = [kind for kind in kinds if kind.startswith("{}-{}-".format(*facts[2:4]))]
+    install = (
+        "Install Python {} from {}".format(here[0].rpartition("-")[2], DOWNLOADS) if here else "Take another laptop"
+    )
+    return (
+        "The packages beside the course are for {}; this is {}. {}, or connect to the internet, and run the same "
+        "again.".format(", ".join(kinds), kind_of(facts), install)
+    )
+
+
+def bundled_packages():
+    """List the folders of packages that lie beside the course for the Python of .venv, each package sound; or none."""
+    facts = describe([str(VENV_PYTHON)])
+    if not WHEELS.is_dir() or not facts:
+        return []
+    folders = [WHEELS / kind_of(facts), WHEELS / "any"]
+    if not folders[0].is_dir():
+        print(not_bundled(facts) + " (Now the network is tried.)")
+        return []
+    print("Looking whether the packages beside the course are whole ...")
+    broken = [] if SUMS.is_file() else [SUMS.name]
+    for line in [] if broken else SUMS.read_text(encoding="utf-8").splitlines():
+        digest, _, name = line.partition("  ")
+        path = HERE / name
+        if path.parent in folders and not (path.is_file() and sha256(path) == digest):
+            broken.append(name)
+    if broken:
+        raise SetupError("Damaged or missing: {}. Copy the course from the stick once more.".format(", ".join(broken)))
+    return folders
+
+
+def sha256(path):
+    """Hash a file of any size."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        for part in iter(lambda: file.read(2**20), b""):
+            digest.update(part)
+    return digest.hexdigest()
 
 
 def fingerprint():
@@ -225,7 +287,10 @@ def make_environment():
 def pip_install(words):
     """Let pip install into .venv by the versions that were tested."""
     command = [str(VENV_PYTHON), "-m", "pip", "install", "-c", "constraints.txt"]
-    if sys.platform == "linux" and answers(CPU_INDEX + "/torch/"):
+    folders = bundled_packages()
+    if folders:
+        command += ["--no-index"] + [word for folder in folders for word in ("--find-links", str(folder))]
+    elif sys.platform == "linux" and answers(CPU_INDEX + "/torch/"):
         command += ["--extra-index-url", CPU_INDEX]
     # PIP_USER: a user's pip setting "user = true" does not work in a virtual environment.
     environment = dict(clean_environment(), PIP_USER="0")

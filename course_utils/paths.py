@@ -13,6 +13,9 @@ import platformdirs
 #: The root of the checkout. The package is installed in editable mode, so its parent is the course itself.
 ROOT = Path(__file__).resolve().parent.parent
 
+#: What `course bundle` puts into a copy of the course for a stick: wheels and a cache folder; mostly not there.
+BUNDLE = ROOT / "bundle"
+
 
 def cache_dir() -> Path:
     """Folder for downloaded data and cached vectors.
@@ -20,7 +23,8 @@ def cache_dir() -> Path:
     Returns
     -------
     Path
-        ``$COURSE_CACHE_DIR``, else the platform's user cache folder. It need not exist yet.
+        ``$COURSE_CACHE_DIR``, else the one that came with the course on a stick, else the platform's user cache
+        folder. It need not exist yet.
 
     Examples
     --------
@@ -28,7 +32,9 @@ def cache_dir() -> Path:
     True
     """
     override = os.environ.get("COURSE_CACHE_DIR")
-    return Path(override) if override else own_cache_dir()
+    if override:
+        return Path(override)
+    return BUNDLE / "cache" if (BUNDLE / "cache").is_dir() else own_cache_dir()
 
 
 def own_cache_dir() -> Path:

