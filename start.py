@@ -284,12 +284,14 @@ def make_environment():
         raise SetupError("{} -m venv failed; its own words are above.".format(" ".join(python)))
 
 
-def pip_install(words):
-    """Let pip install into .venv by the versions that were tested."""
+def pip_install(words, extras):
+    """Let pip install into .venv by the versions that were tested; what lies beside the course needs no network."""
     command = [str(VENV_PYTHON), "-m", "pip", "install", "-c", "constraints.txt"]
     folders = bundled_packages()
     if folders:
-        command += ["--no-index"] + [word for folder in folders for word in ("--find-links", str(folder))]
+        command += [word for folder in folders for word in ("--find-links", str(folder))]
+    if folders and not extras:  # of which there are none beside the course
+        command += ["--no-index"]
     elif sys.platform == "linux" and answers(CPU_INDEX + "/torch/"):
         command += ["--extra-index-url", CPU_INDEX]
     # PIP_USER: a user's pip setting "user = true" does not work in a virtual environment.
@@ -309,7 +311,7 @@ def mend(extras):
             raise SetupError("The Python of .venv has no pip. On Debian and Ubuntu: sudo apt install python3-venv")
     broken = damaged(extras) - {"text-embeddings-course"}  # this comes from the folder, never from an index
     if broken:
-        pip_install(["--force-reinstall", "--no-deps"] + sorted(broken))
+        pip_install(["--force-reinstall", "--no-deps"] + sorted(broken), extras)
 
 
 def install(extras):
@@ -326,7 +328,7 @@ def install(extras):
     try:
         mend(extras_before)
         wanted = sorted(extras.union(extras_before))
-        pip_install(["-e", ".[{}]".format(",".join(wanted)) if wanted else "."])
+        pip_install(["-e", ".[{}]".format(",".join(wanted)) if wanted else "."], wanted)
         mend(wanted)  # now all is on the list, so that all that was cut short shows
     except SetupError:
         damaged_now = damaged(extras_before)

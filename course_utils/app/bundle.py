@@ -115,7 +115,7 @@ def _fill(part: Path, targets: list[Target]) -> None:
     shelf, wheels = part / SHELF, {}
     for target in targets:
         print(f"wheels   for {target.shown} …", end=" ", flush=True)
-        wheels[target] = fetch_wheels(target, shelf, options=_index_options(target))
+        wheels[target] = fetch_wheels(target, shelf, ROOT, _index_options(target))
         print(f"{len(wheels[target])}, {_megabytes(wheel.path for wheel in wheels[target])}")
     keep = {wheel.path for chosen in wheels.values() for wheel in chosen}
     for path in [path for path in shelf.glob("*/*") if path not in keep]:

@@ -134,7 +134,8 @@ def _download(asked: list[Requirement], target: Target, folder: Path, root: Path
         return
     words = [f"--platform={tag}" for tag in PLATFORMS[target.platform][1]]
     words += [f"--python-version=3.{target.minor}", "--implementation=cp", f"--abi=cp3{target.minor}"]
-    words += ["--no-deps", "--only-binary=:all:", "--disable-pip-version-check", "--quiet", *options]
+    words += ["--no-deps", "--only-binary=:all:", "--disable-pip-version-check", "--quiet"]
+    words += ["--retries", "2", "--timeout", "15", *options]
     # a marker would be read as of this machine
     names = [f"{each.name}{each.specifier}{f' @ {each.url}' if each.url else ''}" for each in asked]
     command = [sys.executable, "-m", "pip", "download", *words, "-c", str(root / "constraints.txt")]
@@ -145,8 +146,10 @@ def _download(asked: list[Requirement], target: Target, folder: Path, root: Path
         return
     if "No space left" in done.stderr or "Errno 28" in done.stderr:
         raise OSError(errno.ENOSPC, "No space left on device")
-    errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR: ")] or ["ERROR: pip said nothing"]
-    raise OSError(f"The wheels for {target.shown} could not be fetched: {errors[-1].removeprefix('ERROR: ')}")
+    errors = [line.strip() for line in done.stderr.splitlines() if line.startswith("ERROR: ")] or ["pip said nothing."]
+    raise OSError(
+        f"The wheels for {target.shown} could not be fetched: {errors[0].removeprefix('ERROR: ')} Is there a network?"
+    )
 
 
 def _fitting(names: Iterable[str], folders: list[Path], tags: set[Tag], pins: dict[str, str]) -> dict[str, Wheel]:
