@@ -180,8 +180,10 @@ def sha256(path):
     """Hash a file of any size."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
-        for part in iter(lambda: file.read(2**20), b""):
+        part = file.read(2**20)
+        while part:
             digest.update(part)
+            part = file.read(2**20)
     return digest.hexdigest()
 
 

@@ -273,7 +273,7 @@ def test_no_half_stick_is_left_and_the_next_run_goes_on(course, tmp_path, monkey
         assert not out.exists() and list((tmp_path / "stick.part/bundle/wheels").glob("*/*.whl"))
     with monkeypatch.context() as patched:
         patched.setenv("PIP_FIND_LINKS", (tmp_path / "none").as_uri())
-        with pytest.raises(OSError, match=r"could not be fetched: .*alpha.* network\?.* is kept in stick\.part"):
+        with pytest.raises(OSError, match=r"could not be fetched: .*built.* network\?.* is kept in stick\.part"):
             make(out)
     (tmp_path / "stick.part/of an earlier course.txt").touch()
     assert make(out) == out and not (out / "of an earlier course.txt").exists()
