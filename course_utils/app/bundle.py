@@ -6,6 +6,7 @@ what is in it. It is made as NAME.part and gets its name when it is whole. Texts
 `not_handed_on` in datasets/sources.toml.
 """
 
+import contextlib
 import errno
 import fnmatch
 import html
@@ -16,7 +17,6 @@ import sqlite3
 import subprocess
 import zipfile
 from collections.abc import Iterable
-from contextlib import closing
 from pathlib import Path
 from types import ModuleType
 
@@ -67,9 +67,12 @@ def make_bundle(out: Path, pythons: str, platforms: str, packed: bool) -> Path:
     try:
         part.mkdir(parents=True, exist_ok=True)
         with FileLock(lock, timeout=0):
-            _fill(part, targets)
-            _finish(part, made, packed)
-        lock.unlink(missing_ok=True)
+            try:
+                _fill(part, targets)
+                _finish(part, made, packed)
+            finally:
+                with contextlib.suppress(OSError):  # Windows deletes no file that is open
+                    lock.unlink()
     except Timeout:
         raise ValueError(f"OUT: another `course bundle` is at work on {out.name}. Wait until it has ended.") from None
     except (OSError, sqlite3.Error) as error:
@@ -209,7 +212,7 @@ def _copy_data(to: Path) -> dict[str, str]:
     for what, why in left_out.items():
         print(f"left out {what}: {why}")
     if left_out:
-        print("         `python start.py setup` fetches them where there is a network.")
+        print("         Lessons 3 to 5 need some of it; `python start.py setup` fetches it where there is a network.")
     return left_out
 
 
@@ -220,8 +223,8 @@ def _copy_vectors(to: Path) -> int:
         print("vectors  none: `python start.py run` makes those of the lessons, which saves your class the waiting")
         return 0
     with (
-        closing(sqlite3.connect(f"{source.as_uri()}?mode=ro", uri=True)) as original,
-        closing(sqlite3.connect(to)) as copy,
+        contextlib.closing(sqlite3.connect(f"{source.as_uri()}?mode=ro", uri=True)) as original,
+        contextlib.closing(sqlite3.connect(to)) as copy,
     ):
         original.backup(copy)
         copy.execute("PRAGMA journal_mode = DELETE")  # one file, which can be read where nothing can be written

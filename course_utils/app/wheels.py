@@ -146,10 +146,10 @@ def _download(asked: list[Requirement], target: Target, folder: Path, root: Path
         return
     if "No space left" in done.stderr or "Errno 28" in done.stderr:
         raise OSError(errno.ENOSPC, "No space left on device")
+    if "Retrying (Retry(" in done.stderr:
+        raise OSError(f"The wheels for {target.shown} could not be fetched: the package index cannot be reached.")
     errors = [line.strip() for line in done.stderr.splitlines() if line.startswith("ERROR: ")] or ["pip said nothing."]
-    raise OSError(
-        f"The wheels for {target.shown} could not be fetched: {errors[0].removeprefix('ERROR: ')} Is there a network?"
-    )
+    raise OSError(f"The wheels for {target.shown} could not be fetched: {errors[0].removeprefix('ERROR: ')}")
 
 
 def _fitting(names: Iterable[str], folders: list[Path], tags: set[Tag], pins: dict[str, str]) -> dict[str, Wheel]:

@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import platform
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -20,6 +21,7 @@ from course_utils.app import bundle, cli, kept_back
 from course_utils.app.platforms import PLATFORMS
 from course_utils.app.wheels import Target, fetch_wheels
 from course_utils.data import CorpusUnavailableError, fetch, load_corpus, sources
+from course_utils.data.corpora import SCORED_SENTENCES
 from course_utils.paths import ROOT, cache_dir
 
 LINUX, ARM, MAC, WINDOWS = PLATFORMS
@@ -273,7 +275,7 @@ def test_no_half_stick_is_left_and_the_next_run_goes_on(course, tmp_path, monkey
         assert not out.exists() and list((tmp_path / "stick.part/bundle/wheels").glob("*/*.whl"))
     with monkeypatch.context() as patched:
         patched.setenv("PIP_FIND_LINKS", (tmp_path / "none").as_uri())
-        with pytest.raises(OSError, match=r"could not be fetched: .*built.* network\?.* is kept in stick\.part"):
+        with pytest.raises(OSError, match=r"could not be fetched: .*built.* is kept in stick\.part"):
             make(out)
     (tmp_path / "stick.part/of an earlier course.txt").touch()
     assert make(out) == out and not (out / "of an earlier course.txt").exists()
@@ -334,6 +336,17 @@ def test_each_text_that_is_kept_back_is_one_there_is():
         for pattern in source.get("not_handed_on", {}):
             assert kept_back.kept_back({**source, "not_handed_on": {pattern: "why"}}), (name, pattern)
     assert not {"newsgroups/20newsgroups-train.tab"} & kept_back.kept_back(sources()["newsgroups"]).keys()
+
+
+def test_which_lessons_do_without_what_is_kept_back():
+    """As the page, the command and the documents say it."""
+    kept = ("friends", "fiqa", "movie_snippets", "wordllama", *SCORED_SENTENCES)
+    needy: dict[str, set[str]] = {"core": set(), "deep": set()}
+    for path in (ROOT / "solutions").glob("0*.py"):
+        for cell in re.split(r"^# %% ", path.read_text(encoding="utf-8"), flags=re.MULTILINE):
+            if re.search(rf"load_\w+\(\"({'|'.join(kept)})", cell) or '"wordllama' in cell:
+                needy["deep" if '"deep"' in cell.partition("\n")[0] else "core"].add(path.name[:2])
+    assert needy["core"] == {"03", "04", "05"} and "01" not in needy["deep"]
 
 
 def test_a_course_from_a_stick_does_without_what_is_kept_back(tmp_path, monkeypatch, capsys):
