@@ -33,6 +33,8 @@ def start(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "OLD", here / ".venv.old")
     monkeypatch.setattr(module, "VENV_PYTHON", here / ".venv" / START.parent.joinpath(module.VENV_PYTHON).name)
     monkeypatch.setattr(module, "STAMP", here / ".venv" / "course-setup.txt")
+    monkeypatch.setattr(module, "WHEELS", here / "bundle" / "wheels")
+    monkeypatch.setattr(module, "SUMS", here / "SHA256SUMS")
     return module
 
 
@@ -187,6 +189,43 @@ def test_the_running_python_comes_first_then_those_on_the_path(start, monkeypatc
     monkeypatch.setattr(start, "describe", lambda command: old if command == [sys.executable] else None)
     with pytest.raises(start.SetupError, match=r"this is Python 3\.9"):
         start.find_python()
+
+
+def test_of_several_pythons_one_that_the_packages_beside_the_course_fit_comes_first(start, monkeypatch):
+    newest = ["py", "-3.14"] if os.name == "nt" else ["python3.14"]
+    others = {"3.13": [sys.executable], "3.14": newest}
+    known = {tuple(command): ("3", version[2:], *GOOD[2:]) for version, command in others.items()}
+    monkeypatch.setattr(start, "describe", lambda command: known.get(tuple(command)))
+    monkeypatch.setattr(start, "answers", lambda url: False)
+    assert start.find_python() == [sys.executable]  # there are no packages
+    (start.WHEELS / "Linux-x86_64-3.14").mkdir(parents=True)
+    (start.WHEELS / "any").mkdir()
+    assert start.find_python() == newest
+    del known[tuple(newest)]
+    with pytest.raises(
+        start.SetupError, match=r"for Linux-x86_64-3\.14; this is Linux-x86_64-3\.13\. Install Python 3\.14"
+    ):
+        start.find_python()
+    monkeypatch.setattr(start, "answers", lambda url: True)
+    assert start.find_python() == [sys.executable]
+
+
+def test_packages_beside_the_course_are_all_that_pip_sees_unless_extras_are_wanted(start, calls):
+    folder = start.WHEELS / "Linux-x86_64-3.12"
+    folder.mkdir(parents=True)
+    start.SUMS.write_text("", encoding="utf-8")
+    for extras, alone in ((set(), True), ({"dev"}, False)):
+        start.install(extras)
+        assert str(folder) in calls[-1] and ("--no-index" in calls[-1]) == alone
+    start.SUMS.write_text("0123  bundle/wheels/any/alpha.whl\n0123  start.py\n", encoding="utf-8")
+    with pytest.raises(start.SetupError, match=r"missing: bundle/wheels/any/alpha\.whl\. Copy"):
+        start.install(set())
+    start.SUMS.unlink()
+    with pytest.raises(start.SetupError, match="missing: SHA256SUMS"):
+        start.install(set())
+    folder.rename(start.WHEELS / "Darwin-arm64-3.12")
+    start.install(set())
+    assert "--find-links" not in calls[-1]
 
 
 def test_an_installation_is_ready_until_something_changes(start, calls):
