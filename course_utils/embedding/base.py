@@ -304,16 +304,17 @@ class Embedder(ABC):
         keys = self._keys(texts, options)
         vectors_of = {} if self.cache is None else self.cache.get_many(keys)
         missing: dict[bytes, int] = {}  # key -> first position of its text
-        # Texts of like length share a batch, so little is padded.
-        for position in sorted(range(len(texts)), key=lambda position: len(texts[position])):
-            if keys[position] not in vectors_of:
-                missing.setdefault(keys[position], position)
+        for position, key in enumerate(keys):
+            if key not in vectors_of:
+                missing.setdefault(key, position)
         if missing:
             show = len(missing) > TEXTS_PER_SAVE if show is None else show
             bar = progress_bar(total=len(missing), desc="Embedding", unit="text", show=show)
-            with bar, closing(self._parts(texts, list(missing.values()), options, batch_size)) as parts:
-                for positions, vectors in parts:
-                    new = {keys[position]: vector for position, vector in zip(positions, vectors, strict=True)}
+            # Texts of like length share a batch, so little is padded.
+            positions = sorted(missing.values(), key=lambda position: len(texts[position]))
+            with bar, closing(self._parts(texts, positions, options, batch_size)) as parts:
+                for part, vectors in parts:
+                    new = {keys[position]: vector for position, vector in zip(part, vectors, strict=True)}
                     if self.cache is not None:
                         self.cache.put_many(new)
                         # Where two kernels computed the same text, both go on with the vector that was stored first.

@@ -30,6 +30,7 @@ CREATE TABLE IF NOT EXISTS vectors (
 )
 """
 _COLUMNS = ["id", "key", "checksum", "vector"]
+_PAGES_KIB = 32 * 1024  # at most, and only what was read
 _KEYS_PER_QUERY = 500  # below SQLite's oldest limit on the number of ? in one statement
 # WAL keeps an index in shared memory, which network and some shared-folder file systems do not offer.
 _REMOTE_FILE_SYSTEMS = ("nfs", "cifs", "smb", "9p", "fuse", "vboxsf", "drvfs", "virtiofs", "afs", "ceph", "lustre")
@@ -100,6 +101,8 @@ class EmbeddingCache:
         with suppress(sqlite3.OperationalError):  # locked at once, where another kernel is making the same switch
             self._connection.execute(f"PRAGMA journal_mode = {mode}")
         self._connection.execute("PRAGMA synchronous = NORMAL")
+        # Texts come in any order, and each page holds several rows: with SQLite's own 2 MB pages are read repeatedly.
+        self._connection.execute(f"PRAGMA cache_size = {-_PAGES_KIB}")
         self._connection.execute(_SCHEMA)
         # A column more, and rows would be ignored without a word.
         if [row[1] for row in self._connection.execute("PRAGMA table_info(vectors)")] != _COLUMNS:

@@ -18,7 +18,12 @@ from course_utils.paths import shown
 
 
 def load_embedder(
-    name: str | Path = DEFAULT_MODEL, *, dtype: str = "float32", cache: Cache = True, download: bool = True
+    name: str | Path = DEFAULT_MODEL,
+    *,
+    dtype: str = "float32",
+    backend: str = "torch",
+    cache: Cache = True,
+    download: bool = True,
 ) -> Embedder:
     """Load a model by catalogue name, hub name or path of a local sentence-transformers folder.
 
@@ -33,8 +38,11 @@ def load_embedder(
         For example ``"all-MiniLM-L6-v2"``, ``"course-instruct"`` (the course's own, which takes instructions),
         ``"use-multilingual-v3"``, ``"Qwen/Qwen3-Embedding-0.6B"`` or ``"my_models/finetuned"``.
     dtype : {"float32", "bfloat16"}
-        Precision of the computation. The second is up to twice as fast on processors that calculate in it, and much
-        slower on others; vectors are float32 either way.
+        Precision of the computation. The second is faster on processors that calculate in it (how much:
+        ``benchmarks/README.md``), and slower on others; vectors are float32 either way.
+    backend : {"torch", "openvino"}
+        What runs the network, named as in sentence-transformers. The second needs the extra ``bench``; it is faster on
+        many processors, at the same vectors.
     cache : EmbeddingCache or bool, default True
         True keeps vectors on disk (see :class:`~course_utils.embedding.EmbeddingCache`), False computes every time,
         as timings must; an ``EmbeddingCache`` uses that one.
@@ -63,6 +71,8 @@ def load_embedder(
     """
     if dtype not in ("float32", "bfloat16"):
         raise ValueError(f"dtype={dtype!r} must be 'float32' or 'bfloat16'.")
+    if backend not in ("torch", "openvino"):
+        raise ValueError(f"backend={backend!r} must be 'torch' or 'openvino'.")
     name = str(name)
     endpoint, _, served_model = name.partition(":")
     if served_model and endpoint in ENDPOINTS:
@@ -72,14 +82,20 @@ def load_embedder(
     elif served_model and (meant := nearest_endpoint(endpoint)) and not Path(name).exists():
         raise UnknownModelError(f"There is no endpoint {endpoint!r}; did you mean '{meant}:{served_model}'?")
     else:
-        return _load_local(name, dtype, cache, download)
+        return _load_local(name, dtype, backend, cache, download)
+    if backend != "torch":
+        raise ValueError(f"backend={backend!r} is for models that run here, and {elsewhere!r} does not.")
     if dtype != "float32":
         raise ValueError(f"dtype={dtype!r} is for models that run here, and {elsewhere!r} does not.")
     return elsewhere
 
 
-def _load_local(name: str, dtype: str, cache: Cache, download: bool) -> Embedder:
+def _load_local(name: str, dtype: str, backend: str, cache: Cache, download: bool) -> Embedder:
     folder, card = find_weights(name, download=download)
+    if backend != "torch" and card is not None and card.backend != "sentence-transformers":
+        raise ValueError(
+            f"backend={backend!r} is for models of sentence-transformers alone. Leave it out for {card.name}."
+        )
     if card is not None and card.backend in BACKENDS:
         if dtype != "float32":
             raise ValueError(f"dtype={dtype!r} is for models that torch runs; {card.name} computes in float32.")
@@ -92,10 +108,15 @@ def _load_local(name: str, dtype: str, cache: Cache, download: bool) -> Embedder
     if missing:
         raise _unusable(name, f"lacks {' and '.join(missing)}")
     try:
-        model, decides = _open_model(folder, card, dtype)
+        model, decides = _open_model(folder, card, dtype if backend == "torch" else "float32")
     except Exception as error:  # each of the libraries underneath has its own classes for a damaged file
         raise _unusable(name, f"is there but does not load ({type(error).__name__}): a file is damaged") from error
-    return LocalEmbedder(model, card or _card_from(model, name), fingerprint=decides, cache=cache)
+    embedder = LocalEmbedder(model, card or _card_from(model, name), fingerprint=decides, cache=cache)
+    if backend == "torch":
+        return embedder
+    from course_utils.embedding.variants import run_with_openvino
+
+    return run_with_openvino(embedder, dtype)
 
 
 def _unusable(name: str, why: str) -> ModelUnavailableError:

@@ -1,4 +1,4 @@
-"""Variants of a model: fewer layers, weights in 8 bits, no network at all, or one that has learned nothing.
+"""Variants of a model: run by OpenVINO, fewer layers, weights in 8 bits, no network, or one that has learned nothing.
 
 A variant has a fingerprint of its own, so that the cache keeps its vectors apart from the model's. What it costs in
 quality is for :mod:`course_utils.measuring.benchmark` to measure.
@@ -70,8 +70,8 @@ def distill_static(embedder: Embedder, *, dim: int = 256) -> Path:
     Returns
     -------
     Path
-        The folder of the finished model, for ``load_embedder``, in the course's cache folder. It is made once; a
-        vocabulary of 30,000 tokens takes about a minute.
+        The folder of the finished model, for ``load_embedder``, in the course's cache folder. It is made once, which
+        takes as long as embedding the vocabulary.
 
     Examples
     --------
@@ -165,8 +165,7 @@ def keep_layers(embedder: Embedder, n_layers: int) -> Embedder:
     'first 3 layers'
     """
     network = _network_of(embedder).model
-    if not hasattr(network, "encoder"):
-        raise ValueError(f"{embedder!r} is not of BERT's family, whose layers are known here by name.")
+    _check_family(embedder, network)
     layers = network.encoder.layer
     if not 1 <= n_layers <= len(layers):
         raise ValueError(f"n_layers={n_layers} must be from 1 to {len(layers)}, what the model has.")
@@ -232,6 +231,8 @@ def quantize(embedder: Embedder) -> Embedder:
     ------
     ModelUnavailableError
         If OpenVINO or NNCF is not installed.
+    ValueError
+        If the model is of another family than BERT's, or not on this machine.
 
     Examples
     --------
@@ -239,23 +240,65 @@ def quantize(embedder: Embedder) -> Embedder:
     >>> quantize(load_embedder(cache=False)).encode("good morning").shape
     (384,)
     """
+    _hand_to_openvino(embedder, eight_bits=True)
+    embedder.fingerprint += ", weights in int8 by OpenVINO"
+    return embedder
+
+
+def run_with_openvino(embedder: Embedder, dtype: str = "float32") -> Embedder:
+    """Let OpenVINO run a network instead of torch; :func:`load_embedder` does it for ``backend="openvino"``.
+
+    Needs the extra ``bench``.
+
+    Parameters
+    ----------
+    embedder : Embedder
+        A model of this machine, loaded in float32. It is itself changed, its fingerprint too.
+    dtype : {"float32", "bfloat16"}
+        Precision of the computation.
+
+    Returns
+    -------
+    Embedder
+        The one that was given.
+
+    Raises
+    ------
+    ModelUnavailableError
+        If OpenVINO or NNCF is not installed.
+    ValueError
+        If the model is of another family than BERT's, or not on this machine.
+
+    Examples
+    --------
+    >>> from course_utils.embedding import load_embedder
+    >>> load_embedder(backend="openvino", cache=False).encode("good morning").shape
+    (384,)
+    """
+    _hand_to_openvino(embedder, INFERENCE_PRECISION_HINT={"float32": "f32", "bfloat16": "bf16"}[dtype])
+    embedder.fingerprint += ", by OpenVINO"
+    embedder.precision = f"torch.{dtype}"
+    return embedder
+
+
+def _hand_to_openvino(embedder: Embedder, *, eight_bits: bool = False, **settings: str) -> None:
+    """Put OpenVINO in the place of a model's network, set up as it names its own settings."""
     import torch
     from transformers.modeling_outputs import BaseModelOutput
 
     transformer = _network_of(embedder)
+    _check_family(embedder, transformer.model)  # where later tokens are masked, what OpenVINO gives is not a number
     names = list(embedder.tokenizer("a"))
-    compiled = _compiled_in_eight_bits(transformer.model, names)
+    compiled = _compiled(transformer.model, names, eight_bits, settings)
 
-    class Quantized(torch.nn.Module):
+    class Compiled(torch.nn.Module):
         config, dtype = transformer.model.config, torch.float32
 
         def forward(self, **features: torch.Tensor) -> BaseModelOutput:
             states = compiled({name: features[name].numpy() for name in names})[0]
             return BaseModelOutput(last_hidden_state=torch.from_numpy(states))
 
-    transformer.model = Quantized()
-    embedder.fingerprint += ", weights in int8 by OpenVINO"
-    return embedder
+    transformer.model = Compiled()
 
 
 def _network_of(embedder: Embedder) -> Any:
@@ -269,7 +312,12 @@ def _network_of(embedder: Embedder) -> Any:
     return module
 
 
-def _compiled_in_eight_bits(network: Any, names: list[str]) -> Any:
+def _check_family(embedder: Embedder, network: Any) -> None:
+    if not hasattr(network, "encoder"):
+        raise ValueError(f"{embedder!r} is not of BERT's family, for which alone this works here.")
+
+
+def _compiled(network: Any, names: list[str], eight_bits: bool, settings: dict[str, Any]) -> Any:
     """The network as OpenVINO runs it: called with arrays by these names, it returns the last hidden states first."""
     # Both report their use to their maker unless one opts out; without this package they do not.
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # None: not to be imported
@@ -278,8 +326,8 @@ def _compiled_in_eight_bits(network: Any, names: list[str]) -> Any:
         import openvino
     except ImportError as error:
         raise ModelUnavailableError(
-            f"Weights in 8 bits need the packages openvino and nncf ({error}). Run `pip install -c constraints.txt -e "
-            "'.[bench]'` in the course's folder, or leave this model out."
+            f"OpenVINO and weights in 8 bits need the packages openvino and nncf ({error}). Run `pip install -c "
+            "constraints.txt -e '.[bench]'` in the course's folder, or leave this model out."
         ) from error
     import rich
     import torch
@@ -293,7 +341,9 @@ def _compiled_in_eight_bits(network: Any, names: list[str]) -> Any:
         warnings.simplefilter("ignore")  # tracing warns of sizes that it takes for fixed; they are inputs here
         example = {name: torch.ones(2, 8, dtype=torch.long) for name in names}
         graph = openvino.convert_model(network, example_input=example)
-        graph = nncf.compress_weights(graph, mode=nncf.CompressWeightsMode.INT8_ASYM)
+        if eight_bits:
+            graph = nncf.compress_weights(graph, mode=nncf.CompressWeightsMode.INT8_ASYM)
     rich.reconfigure()
     transformers_logging.set_verbosity(verbosity)
-    return openvino.Core().compile_model(graph, "CPU", {"INFERENCE_NUM_THREADS": torch.get_num_threads()})
+    settings |= {"INFERENCE_NUM_THREADS": torch.get_num_threads()}
+    return openvino.Core().compile_model(graph, "CPU", settings)

@@ -8,7 +8,15 @@ import pytest
 from helpers import run_python
 from tiny_qwen3 import build_tiny_qwen3
 
-from course_utils.embedding import ModelUnavailableError, keep_layers, load_embedder, quantize, randomize
+from course_utils.embedding import (
+    EmbeddingOptions,
+    ModelUnavailableError,
+    keep_layers,
+    load_embedder,
+    quantize,
+    randomize,
+)
+from course_utils.embedding.catalog import DEFAULT_MODEL
 from course_utils.embedding.variants import distill_static, token_weights, vocabulary
 from course_utils.measuring import normalize
 
@@ -16,8 +24,13 @@ TEXTS = ["A short text.", "Another one, which is a little longer than the first.
 
 
 @pytest.fixture(scope="module")
-def tiny(tmp_path_factory):
-    return load_embedder(build_tiny_qwen3(tmp_path_factory.mktemp("tiny") / "tiny-model"), cache=False)
+def tiny_path(tmp_path_factory):
+    return build_tiny_qwen3(tmp_path_factory.mktemp("tiny") / "tiny-model")
+
+
+@pytest.fixture(scope="module")
+def tiny(tiny_path):
+    return load_embedder(tiny_path, cache=False)
 
 
 def test_rare_tokens_weigh_more():
@@ -115,6 +128,36 @@ def test_eight_bits_change_little():
 
 
 @needs_openvino
+def test_openvino_gives_the_same_vectors(minilm):
+    same = load_embedder(backend="openvino", cache=False)
+    rough = load_embedder(backend="openvino", dtype="bfloat16", cache=False)
+    assert same.encode(TEXTS) == pytest.approx(minilm.encode(TEXTS), abs=1e-5)
+    assert same.encode(TEXTS[1], max_length=4) == pytest.approx(minilm.encode(TEXTS[1], max_length=4), abs=1e-5)
+    assert ((rough.encode(TEXTS) * minilm.encode(TEXTS)).sum(axis=1) > 0.999).all()
+    keys = [each._keys(TEXTS, each._checked(None, EmbeddingOptions(), "")) for each in (minilm, same, rough)]
+    assert len({key for each in keys for key in each}) == 3 * len(TEXTS)  # the cache keeps them apart
+
+
+def test_a_network_of_another_family_stays_with_torch(tiny_path, tiny):
+    for convert in (lambda: load_embedder(tiny_path, backend="openvino", cache=False), lambda: quantize(tiny)):
+        with pytest.raises(ValueError, match="not of BERT's family, for which alone"):
+            convert()
+
+
+@pytest.mark.parametrize(
+    ("name", "backend", "message"),
+    [
+        (DEFAULT_MODEL, "onnx", "backend='onnx' must be 'torch' or 'openvino'"),
+        ("course-instruct", "openvino", "backend='openvino' is for models of sentence-transformers alone"),
+        ("ollama:all-minilm", "openvino", "backend='openvino' is for models that run here"),
+    ],
+)
+def test_what_cannot_run_with_a_backend(name, backend, message):
+    with pytest.raises(ValueError, match=message):
+        load_embedder(name, backend=backend, cache=False)
+
+
+@needs_openvino
 def test_nobody_is_told_about_it():
     """OpenVINO and NNCF would report each use to their maker, from a process of their own."""
     code = """
@@ -134,3 +177,5 @@ def test_eight_bits_without_the_extra(monkeypatch):
     with pytest.raises(ModelUnavailableError, match=r"need the packages openvino and nncf .*\[bench\]"):
         quantize(embedder)
     assert embedder.fingerprint == before
+    with pytest.raises(ModelUnavailableError, match=r"OpenVINO .*\[bench\]"):
+        load_embedder(backend="openvino", cache=False)
