@@ -1,6 +1,7 @@
 """Stars from 1 to 5: ridge against a plain ordinal model, both on the same vectors and held out by whole reviews.
 
-`python benchmarks/stars.py` prints the table of docs/value_learner.md (under a minute). The ordinal model is four
+`python benchmarks/stars.py` writes stars.md (about a minute), whose table docs/value_learner.md discusses; `--quick`
+only prints, from fewer texts. The ordinal model is four
 logistic regressions, "more than k stars?", whose probabilities add up to the expected stars; whole stars are where they
 pass one half. Its C is chosen as ridge's alpha is: on groups of the training part left out.
 """
@@ -9,9 +10,11 @@ import os
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before any import of huggingface_hub: the default model's weights are a package
 
+import sys
+
 import numpy as np
 import pandas as pd
-from run import markdown
+from run import machine, markdown, write_report
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold, GroupShuffleSplit
 
@@ -91,17 +94,19 @@ def signed(gain: intervals.Interval) -> str:
 
 
 def main() -> None:
-    """Measure all kinds of stars and print the table."""
-    embedder, rows = load_embedder(), []
+    """Measure all kinds of stars and write the page."""
+    embedder, rows, quick = load_embedder(), [], "--quick" in sys.argv[1:]
+    about = machine()
     confidence = 1 - 0.05 / (3 * 12)  # all intervals of the table hold together
     for corpus in ("reviews", "tweets"):
-        scored = load_corpus(corpus)
+        scored = load_corpus(corpus).head(400 if quick else None)
         X, groups = embedder.encode(scored["text"]).astype(float), pd.factorize(scored["review"])[0]
         for kind, stars in made_of(scored).items():
-            for n in SIZES:
+            for n in SIZES[: 1 if quick else None]:
                 about = {"texts": corpus, "stars": kind, "learned from": n or "all others"}
                 rows.append(about | compare(X, stars, groups, n, confidence))
-    print(markdown(rows))
+    note = "Held out by whole reviews. In brackets: intervals that hold together; a star where one is above zero.\n\n"
+    write_report(__file__, "Stars", about, f"{note}{markdown(rows)}\n", keep=not quick)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Side-by-side measurements of the value learner, as ratios to plain scikit-learn in the same run.
 
-`python benchmarks/value_learner.py` writes value_learner.md (about two minutes); `--quick` only prints, at tiny sizes.
+`python benchmarks/value_learner.py` writes value_learner.md (about a minute); `--quick` only prints, at tiny sizes.
 """
 
 import os
@@ -22,8 +22,10 @@ from course_utils.embedding import EmbeddingCache, load_embedder
 from course_utils.learning import ALPHAS, EmbeddingValueLearner
 from course_utils.learning.ridge import RidgeModel
 
-FULL = {"sentences": 3708, "rounds": 7, "updates": 100, "ranked": 10_000, "growth": [1000, 2000, 4000, 8000]}
+FULL = {"sentences": 3708, "rounds": 5, "updates": 100, "ranked": 10_000, "growth": [1000, 2000, 4000, 8000]}
+FULL["dims"] = [256, 512, 1024, 2048]
 QUICK = {"sentences": 300, "rounds": 2, "updates": 10, "ranked": 200, "growth": [100, 200]}
+QUICK["dims"] = [8, 16]
 
 
 def choosing_alpha(sizes: dict, embedder, reviews) -> tuple[list[dict], str]:
@@ -130,6 +132,25 @@ def memory(sizes: dict) -> tuple[list[dict], str]:
     return rows, "384 dimensions; Python's and NumPy's memory as tracemalloc counts it, without the encoder."
 
 
+def dimensions(sizes: dict) -> tuple[list[dict], str]:
+    """Measure how training and one update grow with the dimensions of the vectors."""
+    rows, n = [], sizes["dims"][-1]
+    for dim in sizes["dims"]:
+        X, y = np.random.default_rng(0).normal(size=(n, dim)), np.random.default_rng(1).normal(size=n)
+        model = RidgeModel.fit(X, y, [1.0], np.arange(n))
+        calls = {
+            "training": lambda X=X, y=y: RidgeModel.fit(X, y, [1.0], np.arange(len(y))),
+            "update": lambda model=model, X=X, y=y: model.update(X[0], y[0]),
+        }
+        seconds, _ = alternate(calls, 3, repeats=3)
+        rows.append({"dimensions": dim} | {f"{name}, ms": with_quartiles(seconds[name] * 1000) for name in calls})
+        rows[-1] |= {f"_{name}": float(seconds[name].median()) for name in calls}
+    x = np.log(sizes["dims"])
+    powers = {name: np.polyfit(x, np.log([row.pop(f"_{name}") for row in rows]), 1)[0] for name in calls}
+    told = ", ".join(f"{name} {power:.1f}" for name, power in powers.items())
+    return rows, f"{n:,} examples, one alpha. Time grows with the dimensions to the power of: {told}."
+
+
 def reached(yes: bool) -> str:
     """Say whether an aim was reached."""
     return "Reached." if yes else "Not reached."
@@ -145,6 +166,7 @@ def main(sizes: dict) -> None:
             "One more example": updating(sizes, embedder, reviews),
             "Ranking": ranking(sizes, embedder, reviews, Path(folder)),
             "Memory": memory(sizes),
+            "Dimensions": dimensions(sizes),
         }.items():
             body.append(f"## {title}\n\n{markdown(rows)}\n\n{note}\n")
     write_report(__file__, "The value learner", about, "\n".join(body), keep=sizes is FULL)

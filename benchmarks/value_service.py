@@ -1,6 +1,6 @@
 """How fast the web service of a value learner answers, offered more and more requests a second.
 
-`python benchmarks/value_service.py` writes value_service.md (about four minutes); `--quick` only prints, at tiny sizes.
+`python benchmarks/value_service.py` writes value_service.md (about two minutes); `--quick` only prints, at tiny sizes.
 The service runs in this process, on loopback; the requests come from another. They come when they come (at random
 moments, whether or not the ones before are answered), and the time of each counts from the moment it was due.
 """
@@ -28,7 +28,7 @@ from course_utils.data import load_corpus
 from course_utils.embedding import EmbeddingCache, load_embedder
 from course_utils.learning import EmbeddingValueLearner
 
-FULL = {"rates": [10, 25, 50, 75], "flood": 400, "seconds": 6, "rounds": 3}
+FULL = {"rates": [10, 50], "flood": 400, "seconds": 5, "rounds": 3}
 QUICK = {"rates": [10], "flood": 20, "seconds": 1, "rounds": 1}
 AIM = {"rate": 50, "p99 ms": 100}
 TEXTS_A_CALL = {"one text a call": 1, "what waits together": serve.BATCH}

@@ -64,7 +64,8 @@ def one_thread() -> Iterator[None]:
     """Let torch calculate on one core meanwhile.
 
     Several threads wait for the slowest of them at every step: on an idle machine that is quicker, but next to any
-    other program the same call can take ten times as long. On one core a busy machine costs what it takes away.
+    other program the same call can take several times as long (``benchmarks/README.md``). On one core a busy machine
+    costs what it takes away.
 
     Examples
     --------
