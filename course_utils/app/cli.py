@@ -17,7 +17,15 @@ from typing import Annotated, Any
 import typer
 
 from course_utils.app import doctor as examination
-from course_utils.app.lab import LESSONS, copy_lessons, find_notebooks, notebooks_to_run, open_jupyterlab, reset_lesson
+from course_utils.app.lab import (
+    LESSONS,
+    MY_WORK,
+    copy_lessons,
+    find_notebooks,
+    notebooks_to_run,
+    open_jupyterlab,
+    reset_lesson,
+)
 from course_utils.app.run import TIMEOUT_S, naming_options, parse_parameter, run_all
 from course_utils.embedding import DEFAULT_MODEL
 from course_utils.paths import ROOT
@@ -261,6 +269,33 @@ def reset(lesson: Annotated[str, typer.Argument(help="01, 02, …")]) -> None:
     """Put a fresh copy of a lesson into my_work/; your old one is kept beside it."""
     kept = reset_lesson(lesson)
     print("my_work has a fresh copy." + (f" Your old one is {kept.name}." if kept else ""))
+
+
+@app.command("hand-in")
+def pack(
+    lessons: Annotated[list[str], typer.Argument(help="01, 02, …, or notebooks by their paths.")],
+    name: Annotated[str, typer.Option(help="Yours, as your instructor knows it.")],
+    out: Annotated[Path | None, typer.Option(help="The zip; left out: one in the work folder.")] = None,
+    work: Annotated[Path, typer.Option(help="The folder with your copies.")] = MY_WORK,
+) -> None:
+    """Pack your notebooks into one zip to hand in: without results, and with nothing about your machine."""
+    from course_utils.app.hand_in import hand_in
+
+    print(*hand_in(lessons, name, out, work), sep="\n")
+
+
+@app.command()
+def grade(
+    inbox: Annotated[Path, typer.Argument(exists=True, help="A folder of hand-ins, or a zip of them.")],
+    out: Annotated[Path, typer.Option(help="The folder for the results.")],
+    anonymous: Annotated[bool, typer.Option("--anonymous", help="Numbers instead of names, everywhere.")] = False,
+    workers: Annotated[int | None, typer.Option(min=1, help="Notebooks at a time; left out: one a core.")] = None,
+    timeout: Annotated[float, typer.Option(min=0.1, max=3600, help="Seconds for one answer.")] = 20,
+) -> None:
+    """Run every answer of a class anew, with limits but no sandbox, and say which are right and what is off."""
+    from course_utils.app.grade import grade as grade_inbox
+
+    grade_inbox(inbox, out, anonymous, workers, timeout)
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})

@@ -95,17 +95,17 @@ def copy_lessons() -> list[str]:
     """Copy new lessons to ``my_work/`` and renew copies that nobody edited; return what there is to tell."""
     messages = []
     for lesson in find_notebooks([], LESSONS):
-        copy, copied = MY_WORK / lesson.name, _copied_hashes().get(lesson.name)
+        copy, copied = MY_WORK / lesson.name, copied_hashes().get(lesson.name)
         if not copy.exists():
             _copy(lesson)
             messages.append(f"New in my_work: {lesson.name}")
-        elif _cells(copy) is None:
+        elif cells_of(copy) is None:
             messages.append(
                 f"my_work/{copy.name} is empty or no notebook that can be read, so JupyterLab cannot open it. "
                 f"`python start.py reset {lesson.stem[:2]}` puts a fresh one beside it."
             )
-        elif _hash(lesson) not in (copied, _hash(copy)):
-            if copied == _hash(copy):
+        elif hash_of(lesson) not in (copied, hash_of(copy)):
+            if copied == hash_of(copy):
                 _copy(lesson)
                 messages.append(f"Renewed in my_work: {lesson.name} (you had not changed its cells)")
             else:
@@ -166,9 +166,10 @@ def _reserve_name(copy: Path) -> Path:
     return copy.with_name(f"{kept}.ipynb")
 
 
-def _copied_hashes() -> dict[str, str]:
+def copied_hashes(work: Path | None = None) -> dict[str, str]:
+    """The hash of what each copy in ``my_work/``, or in another such folder, was copied from."""
     try:
-        copied = json.loads((MY_WORK / ".course.json").read_text(encoding="utf-8"))
+        copied = json.loads(((work or MY_WORK) / ".course.json").read_text(encoding="utf-8"))
     except (OSError, RecursionError, ValueError):
         copied = None
     return copied if isinstance(copied, dict) else {}  # every copy then counts as edited, which loses nothing
@@ -176,7 +177,7 @@ def _copied_hashes() -> dict[str, str]:
 
 def _copy(lesson: Path) -> None:
     MY_WORK.mkdir(exist_ok=True)
-    if _cells(lesson) is None:
+    if cells_of(lesson) is None:
         raise ValueError(
             f"lessons/{lesson.name} is no whole notebook, perhaps because git left a merge conflict in it. "
             f"`git checkout HEAD -- lessons` takes the last good ones; your copies in my_work stay as they are."
@@ -188,12 +189,12 @@ def _copy(lesson: Path) -> None:
     half = MY_WORK / f".{lesson.name}.{os.getpid()}.part"
     half.write_text(json.dumps(notebook, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     half.replace(MY_WORK / lesson.name)
-    copied = json.dumps(_copied_hashes() | {lesson.name: _hash(lesson)}, indent=2)
+    copied = json.dumps(copied_hashes() | {lesson.name: hash_of(lesson)}, indent=2)
     half.write_text(copied, encoding="utf-8")
     half.replace(MY_WORK / ".course.json")
 
 
-def _cells(notebook: Path) -> list[list[str]] | None:
+def cells_of(notebook: Path) -> list[list[str]] | None:
     """Kind and source of each cell; None for what is no notebook."""
     try:
         cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
@@ -202,9 +203,9 @@ def _cells(notebook: Path) -> list[list[str]] | None:
         return None
 
 
-def _hash(notebook: Path) -> str:
+def hash_of(notebook: Path) -> str:
     """Hash what is written in the cells; the rest changes when JupyterLab only opens a notebook and saves it."""
-    cells = _cells(notebook)
+    cells = cells_of(notebook)
     # what is no notebook any more is an edited one
     written = notebook.read_bytes().hex() if cells is None else json.dumps(cells)
     return hashlib.sha256(written.encode()).hexdigest()

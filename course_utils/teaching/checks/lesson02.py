@@ -265,7 +265,7 @@ def check_fair_timing(function) -> None:
             clock[0] += loading + (takes[batches.index(seen[-1])] if seen[-1] in batches else 0.2)
             return np.ones((len(seen[-1]), 3))
 
-        with _clocks_set_by_hand(function, clock):
+        with clocks_set_by_hand(function, clock):
             value = number(call(function, encode, batches), "fair_timing")
         require(len(seen) > 0, "encode was never called.")
         require(
@@ -330,7 +330,7 @@ def _mistimed(timed: list[float], first: float, size: int) -> dict[str, Any]:
 
 
 @contextmanager
-def _clocks_set_by_hand(function: Any, clock: list) -> Iterator[None]:
+def clocks_set_by_hand(function: Any, clock: list) -> Iterator[None]:
     """Set the clocks of the module ``time``, and those that the function's own module has imported by name."""
 
     def now() -> float:
