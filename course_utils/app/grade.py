@@ -158,10 +158,10 @@ def _judge(answer: Answer, exercise: str, lesson: str, student: Student) -> tupl
         return _ended(student.ended)
     with mock.patch.object(asserts, "run", student.call):
         result = _exercises(int(lesson[:2]))[exercise].check(function)
+    if result.outcome == "correct" and not student.ended:
+        return CORRECT, result.message
     if student.ended or student.raised:
         return _ended(student.ended or student.raised, result.message)
-    if result.outcome == "correct":
-        return CORRECT, result.message
     return (OPEN, "") if result.outcome == "not attempted" else (WRONG, result.message)
 
 

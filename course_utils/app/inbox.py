@@ -291,6 +291,7 @@ def _student_of(parts: tuple[str, ...], names: dict[tuple[str, ...], str], lesso
         if file.parts[: last + 1] == parts[: last + 1]
         and len(file.parts) > last + 2
         and file.parts[-1].endswith(".ipynb")
+        and _is_wanted(file.parts)
     }
     if folders and (last < 0 or len(tops) > 1):
         return _clean(folders[0])

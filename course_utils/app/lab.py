@@ -182,16 +182,21 @@ def _copy(lesson: Path) -> None:
             f"lessons/{lesson.name} is no whole notebook, perhaps because git left a merge conflict in it. "
             f"`git checkout HEAD -- lessons` takes the last good ones; your copies in my_work stay as they are."
         )
-    notebook = json.loads(lesson.read_text(encoding="utf-8"))
-    for cell in notebook["cells"]:  # the results are for readers on the web; a student is to find them
-        if cell["cell_type"] == "code":
-            cell |= {"outputs": [], "execution_count": None}
+    notebook = without_results(json.loads(lesson.read_text(encoding="utf-8")))
     half = MY_WORK / f".{lesson.name}.{os.getpid()}.part"
     half.write_text(json.dumps(notebook, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     half.replace(MY_WORK / lesson.name)
     copied = json.dumps(copied_hashes() | {lesson.name: hash_of(lesson)}, indent=2)
     half.write_text(copied, encoding="utf-8")
     half.replace(MY_WORK / ".course.json")
+
+
+def without_results(notebook: dict) -> dict:
+    """Empty a notebook's outputs: a lesson's are for readers on the web, and a student is to find them."""
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "code":
+            cell |= {"outputs": [], "execution_count": None}
+    return notebook
 
 
 def cells_of(notebook: Path) -> list[list[str]] | None:
