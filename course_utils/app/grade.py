@@ -47,6 +47,8 @@ def grade(inbox: Path, out: Path, anonymous: bool, workers: int | None, seconds:
     """Grade all that is in an inbox, write the results to a folder, and say what was read, left out and found."""
     from course_utils.app.marks import check_folder, write_marks
 
+    if not 0.1 <= seconds <= 3600:
+        raise ValueError(f"--timeout must be from 0.1 to 3600 seconds, not {seconds:g}.")
     check_folder(out, inbox)
     found = read_inbox(inbox, lessons())
     if not found.notebooks:

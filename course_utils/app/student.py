@@ -55,7 +55,7 @@ class Limits(NamedTuple):
     """What one answer may take: seconds of the child, MiB above what it begins with, bytes printed."""
 
     seconds: float
-    mib: int = 2048
+    mib: int = 1024
     printed: int = 2**20
 
 

@@ -46,8 +46,9 @@ def test_every_promise_names_a_test_that_is_there():
 
 def test_the_library_has_no_call_that_runs_what_it_reads():
     found = {path.name: offences(path.read_text(encoding="utf-8"), RUNS) for path in SOURCES}
-    # one exception: the search that a student wrote, which is compiled and handed to exec
-    assert {name: names for name, names in found.items() if names} == {"finder.py": ["compile"]}
+    # two exceptions, compiled and handed to exec: the search that a student wrote, and answers that are graded
+    exceptions = {"finder.py": ["compile"], "student.py": ["compile"]}
+    assert {name: names for name, names in found.items() if names} == exceptions
 
 
 def test_nothing_else_listens():

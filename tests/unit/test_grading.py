@@ -198,7 +198,7 @@ def graded(tmp_path_factory):
         write(place / "inbox" / name / "renamed (1).ipynb", hostile(name))
     write(place / "inbox" / MARKUP / "a.ipynb", solved(q1=f"# {MARKUP}\ndef info_nce(a, b):\n    return 'x{MARKUP}'"))
     (place / "inbox" / "right" / "notes.pdf").write_bytes(b"%PDF")
-    said = course("grade", place / "inbox", "--out", place / "out", "--timeout", 3, "--workers", 2)
+    said = course("grade", place / "inbox", "--out", place / "out", "--timeout", 5, "--workers", 2)
     assert said.exit_code == 0, said.output
     return place / "out", said.output, place
 
