@@ -20,10 +20,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from unittest import mock
 
+from course_utils.app.child import IS_FORKED, Limits
 from course_utils.app.inbox import Notebook, read_inbox
 from course_utils.app.lab import LESSONS
 from course_utils.app.slicing import Answer, find_answer
-from course_utils.app.student import IS_FORKED, OUT_OF_MEMORY, TIMED_OUT, TOO_MUCH, WORDS, Limits, Student
+from course_utils.app.student import OUT_OF_MEMORY, TIMED_OUT, TOO_MUCH, WORDS, Student
 from course_utils.teaching.checks import asserts
 
 CORRECT, WRONG, ERROR, OPEN, MISSING = "correct", "wrong", "error", "not answered", "missing cell"

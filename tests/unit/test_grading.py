@@ -19,7 +19,7 @@ import pytest
 from typer.testing import CliRunner
 
 from course_utils.app import cli, grade, inbox, lab, slicing
-from course_utils.app.student import Limits, decode, encode
+from course_utils.app.child import Limits, decode, encode
 from course_utils.paths import ROOT
 
 EXERCISES = ROOT / "tests" / "exercises"
