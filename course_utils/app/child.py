@@ -23,9 +23,7 @@ import numpy as np
 import psutil
 
 from course_utils.app.slicing import Block
-from course_utils.teaching.checks import asserts, guard
-from course_utils.teaching.checks.lesson02 import clocks_set_by_hand
-from course_utils.teaching.exercise import is_placeholder
+from course_utils.teaching.answering import asserts, clocks_set_by_hand, guard, is_placeholder
 
 IS_FORKED = sys.platform == "linux"
 _KEPT = ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "SYSTEMROOT", "COMSPEC", "PATHEXT", "COURSE_CACHE_DIR")

@@ -293,7 +293,7 @@ def grade(
     timeout: Annotated[float, typer.Option(help="Seconds for one answer.")] = 20,
 ) -> None:
     """Run every answer of a class anew, with limits but no sandbox, and say which are right and what is off."""
-    from course_utils.app.grade import grade as grade_inbox
+    from course_utils.app.marks import grade as grade_inbox
 
     grade_inbox(inbox, out, anonymous, workers, timeout)
 

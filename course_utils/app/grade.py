@@ -21,11 +21,11 @@ from typing import Any, NamedTuple
 from unittest import mock
 
 from course_utils.app.child import IS_FORKED, Limits
-from course_utils.app.inbox import Notebook, read_inbox
+from course_utils.app.inbox import Notebook
 from course_utils.app.lab import LESSONS
 from course_utils.app.slicing import Answer, find_answer
 from course_utils.app.student import OUT_OF_MEMORY, TIMED_OUT, TOO_MUCH, WORDS, Student
-from course_utils.teaching.checks import asserts
+from course_utils.teaching.answering import asserts
 
 CORRECT, WRONG, ERROR, OPEN, MISSING = "correct", "wrong", "error", "not answered", "missing cell"
 OUTCOMES = (CORRECT, WRONG, ERROR, TIMED_OUT, OUT_OF_MEMORY, TOO_MUCH, OPEN, MISSING)
@@ -42,32 +42,6 @@ class Outcome(NamedTuple):
     message: str = ""
     cell: int = 0
     source: str = ""
-
-
-def grade(inbox: Path, out: Path, anonymous: bool, workers: int | None, seconds: float) -> None:
-    """Grade all that is in an inbox, write the results to a folder, and say what was read, left out and found."""
-    from course_utils.app.marks import check_folder, write_marks
-
-    if not 0.1 <= seconds <= 3600:
-        raise ValueError(f"--timeout must be from 0.1 to 3600 seconds, not {seconds:g}.")
-    check_folder(out, inbox)
-    found = read_inbox(inbox, lessons())
-    if not found.notebooks:
-        left_out = "; ".join(found.refused + found.ignored)[:500]
-        raise ValueError(
-            f"{inbox.name} holds no notebook of a lesson." + (f" Left out: {left_out}" if left_out else "")
-        )
-    n_workers = workers or max(1, min(os.cpu_count() or 1, 8, len(found.notebooks)))
-    students = len({notebook.student for notebook in found.notebooks})
-    print(f"{len(found.notebooks)} notebooks of {students} students, {n_workers} at a time …", flush=True)
-    if not IS_FORKED:
-        print("On this system every notebook needs a fresh Python, which takes several seconds each.")
-    outcomes: dict[Notebook, list[Outcome]] = {}
-    for notebook, answers in grade_all(found.notebooks, Limits(seconds), n_workers):
-        outcomes[notebook] = answers
-    ordered = {notebook: outcomes[notebook] for notebook in found.notebooks}
-    for line in write_marks(out, found, ordered, anonymous):
-        print(line)
 
 
 @cache

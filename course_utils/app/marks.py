@@ -17,8 +17,20 @@ from contextlib import suppress
 from pathlib import Path
 from xml.etree import ElementTree
 
-from course_utils.app.grade import CORRECT, ERROR, MISSING, OPEN, OUTCOMES, WRONG, Outcome, exercises_of
-from course_utils.app.inbox import Found, Notebook
+from course_utils.app.child import IS_FORKED, Limits
+from course_utils.app.grade import (
+    CORRECT,
+    ERROR,
+    MISSING,
+    OPEN,
+    OUTCOMES,
+    WRONG,
+    Outcome,
+    exercises_of,
+    grade_all,
+    lessons,
+)
+from course_utils.app.inbox import Found, Notebook, read_inbox
 
 _RECORD = ".grades.json"
 Marks = dict[str, dict[tuple[str, str], Outcome]]
@@ -30,6 +42,30 @@ border-bottom: 1px solid #ccc } td.n { text-align: right } pre { background: #f5
 white-space: pre-wrap } .correct { color: #1b5e20 } .wrong, .error, .timed, .out, .too { color: #8a4b00 }
 .not, .missing { color: #555 } section { margin: 1.5em 0 }
 """
+
+
+def grade(inbox: Path, out: Path, anonymous: bool, workers: int | None, seconds: float) -> None:
+    """Grade all that is in an inbox, write the results to a folder, and say what was read, left out and found."""
+    if not 0.1 <= seconds <= 3600:
+        raise ValueError(f"--timeout must be from 0.1 to 3600 seconds, not {seconds:g}.")
+    check_folder(out, inbox)
+    found = read_inbox(inbox, lessons())
+    if not found.notebooks:
+        left_out = "; ".join(found.refused + found.ignored)[:500]
+        raise ValueError(
+            f"{inbox.name} holds no notebook of a lesson." + (f" Left out: {left_out}" if left_out else "")
+        )
+    n_workers = workers or max(1, min(os.cpu_count() or 1, 8, len(found.notebooks)))
+    students = len({notebook.student for notebook in found.notebooks})
+    print(f"{len(found.notebooks)} notebooks of {students} students, {n_workers} at a time …", flush=True)
+    if not IS_FORKED:
+        print("On this system every notebook needs a fresh Python, which takes several seconds each.")
+    outcomes: dict[Notebook, list[Outcome]] = {}
+    for notebook, answers in grade_all(found.notebooks, Limits(seconds), n_workers):
+        outcomes[notebook] = answers
+    ordered = {notebook: outcomes[notebook] for notebook in found.notebooks}
+    for line in write_marks(out, found, ordered, anonymous):
+        print(line)
 
 
 def check_folder(out: Path, inbox: Path) -> None:

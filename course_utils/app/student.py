@@ -25,7 +25,7 @@ import psutil
 
 from course_utils.app.child import IS_FORKED, Limits, Remote, decode, serve
 from course_utils.app.run import memory_of
-from course_utils.teaching.checks import guard
+from course_utils.teaching.answering import guard
 
 TIMED_OUT, OUT_OF_MEMORY, TOO_MUCH = "timed out", "out of memory", "too much output"
 WORDS = {
