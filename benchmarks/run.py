@@ -29,7 +29,7 @@ import psutil
 
 from course_utils.data import load_corpus
 from course_utils.drawing import map_quality, project
-from course_utils.drawing.visualizer import FEWER_STEPS
+from course_utils.drawing.maps import FEWER_STEPS
 from course_utils.embedding import EmbeddingCache, EmbeddingOptions
 from course_utils.measuring import knn_overlap
 
@@ -258,7 +258,7 @@ def mapping(sizes: dict, vectors: np.ndarray) -> tuple[list[dict], str]:
     calls = {
         "`TSNE()`": lambda some: TSNE().fit_transform(some),
         "`project(…, 'tsne')`": lambda some: project(some, "tsne"),
-        "`project`, as the report draws": lambda some: project(some, "tsne", **FEWER_STEPS["tsne"]),
+        "`project`, as the report draws": lambda some: project(some, "tsne", **FEWER_STEPS),
         "`UMAP(random_state=42)`": lambda some: UMAP(random_state=42).fit_transform(some),
         "`project(…, 'umap')`": lambda some: project(some, "umap"),
     }

@@ -20,7 +20,7 @@ from matplotlib.text import Text
 from matplotlib.textpath import text_to_path
 
 from course_utils.data import Pairs
-from course_utils.drawing.maps import map_quality, project
+from course_utils.drawing.maps import FEWER_STEPS, map_quality, project
 from course_utils.drawing.plots import PALETTE, plain
 from course_utils.embedding import Embedder, EmbeddingOptions
 from course_utils.learning import ProjectionHead
@@ -29,9 +29,6 @@ from course_utils.measuring import AnswerRanking, explain_misses, first_ranks
 logger = logging.getLogger(__name__)
 
 _BLUE, _ORANGE, _PURPLE, _DARK_ORANGE, _GREY = (PALETTE[i] for i in (0, 1, 4, 6, 8))
-#: Options of scikit-learn's t-SNE with which a map is at least as trustworthy as with its own, in a third of the time
-#: (``benchmarks/visualizer.md``).
-FEWER_STEPS = {"tsne": {"max_iter": 400, "early_exaggeration": 2, "angle": 0.8}}
 _SMALL = 7.5  # points of a text in a cell
 # with the letters that matplotlib's own font lacks, on Linux, Windows and macOS
 _FURTHER_FONTS = (
@@ -335,7 +332,7 @@ def _place(vectors: np.ndarray, method: str, seed: int, options: dict[str, float
             logger.warning("%s=%g is too much for %d points; %d is taken.", name, value, n, most[name])
     options = {name: min(value, most[name]) for name, value in options.items()}
     try:
-        return project(vectors, method, random_state=seed, **options | FEWER_STEPS.get(method, {}))
+        return project(vectors, method, random_state=seed, **options | (FEWER_STEPS if method == "tsne" else {}))
     except ImportError as error:
         raise ValueError(f"{error}. Install it with `pip install umap-learn`, or leave this map out.") from error
 
