@@ -806,8 +806,8 @@ hits["mean of all"], n_chunks["mean of all"] = metrics.recall_at_k(asked @ means
 shares = {way: intervals.mean_interval(found) for way, found in hits.items()}
 figure, axis = plt.subplots(figsize=(7.5, 2.8), layout="constrained")
 for row, interval in enumerate(shares.values()):
-    axis.plot([interval.low, interval.high], [row, row], color=plots.PALETTE[0])
-    axis.plot(interval.estimate, row, "o", color=plots.PALETTE[0])
+    ends = [[interval.estimate - interval.low], [interval.high - interval.estimate]]
+    axis.errorbar(interval.estimate, row, xerr=ends, fmt="o", color=plots.PALETTE[0])
 axis.axvline(1 / 12, color="black", linestyle="--", label="guessing")
 axis.set_yticks(range(len(shares)), [f"{way} ({n_chunks[way]} vectors)" for way in shares])
 axis.set(

@@ -2,7 +2,7 @@
 
 Rules for a stored output: a Plotly figure is kept as a PNG picture only; a cell tagged `external-text` keeps
 its pictures and nothing else, for it shows text that others wrote; progress bars, warnings and addresses in
-memory go, because they change from run to run.
+memory go, because they change from run to run. Each picture has its alternative text, made by `describe`.
 """
 
 import argparse
@@ -14,6 +14,7 @@ from pathlib import Path
 
 import nbformat
 from build import METADATA, to_text
+from describe import describe_plotly
 from figures import draw
 from lesson import ROOT, code_cells, read_manifest, tags
 from nbclient import NotebookClient
@@ -40,9 +41,11 @@ def execute(notebook: NotebookNode) -> None:
             record_timing=False,
             coalesce_streams=True,  # what is printed may arrive in any number of pieces
             resources={"metadata": {"path": folder}},
-            extra_arguments=QUIET_KERNEL,
+            extra_arguments=[*QUIET_KERNEL, "--IPKernelApp.extra_extensions=describe"],
         )
-        client.execute(env=os.environ | {"CI": "1"})  # the course's progress bars are quiet there
+        tools = os.pathsep.join(filter(None, [str(Path(__file__).parent), os.environ.get("PYTHONPATH")]))
+        # the course's progress bars are quiet where CI is set
+        client.execute(env=os.environ | {"CI": "1", "PYTHONPATH": tools})
 
 
 def clean(notebook: NotebookNode) -> None:
@@ -50,8 +53,11 @@ def clean(notebook: NotebookNode) -> None:
     # nbclient has added the exact Python version and the state of widgets
     notebook.metadata = nbformat.from_dict(METADATA)
     cells = code_cells(notebook.cells)
+    for output in (output for cell in cells for output in cell.outputs if output.output_type == "error"):
+        raise RuntimeError("\n".join(output.traceback))  # a figure that could not be shown stops no cell
     figures = [output for cell in cells for output in cell.outputs if _has(output, PLOTLY)]
     for output, picture in zip(figures, draw([output.data[PLOTLY] for output in figures]), strict=True):
+        output.metadata = nbformat.from_dict({"image/png": {"alt": describe_plotly(output.data[PLOTLY])}})
         output.data = nbformat.from_dict({"image/png": base64.b64encode(picture).decode()})
     for cell in cells:
         external = "external-text" in tags(cell)

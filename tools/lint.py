@@ -186,6 +186,8 @@ def output_problems(notebook: NotebookNode) -> list[str]:
                 problems.append(f"{where} holds an error: {output.ename}: {output.evalue}")
             elif "application/vnd.plotly.v1+json" in kinds:
                 problems.append(f"{where} holds an interactive figure, not its picture: run tools/execute.py")
+            elif "image/png" in kinds and not output.metadata.get("image/png", {}).get("alt"):
+                problems.append(f"{where} holds a picture without alternative text: run tools/execute.py")
             elif "external-text" in tags(cell) and kinds != {"image/png"}:
                 problems.append(f"{where} is tagged external-text and holds text: run tools/execute.py")
     return problems

@@ -69,6 +69,14 @@ def links(source: str) -> list[str]:
     return found
 
 
+def wordless(source: str) -> list[str]:
+    """Pictures of a Markdown text that those who do not see them learn nothing of."""
+    tokens = [token for block in MARKDOWN.parse(source) for token in (block, *(block.children or ()))]
+    found = [str(token.attrs["src"]) for token in tokens if token.type == "image" and not token.content.strip()]
+    tags = [tag for token in tokens if "html" in token.type for tag in re.findall(r"<img[^>]*>", token.content)]
+    return found + [tag for tag in tags if not re.search(r'\balt="[^"]', tag)]
+
+
 def anchors(source: str) -> set[str]:
     """The names that the headings of a Markdown text get on GitHub."""
     found: list[str] = []
@@ -100,6 +108,7 @@ TEXTS = [path for path in FILES if path.suffix in (".md", ".ipynb") or path.matc
 @pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_relative_links_lead_somewhere(path):
     assert [link for source in markdown(path) for link in broken(path, source)] == []
+    assert [picture for source in markdown(path) for picture in wordless(source)] == []
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "lessons").glob("*.ipynb")), ids=lambda path: path.stem)
@@ -118,6 +127,7 @@ def test_a_link_that_leads_nowhere_is_found():
     assert len(broken(ROOT / "text.md", source)) == 5
     source = "[a](docs/glossary.md#comparing-vectors) [b](https://example.org/x) `[c](no.md)` [d](docs)"
     assert broken(ROOT / "text.md", source) == []
+    assert len(wordless('![](a.png) ![words](b.png) <img src="c.png"> <img src="d.png" alt=""> <img alt="e">')) == 3
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(ROOT).as_posix())

@@ -348,7 +348,7 @@ def test_only_pictures_of_external_text_are_kept():
     picture = {"image/png": "AAAA", "text/plain": "somebody's words"}
     shown = [
         new_output("stream", text="somebody's words"),
-        new_output("display_data", data=picture),
+        new_output("display_data", data=picture, metadata={"image/png": {"alt": "A map."}}),
         new_output("execute_result", data={"text/html": "<p>somebody's words</p>"}, execution_count=1),
     ]
     cell = new_code_cell("show()", metadata={"tags": ["external-text"]}, outputs=shown, execution_count=1)
@@ -401,7 +401,9 @@ def test_errors_and_interactive_figures_may_not_be_committed():
     shown = [
         new_output("error", ename="ValueError", evalue="no", traceback=[]),
         new_output("display_data", data={PLOTLY: {"data": []}}),
+        new_output("display_data", data={"image/png": "AAAA"}, metadata={"image/png": {"alt": ""}}),
     ]
     made = new_notebook(cells=[new_code_cell("show()", outputs=shown, execution_count=1)])
     problems = "\n".join(lint.output_problems(made))
-    assert "ValueError: no" in problems and "interactive figure" in problems
+    for what in ("ValueError: no", "interactive figure", "without alternative text"):
+        assert what in problems
