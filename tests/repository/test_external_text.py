@@ -55,9 +55,10 @@ def texts(path: Path) -> list[str]:
 
 
 def runs(text: str) -> set[str]:
-    """All runs of eight words: lower case, letters only, tags taken out."""
+    """All runs of eight words: lower case, letters only, tags taken out; one word said eight times is nobody's text."""
     words = re.findall(r"[^\W\d_]+", html.unescape(re.sub(r"<[^>]*>", " ", text)).lower())
-    return {" ".join(words[start : start + RUN]) for start in range(len(words) - RUN + 1)}
+    windows = (words[start : start + RUN] for start in range(len(words) - RUN + 1))
+    return {" ".join(window) for window in windows if len({*window}) > 1}
 
 
 def runs_of_corpora(root: Path) -> list[str]:
