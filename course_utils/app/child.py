@@ -118,6 +118,7 @@ def serve(connection: Any, folder: Path, limits: Limits, printed: Path) -> None:
     if IS_FORKED:
         os.closerange(3, connection.fileno())  # the grader's own channels are among them
         os.closerange(connection.fileno() + 1, 4096)
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # ends with the grader
         signal.signal(signal.SIGINT, signal.default_int_handler)
         taken = psutil.Process().memory_info().vms
         os.setsid()
@@ -267,5 +268,6 @@ def _isolate(folder: bytes, connection: Any) -> None:
         connection.close()
         os.waitpid(first, 0)
         os._exit(0)
+    os.setsid()
     system.prctl(1, signal.SIGKILL)  # ends with the process that waits for it
     system.mount(b"proc", b"/proc", b"proc", 0, None)

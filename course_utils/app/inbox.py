@@ -92,7 +92,7 @@ def read_inbox(inbox: Path, lessons: dict[str, dict]) -> Found:
         shown = "/".join(file.parts)
         if file.parts[-1] == MANIFEST:
             continue
-        if not file.parts[-1].lower().endswith(".ipynb"):
+        if not file.parts[-1].lower().endswith(".ipynb") or not _is_wanted(file.parts):
             ignored.append(shown)
             continue
         lesson = _lesson_of(file.content, marks)
