@@ -10,19 +10,22 @@ import tomllib
 from pathlib import Path
 from urllib.parse import quote
 
+from answer_key import answer_key
 from lesson import minutes, read_workshop
 
 #: Which parts stand in which file. A file that is not there has none.
 PARTS = {
     "README.md": ("start", "lessons"),
     "docs/installation.md": ("browser",),
-    "docs/instructor_guide.md": ("workshop", "short"),
+    "docs/instructor_guide.md": ("workshop", "short", "licences"),
+    "docs/answer_key.md": ("answers",),
     "SECURITY.md": ("report",),
     "CITATION.cff": ("citation",),
     ".github/ISSUE_TEMPLATE/config.yml": ("contact",),
 }
 BRANCH = "main"
 FIRST_LESSON = "lessons/01_embedding_basics.ipynb"
+FIRST_COPY = "my_work/01_embedding_basics.ipynb"  # made by `course setup`, which postBuild runs
 
 _PART = re.compile(
     r"(?P<begin>^(?:<!--|\#) made by tools/build\.py: (?P<name>\w+)(?: -->)?\n)"
@@ -68,29 +71,43 @@ def report(url: str) -> str:
     )
 
 
+def pull_link(url: str) -> str:
+    """The link of nbgitpuller to the first lesson, of the form that its documentation gives."""
+    path = f"lab/tree/{url.rpartition('/')[2]}/{FIRST_LESSON}"
+    options = f"repo={quote(url, safe='')}&branch={BRANCH}&urlpath={quote(path, safe='')}"
+    return f"https://HUB/hub/user-redirect/git-pull?{options}"
+
+
+def binder_link(place: str) -> str:
+    """The link of Binder to the copy of the first lesson, for OWNER/NAME on GitHub."""
+    return f"https://mybinder.org/v2/gh/{place}/{BRANCH}?urlpath=lab/tree/{FIRST_COPY}"
+
+
 def browser(url: str) -> str:
     """How to run the course in a browser, which needs a public address; three services know those of GitHub only."""
     if not url:
         return (
             "**In a browser.** Binder, Codespaces, Colab and nbgitpuller fetch the course from a public address,\n"
             "and this copy names none. Who publishes it sets `[project.urls]` in `pyproject.toml` and runs\n"
-            "`python tools/build.py`; how to use them, with their links, then stands here.\n"
+            "`python tools/build.py`; how to use them, with their links, then stands here. Those of Binder and\n"
+            "nbgitpuller have this form:\n\n"
+            f"```\n{binder_link('OWNER/NAME')}\n{pull_link('https://github.com/OWNER/NAME')}\n```\n"
         )
-    name = url.rpartition("/")[2]
-    pull = f"repo={quote(url, safe='')}&branch={BRANCH}&urlpath={quote(f'lab/tree/{name}/{FIRST_LESSON}', safe='')}"
     hub = (
         "**JupyterHub with nbgitpuller.** The hub needs the packages (`pip install -e . -c constraints.txt`).\n"
-        f"Put your hub's address in front: `https://HUB/hub/user-redirect/git-pull?{pull}`\n"
+        f"Put your hub's address in front: `{pull_link(url)}`\n"
+        "It puts the whole course into each student's home and opens the lesson there. Who follows it again gets\n"
+        "what is new and keeps what they changed. A course that the hub keeps needs no such link, see the\n"
+        "[instructor's guide](instructor_guide.md#on-a-jupyterhub).\n"
     )
     if not url.startswith("https://github.com/"):
         return hub
-    place = url.removeprefix("https://github.com/")
-    binder = f"https://mybinder.org/v2/gh/{place}/{BRANCH}?urlpath=lab/tree/{FIRST_LESSON}"
+    place, name = url.removeprefix("https://github.com/"), url.rpartition("/")[2]
     colab = f"https://colab.research.google.com/github/{place}/blob/{BRANCH}/{FIRST_LESSON}"
     return (
-        f"**In a browser.** [Binder]({binder})\n"
-        "needs no account, gives 2 GB of memory and forgets your work when you leave.\n"
-        f"[Codespaces](https://codespaces.new/{place}) keeps it: open a notebook and choose the Python\n"
+        f"**In a browser.** [Binder]({binder_link(place)})\n"
+        "opens your copy of lesson 1, needs no account, gives 2 GB of memory and forgets your work when you leave.\n"
+        f"[Codespaces](https://codespaces.new/{place}) keeps it: open a notebook in `my_work` and choose the Python\n"
         "of `.venv`, or run `python start.py --no-browser` in its terminal and open the forwarded port 8888.\n\n"
         f"**[Colab]({colab}).**\n"
         "Put this cell first, run it once, choose *Runtime → Restart session*, and go on below it.\n"
@@ -152,6 +169,27 @@ def short_table(lessons: list[dict]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def licences(root: Path) -> str:
+    """What a stick or a shared cache hands out, under which licence; "" where the lists are not."""
+    lists = root / "datasets/sources.toml", root / "course_utils/embedding/models.toml"
+    if not all(path.exists() for path in lists):
+        return ""
+    corpora, models = (tomllib.loads(path.read_text(encoding="utf-8")) for path in lists)
+    rows = [("the course, its own texts and `course-instruct`", project(root)["license"], "")]
+    # with the set-up come the models that are read from a package which no extra brings
+    rows += [
+        (f"the model `{card['name']}`", card["license"], "")
+        for card in models["model"]
+        if "package" in card and "extra" not in card and card["name"] != "course-instruct"
+    ]
+    for name, source in corpora.items():
+        kept = source.get("not_handed_on", {})
+        rest = "; ".join(f"{pattern.strip('*/') or 'all of it'}: {why}" for pattern, why in kept.items())
+        rows.append((f"`{name}`", source["licence"], rest))
+    lines = ["| what | licence | stays off a stick, and why |", "| --- | --- | --- |"]
+    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)]) + "\n"
+
+
 def footer(lessons: list[dict], number: int, folder: str, url: str) -> str:
     """The Markdown of the last cell of ``lessons[number]``, for the notebook in ``lessons`` or ``solutions``.
 
@@ -188,11 +226,14 @@ def build_texts(root: Path, lessons: list[dict]) -> dict[Path, str]:
     made = {"start": start(url), "lessons": lesson_table(lessons), "browser": browser(url), "report": report(url)}
     made |= {"citation": citation(url, project(root).get("version", "")), "contact": contact(url)}
     made |= {"workshop": workshop_table(lessons, read_workshop(root)), "short": short_table(lessons)}
+    made["licences"] = licences(root)
     texts = {}
     for name, parts in PARTS.items():
         path = root / name
         if not path.exists():
             continue
+        if "answers" in parts:  # asks every checker, which takes seconds
+            made["answers"] = answer_key(root, lessons)
         text = path.read_text(encoding="utf-8")
         found = tuple(match["name"] for match in _PART.finditer(text))
         if found != parts:

@@ -168,11 +168,23 @@ def _search_by_score(query, documents, k):
 
 WRONG = {
     "q1": [
-        (lambda a, b: a @ b, "dot product"),
+        (
+            lambda a, b: a @ b,
+            "dot product",
+            "A longer vector is taken for a more similar one; the cosine asks for the direction alone.",
+        ),
         (lambda a, b: a @ b / np.linalg.norm(a), "Only one of the two lengths"),
         (lambda a, b: a @ b / np.linalg.norm(b), "Only one of the two lengths"),
-        (lambda a, b: 1 - a @ b / (np.linalg.norm(a) * np.linalg.norm(b)), "distance"),
-        (lambda a, b: abs(a @ b) / (np.linalg.norm(a) * np.linalg.norm(b)), "Opposite directions"),
+        (
+            lambda a, b: 1 - a @ b / (np.linalg.norm(a) * np.linalg.norm(b)),
+            "distance",
+            "Similarity and distance are taken for one thing, which turns every ranking round.",
+        ),
+        (
+            lambda a, b: abs(a @ b) / (np.linalg.norm(a) * np.linalg.norm(b)),
+            "Opposite directions",
+            "A cosine below zero is taken for an error, so that opposite and alike become the same.",
+        ),
         (lambda a, b: a @ b / ((a @ a) * (b @ b)), "a root is missing"),
         (lambda a, b: a @ b / (np.linalg.norm(a) + np.linalg.norm(b)), "you add them"),
         (lambda a, b: a @ b / np.linalg.norm(a) * np.linalg.norm(b), "mind the brackets"),
@@ -193,14 +205,26 @@ WRONG = {
         (0.4472, "Pass the function itself"),
     ],
     "q2": [
-        (lambda query, documents, k: np.argsort(documents @ query)[:k], "least similar"),
+        (
+            lambda query, documents, k: np.argsort(documents @ query)[:k],
+            "least similar",
+            "argsort is thought to put the best first; it sorts upwards.",
+        ),
         (lambda query, documents, k: np.argsort(documents @ query)[-k:], "worst first"),
         (lambda query, documents, k: np.sort(-(documents @ query))[:k], "whole numbers"),
         (lambda query, documents, k: np.argsort(-(documents @ query)), "a flat list of 4 positions"),
         (lambda query, documents, k: np.argsort(-(documents @ query))[:5], "a flat list of 4 positions"),
-        (lambda query, documents, k: np.argsort(-(documents @ query))[1 : k + 1], "best document is left out"),
+        (
+            lambda query, documents, k: np.argsort(-(documents @ query))[1 : k + 1],
+            "best document is left out",
+            "The first hit is taken for the query itself; here the query is none of the documents.",
+        ),
         (lambda query, documents, k: np.argsort(-(documents @ query))[:k] + 1, "yours begin at 1"),
-        (lambda query, documents, k: np.argsort(np.argsort(-(documents @ query)))[:k], "ranks of the documents"),
+        (
+            lambda query, documents, k: np.argsort(np.argsort(-(documents @ query)))[:k],
+            "ranks of the documents",
+            "The rank of each document is taken for the position of the best ones.",
+        ),
         (lambda query, documents, k: sorted(np.argsort(-(documents @ query))[:k]), "not sorted"),
         (
             lambda query, documents, k: (
@@ -233,7 +257,11 @@ WRONG = {
         (lambda: ("We meet at quarter past seven.", "We meet at 7:15."), "the same sentence twice"),
         (lambda: ("The dog bit the postman.", "The postman bit the dog."), "one of the course's own"),
         (lambda: ("The exam was difficult.", "The exam was easy."), "one of the course's own"),
-        (lambda: ("The door is open.", "The door is not closed."), "Two things changed (not, closed, open)"),
+        (
+            lambda: ("The door is open.", "The door is not closed."),
+            "Two things changed (not, closed, open)",
+            "Two turns are thought to contradict more than one; they cancel each other.",
+        ),
         (lambda: ("He was not happy.", "He was unhappy."), "Two things changed (not, happy, unhappy)"),
         (lambda: ("She meets nobody there.", "She does not meet him there."), "another word than not, never and no"),
         (lambda: ("The old shop sells bread.", "The old shops sell the bread."), "More than one thing changed"),
@@ -243,12 +271,20 @@ WRONG = {
         ),
         (lambda: ("He came home.", "He came home with a friend."), "More than one thing changed"),
         (lambda: ("The shop is open.", "The shop was closed."), "More than one thing changed"),
-        (lambda: ("The weather is nice in Rome.", "Our goat eats the tulips every day."), "two different subjects"),
+        (
+            lambda: ("The weather is nice in Rome.", "Our goat eats the tulips every day."),
+            "two different subjects",
+            "Unlike is taken for contradictory; sentences about two things can both be true.",
+        ),
         (lambda: ("The old man sleeps outside.", "The young man sleeps outside."), "definite thing, at the beginning"),
         (lambda: ("Anna met Ben in Rome.", "Ben met Anna in Rome."), "only changed places"),
         (lambda: ("Yesterday he came home.", "He came home yesterday."), "More than one thing changed"),
         (lambda: ("Is the shop open?", "Is the shop closed?"), "A question claims nothing"),
-        (lambda: ("Some birds can fly.", "Some birds cannot fly."), 'With "some" both can be true'),
+        (
+            lambda: ("Some birds can fly.", "Some birds cannot fly."),
+            'With "some" both can be true',
+            "Opposite words are taken for opposite claims; what holds for some may fail for others.",
+        ),
         (lambda: ("You can open the window.", "You can close the window."), "does not know open/close as opposites"),
         (lambda: ("He has at least two cats.", "He has at least three cats."), 'With "least" both can be true'),
         (lambda: ("He ran 5 km on Monday.", "He ran 8 km on Tuesday."), "More than one thing changed"),
@@ -276,15 +312,27 @@ WRONG = {
         (("Sugar is sweet.", "Sugar is sour."), "Pass the function itself"),
     ],
     "q4": [
-        (lambda tokens, mask: tokens.mean(axis=1), "mask is not used"),
-        (lambda tokens, mask: (tokens * mask[..., None]).mean(axis=1), "still counted"),
+        (
+            lambda tokens, mask: tokens.mean(axis=1),
+            "mask is not used",
+            "Padding is thought to be nothing; it has vectors, too, and they move the mean.",
+        ),
+        (
+            lambda tokens, mask: (tokens * mask[..., None]).mean(axis=1),
+            "still counted",
+            "Zeros are thought not to count; they do in the number that the sum is divided by.",
+        ),
         (lambda tokens, mask: (tokens * mask[..., None]).sum(axis=1), "That is the sum"),
         (lambda tokens, mask: tokens.sum(axis=1) / mask.sum(axis=1)[:, None], "still in the sum"),
         (lambda tokens, mask: tokens[:, 0], "CLS"),
         (lambda tokens, mask: tokens[:, -1], "last token"),
         (lambda tokens, mask: np.where(mask[..., None] == 1, tokens, -99).max(axis=1), "max pooling"),
         (lambda tokens, mask: (tokens * mask[..., None]).sum(axis=1) / mask.sum(), "of all texts together"),
-        (lambda tokens, mask: [t[: m.sum()].mean(axis=0) for t, m in zip(tokens, mask, strict=True)], "in front"),
+        (
+            lambda tokens, mask: [t[: m.sum()].mean(axis=0) for t, m in zip(tokens, mask, strict=True)],
+            "in front",
+            "Padding is thought to stand behind the text always; some models put it in front.",
+        ),
         (
             lambda tokens, mask: [
                 (t[: m.sum()] if m[0] else t[-m.sum() :]).mean(axis=0) for t, m in zip(tokens, mask, strict=True)
@@ -317,12 +365,24 @@ WRONG = {
         (_masks_in_place, "changes its argument `tokens` in place"),
     ],
     "q5": [
-        (lambda vectors: int((vectors @ vectors.T).sum(axis=1).argmax()), "fits in best"),
+        (
+            lambda vectors: int((vectors @ vectors.T).sum(axis=1).argmax()),
+            "fits in best",
+            "Similarity is read as distance, so that the largest sum looks like the odd one.",
+        ),
         (lambda vectors: 0, "your function says [0, 0, 0, 0, 0]"),
-        (lambda vectors: vectors[:, 0].argmin(), "single coordinates"),
+        (
+            lambda vectors: vectors[:, 0].argmin(),
+            "single coordinates",
+            "One dimension is thought to mean something by itself; only whole vectors can be compared.",
+        ),
         (lambda vectors: vectors.sum(axis=1).argmin(), "single coordinates"),
         (lambda vectors: np.median(vectors @ vectors.T, axis=1).argmin(), "median"),
-        (lambda vectors: (vectors @ vectors.T).argmin() // len(vectors), "one pair only"),
+        (
+            lambda vectors: (vectors @ vectors.T).argmin() // len(vectors),
+            "one pair only",
+            "The least similar pair is taken for the answer; one of the two may fit in with all others.",
+        ),
         (lambda vectors: (vectors @ vectors.T)[0].argmin(), "one pair only"),
         (lambda vectors: np.abs(vectors @ vectors.T).sum(axis=1).argmin(), "sizes of the cosines"),
         (lambda vectors: (vectors @ vectors.T).sum(axis=1).argmin() + 1, "counts rows from 0"),

@@ -642,6 +642,7 @@ WRONG = {
         (
             lambda template, instruction, text: f"Instruct: {instruction}\nQuery: {text}" if instruction else text,
             "a space",
+            "A blank is taken for nothing; the model reads another prompt than it was trained with.",
         ),
         (lambda template, instruction, text: template + text, "still holds {instruction}"),
         (
@@ -655,7 +656,11 @@ WRONG = {
             lambda template, instruction, text: f"Instruct: {instruction} Query:{text}",
             "line break of the template got lost",
         ),
-        (lambda template, instruction, text: fill(template, instruction) + text, "the text alone"),
+        (
+            lambda template, instruction, text: fill(template, instruction) + text,
+            "the text alone",
+            "No instruction is taken for an empty one, and the template's own words stay in front of the text.",
+        ),
         (lambda template, instruction, text: fill(template, instruction) + text if instruction else text, "gets lost"),
         (
             lambda template, instruction, text: (
@@ -664,6 +669,7 @@ WRONG = {
                 else text
             ),
             "Curly brackets",
+            "format() is taken for a plain replacement; it reads the brackets of a text as its own.",
         ),
         (
             lambda template, instruction, text: (
@@ -766,7 +772,11 @@ WRONG = {
             lambda instruction, seed: " ".join(sorted(instruction.split(), reverse=seed % 2)),
             "hardly any different orders",
         ),
-        (lambda instruction, seed: " ".join(sorted(set(instruction.split()))), "as often as before"),
+        (
+            lambda instruction, seed: " ".join(sorted(set(instruction.split()))),
+            "as often as before",
+            "Other words are taken for a fair control; then words and order have changed at once.",
+        ),
         (
             lambda instruction, seed: " ".join(
                 np.random.default_rng(seed).choice(instruction.split(), len(instruction.split()))
@@ -780,8 +790,16 @@ WRONG = {
         (lambda instruction, seed: shuffled(instruction, seed).rpartition(" ")[0], "as often as before"),
         (lambda instruction, seed: shuffled(instruction, 7), "Every seed gives the same order"),
         (lambda instruction, seed: shuffled(instruction, seed % 3), "hardly any different orders"),
-        (lambda instruction, seed: shuffled(instruction, random.getrandbits(64)), "the second time"),
-        (rotated, "still stand behind the same word"),
+        (
+            lambda instruction, seed: shuffled(instruction, random.getrandbits(64)),
+            "the second time",
+            "Chance without a seed is thought to do; nobody could repeat such a control.",
+        ),
+        (
+            rotated,
+            "still stand behind the same word",
+            "A small change is taken for a control; most of the sense is left in it.",
+        ),
         (two_swapped, "still stand behind the same word"),
         (counted, "the second time"),
         (drawn_by(lambda seed: None, lambda _, words: random.shuffle(words)), "the second time"),
@@ -815,7 +833,11 @@ WRONG = {
         (lambda instruction, seed: once(instruction, seed) + " ", "none at the ends"),
     ],
     "q3": [
-        (by_diagonal(None), "among its own neighbours"),
+        (
+            by_diagonal(None),
+            "among its own neighbours",
+            "A text is counted as its own neighbour; it has its own label, so every share looks too good.",
+        ),
         (by_diagonal(0), "With 0 on the diagonal"),
         (by_diagonal(None, sign=1), "least similar"),
         (by_diagonal(-np.inf, sign=1), "and each text itself"),
@@ -841,8 +863,16 @@ WRONG = {
             lambda before, after, labels, k: np.median(shares(after, labels, k)) - np.median(shares(before, labels, k)),
             "the share changes by",
         ),
-        (new_neighbours, "any words bring new ones"),
-        (across, "two spaces"),
+        (
+            new_neighbours,
+            "any words bring new ones",
+            "Change is taken for effect; only neighbours with the text's own label speak for the instruction.",
+        ),
+        (
+            across,
+            "two spaces",
+            "Vectors of before and after are compared as if the instruction had not changed how texts are read.",
+        ),
         (lambda before, after, labels, k: max(0, effect_by_loop(before, after, labels, k)), "cut off what is below 0"),
         (lambda before, after, labels, k: effect_by_loop(after, after, labels, k), "measure the same vectors twice"),
         (lambda before, after, labels, k: round(effect_by_loop(before, after, labels, k), 2), "without rounding"),
@@ -873,6 +903,7 @@ WRONG = {
                 [fill(template, task.instruction) + document for document in documents],
             ),
             "the documents stay as they are",
+            "An instruction is thought to belong everywhere; in a search it says what the query wants.",
         ),
         (
             lambda task, template, queries, documents: (
@@ -880,6 +911,7 @@ WRONG = {
                 documents,
             ),
             "the documents get the instruction as well",
+            "Every task is taken for a search; texts that are compared must be read alike.",
         ),
         (
             lambda task, template, queries, documents: (
@@ -942,7 +974,11 @@ WRONG = {
         (never_ends, "Does a loop in it never end"),
     ],
     "q5": [
-        (on_the_map, "You trusted the map"),
+        (
+            on_the_map,
+            "You trusted the map",
+            "Side by side on the map is taken for similar; a map keeps neighbours, not how far apart groups are.",
+        ),
         (by_points, "You trusted the map"),
         (of_a_part(slice(1), slice(None)), "Only the group's first text"),
         (of_a_part(slice(-1, None), slice(None)), "Only the group's last text"),
@@ -953,8 +989,12 @@ WRONG = {
         (by(lambda cosines: np.diag(cosines).mean()), "You pair the first with the first"),
         (lambda vectors, points, labels, group: group, "closest to itself"),
         (by(np.mean, pick=min), "least similar. Look"),
-        (by(np.sum), "A large group has a large sum"),
-        (by(np.max), "One pair of texts"),
+        (
+            by(np.sum),
+            "A large group has a large sum",
+            "Sums are compared though the groups differ in size, so that the largest group wins.",
+        ),
+        (by(np.max), "One pair of texts", "The closest two texts are thought to speak for their groups."),
         (by(np.min), "You compare the least similar texts"),
         (by(np.median), "take the mean"),
         (by(lambda cosines: abs(cosines).mean()), "with their signs"),

@@ -433,8 +433,16 @@ RIGHT = {
 
 WRONG = {
     "q1": [
-        (lambda X, y, alpha: np.linalg.pinv(X) @ y, "least squares"),
-        (lambda X, y, alpha: np.linalg.solve(X.T @ X + alpha, X.T @ y), "Only the diagonal"),
+        (
+            lambda X, y, alpha: np.linalg.pinv(X) @ y,
+            "least squares",
+            "A close fit to the examples is taken for the goal; alpha is what keeps the weights from following noise.",
+        ),
+        (
+            lambda X, y, alpha: np.linalg.solve(X.T @ X + alpha, X.T @ y),
+            "Only the diagonal",
+            "A number added to a matrix is thought to land on the diagonal; NumPy adds it to every entry.",
+        ),
         (lambda X, y, alpha: (X.T @ X + alpha * np.eye(X.shape[1])) @ (X.T @ y), "np.linalg.solve(A, b), not A @ b"),
         (lambda X, y, alpha: ridge(X, y, alpha**2), "alpha is squared"),
         (lambda X, y, alpha: ridge(X, y, 1 / alpha), "divide by alpha"),
@@ -456,7 +464,11 @@ WRONG = {
         (ridge_with_ones, "one weight too many"),
         (ridge_of_each_column, "Each column was taken on its own"),
         (lambda X, y, alpha: -ridge(X, y, alpha), "The signs are turned round"),
-        (lambda X, y, alpha: X @ ridge(X, y, alpha), "a prediction, or the weight of each example"),
+        (
+            lambda X, y, alpha: X @ ridge(X, y, alpha),
+            "a prediction, or the weight of each example",
+            "Examples and dimensions are mixed up; the model has a weight for each dimension.",
+        ),
         (lambda X, y, alpha: np.linalg.solve(X @ X.T + alpha * np.eye(len(X)), y), "with X @ X.T). Return the weights"),
         (lambda X, y, alpha: ridge(X, y[:, None], alpha), "stand in a column"),
         (lambda X, y, alpha: np.linalg.solve(X.T @ X + alpha * np.eye(12), X.T @ y), "ValueError"),
@@ -477,7 +489,11 @@ WRONG = {
         (lambda groups, train, test: sorted(set(groups[test]) - set(groups[train])), "the test rows only"),
         (lambda groups, train, test: bool(set(groups[train]) & set(groups[test])), "a list of groups, not a bool"),
         (lambda groups, train, test: sorted({*train, *test}), "These are positions"),
-        (lambda groups, train, test: sorted(set(train) & set(test)), "Positions are not: look up"),
+        (
+            lambda groups, train, test: sorted(set(train) & set(test)),
+            "Positions are not: look up",
+            "A leak is thought to be a row on both sides; it is a group that has rows on both.",
+        ),
         (
             lambda groups, train, test: [groups[i] for i, j in zip(train, test, strict=False) if i == j],
             "look up the groups",
@@ -488,6 +504,7 @@ WRONG = {
                 {one for one, other in zip(groups[train], groups[test], strict=False) if one == other}
             ),
             "Compare each with all",
+            "The two sides are compared row by row, as if they were in the same order.",
         ),
         (lambda groups, train, test: np.unique(groups[train][groups[train] == groups[test]]), "Compare each with all"),
         (
@@ -522,7 +539,11 @@ WRONG = {
         (lambda groups, train, test: sorted(set(groups[train]) & set(groups[test]))[:3], "both sides are missing"),
         (lambda groups, train, test: sorted(i for i in train if groups[i] in groups[test]), "These are positions"),
         (lambda groups, train, test: np.flatnonzero(np.isin(groups[train], groups[test])), "These are positions"),
-        (lambda groups, train, test: pd.Series(groups).value_counts().loc[lambda n: n > 1].index, "more than once"),
+        (
+            lambda groups, train, test: pd.Series(groups).value_counts().loc[lambda n: n > 1].index,
+            "more than once",
+            "A group with several rows is taken for a leak; all of them may be on one side.",
+        ),
         (
             lambda groups, train, test: sorted(
                 pd.Series(groups[[*train, *test]]).value_counts().loc[lambda n: n > 1].index
@@ -541,7 +562,11 @@ WRONG = {
         (needed_by(goal_gap=lambda v, c: np.log2(c - v)), "different bases"),
         (needed_by(across=np.log1p, back=np.expm1), "np.log1p adds 1"),
         (needed_by(gap=lambda v, c: np.log1p(c - v)), "np.log1p adds 1"),
-        (needed_by(gap=lambda v, c: c - v), "as they are. Take the logarithm of the gaps"),
+        (
+            needed_by(gap=lambda v, c: c - v),
+            "as they are. Take the logarithm of the gaps",
+            "Scores are thought to grow along a straight line; they flatten towards the ceiling.",
+        ),
         (needed_by(gap=lambda v, c: c - v, goal_gap=log_gap), "as they are. Take the logarithm of the gaps"),
         (
             needed_by(gap=lambda v, c: v, never=lambda slope, goal, ceiling: slope <= 0 or goal >= ceiling),
@@ -554,7 +579,11 @@ WRONG = {
         ),
         (needed_by(gap=lambda v, c: np.log(v)), "so it will be reached"),
         (needed_by(never=lambda slope, goal, ceiling: slope <= 0 or goal >= ceiling), "so it will be reached"),
-        (needed_by(across=np.asarray), "over the sizes as they are"),
+        (
+            needed_by(across=np.asarray),
+            "over the sizes as they are",
+            "The next hundred examples are thought to bring as much as the last; it is each doubling that does.",
+        ),
         (needed_by(across=np.asarray, back=float), "over the sizes as they are"),
         (needed_by(across=np.asarray, gap=lambda v, c: c - v, back=float), "Neither the sizes nor the gaps"),
         (needed_by(goal_gap=lambda v, c: np.log(v)), "where the line reaches the goal"),
@@ -609,7 +638,11 @@ WRONG = {
         (needed_where_it_was_reached, "A goal below what was reached"),
         (needed_beyond_the_last, "A goal below what was reached"),
         (needed_by(never=lambda slope, goal, ceiling: goal >= ceiling), "Where the gap does not shrink"),
-        (needed_by(never=lambda slope, goal, ceiling: slope >= 0), "A goal at the ceiling or beyond"),
+        (
+            needed_by(never=lambda slope, goal, ceiling: slope >= 0),
+            "A goal at the ceiling or beyond",
+            "More data is thought to reach any goal.",
+        ),
         (needed_by(never=lambda slope, goal, ceiling: slope >= 0 or goal >= 1), "A goal at the ceiling or beyond"),
         (needed_by(never=lambda slope, goal, ceiling: slope >= 0 or goal == ceiling), "your function returns NaN"),
         (needed_with_math, "A goal at the ceiling or beyond"),
@@ -629,7 +662,11 @@ WRONG = {
         (needed_in_place, "in place"),
     ],
     "q4": [
-        (alpha_by(divide=lambda h: 1), "Divide each error"),
+        (
+            alpha_by(divide=lambda h: 1),
+            "Divide each error",
+            "The error on what was learned from is taken for that on new examples; it prefers the smallest alpha.",
+        ),
         (alpha_by_matrix(lambda e, hat: mse(e / (1 - hat))), "by 1 − H, the whole matrix"),
         (alpha_by_matrix(lambda e, hat: mse(e[:, None] / (1 - hat))), "by 1 − H, the whole matrix"),
         (alpha_by_matrix(lambda e, hat: mse(e / (np.eye(len(e)) - hat))), "by np.eye(n) − H, the whole matrix"),
@@ -659,7 +696,11 @@ WRONG = {
         (alpha_by(lambda errors: np.mean(abs(errors))), "Square them first"),
         (alpha_by(lambda errors: np.median(errors**2)), "Take their mean"),
         (alpha_by(lambda errors: max(errors**2)), "the largest error only"),
-        (alpha_by(lambda errors: abs(np.mean(errors))), "cancel in your mean"),
+        (
+            alpha_by(lambda errors: abs(np.mean(errors))),
+            "cancel in your mean",
+            "Errors to both sides are averaged with their signs; a bad model then looks perfect.",
+        ),
         (alpha_by(np.mean), "Errors below zero"),
         (alpha_by(divide=lambda h: 1 - h.mean()), "by the same number"),
         (alpha_by(divide=lambda h: np.sqrt(1 - h)), "before you square them"),
@@ -668,12 +709,24 @@ WRONG = {
         (alpha_by(change=lambda X, y: (np.c_[np.ones(len(X)), X], y)), "a column of ones"),
         (lambda X, y, alphas: RidgeCV(alphas).fit(X, y).alpha_, "fit_intercept=False"),
         (lambda X, y, alphas: min(alphas, key=lambda alpha: refitted(X, y, alpha, fit_intercept=True)), "an intercept"),
-        (lambda X, y, alphas: min(alphas, key=lambda alpha: refitted(X, y, alpha, n_folds=5)), "several rows"),
+        (
+            lambda X, y, alphas: min(alphas, key=lambda alpha: refitted(X, y, alpha, n_folds=5)),
+            "several rows",
+            "Any cross-validation is thought to be the same; five folds learn from fewer examples.",
+        ),
         (after_centring_in_place, "in place"),
     ],
     "q5": [
-        (lambda errors, confidence: np.quantile(np.abs(errors), confidence), "np.quantile goes between"),
-        (lambda errors, confidence: np.quantile(errors, confidence), "Errors to both sides count"),
+        (
+            lambda errors, confidence: np.quantile(np.abs(errors), confidence),
+            "np.quantile goes between",
+            "A quantile of the errors seen is taken for a promise about the next; with few it is too narrow.",
+        ),
+        (
+            lambda errors, confidence: np.quantile(errors, confidence),
+            "Errors to both sides count",
+            "Errors below zero are thought to be none; an interval has two sides.",
+        ),
         (width_by_quantile(lambda n, confidence: (n + 1) * confidence / n), "at the corrected level, too"),
         (width_by_quantile(lambda n, confidence: np.ceil((n + 1) * confidence) / n), "at the corrected level, too"),
         (width_by_quantile(lambda n, confidence: confidence, method="weibull"), "at the corrected level, too"),
@@ -723,6 +776,7 @@ WRONG = {
                 min(math.ceil((len(errors) + 1) * confidence), len(errors)) - 1
             ],
             "5 errors are too few for 0.9",
+            "Any number of examples is thought to support any confidence; the largest of five holds five in six.",
         ),
         (
             lambda errors, confidence: sorted(abs(errors))[math.ceil((len(errors) + 1) * confidence) - 1],

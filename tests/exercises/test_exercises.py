@@ -86,10 +86,21 @@ def test_right_answers_written_differently_are_correct(lesson, name):
 @pytest.mark.parametrize(("lesson", "name"), CASES)
 def test_wrong_answers_hear_what_is_off(lesson, name, monkeypatch):
     monkeypatch.setattr(guard, "SECONDS", 1.0)  # some never end
-    for answer, expected in ANSWERS[lesson].WRONG[name]:
+    for answer, expected, *_ in ANSWERS[lesson].WRONG[name]:
         result = exercise(lesson, name).check(answer)
         assert result.outcome == "not yet", result
         assert expected in result.message, result
+
+
+@pytest.mark.parametrize(("lesson", "name"), CASES)
+def test_a_few_wrong_answers_say_what_they_reveal(lesson, name):
+    told = [words for _, _, *words in ANSWERS[lesson].WRONG[name] if words]
+    assert 2 <= len(told) <= 3, f"{name}: two or three wrong answers want a sentence on what is behind them"
+    for (sentence,) in told:
+        assert sentence.endswith(".") and sentence[0].isupper() | sentence.startswith(
+            ("recall@k", "argsort", "format()")
+        )
+        assert len(sentence.split()) >= 6
 
 
 @pytest.mark.parametrize(("lesson", "name"), CASES)

@@ -1,15 +1,25 @@
 """What the documents say of the course's parts: each lesson, corpus and version stands where it is looked for."""
 
 import re
+import shlex
+import sys
 import tomllib
 
 import pytest
 import yaml
+from markdown_it import MarkdownIt
+from typer.main import get_command
 
+from course_utils.app import cli
 from course_utils.data import OWN_CORPORA, sources
 from course_utils.data.corpora import SCORED_SENTENCES, load_corpus
 from course_utils.embedding import CATALOG
 from course_utils.paths import ROOT
+
+sys.path.insert(0, str(ROOT / "tools"))
+
+import answer_key  # noqa: E402
+import documents  # noqa: E402
 
 
 def read(name: str) -> str:
@@ -24,6 +34,80 @@ FORMS = sorted((ROOT / ".github/ISSUE_TEMPLATE").glob("*.yml"))
 @pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson["name"])
 def test_every_lesson_has_a_paragraph_for_instructors(lesson):
     assert f"\n**{int(lesson['name'][:2])} {lesson['title']}.** " in read("docs/instructor_guide.md")
+
+
+def commands(text: str) -> list[list[str]]:
+    """The words behind `course`, or `python start.py`, in the code of a Markdown text."""
+    found = []
+    tokens = [each for block in MarkdownIt().parse(text) for each in (block, *(block.children or ()))]
+    code = [each.content for each in tokens if each.type in ("code_inline", "fence")]
+    for line in "\n".join(code).replace("\\\n", " ").splitlines():
+        for part in line.removeprefix("- run: ").split("&&"):
+            try:
+                words = shlex.split(part, comments=True)
+            except ValueError:
+                continue
+            while words and re.match(r"[A-Z_]+=", words[0]):
+                words = words[1:]
+            if words[:1] == ["python"] and words[1:] and words[1].endswith("start.py"):
+                found.append(words[2:])
+            elif words[:1] == ["course"]:
+                found.append(words[1:])
+    return found
+
+
+def unknown(words: list[str]) -> list[str]:
+    """What the command line does not know of a command."""
+    known = get_command(cli.app).commands  # type: ignore[attr-defined]
+    name, *rest = words if words and not words[0].startswith("-") else ["lab", *words]
+    if name not in known:
+        return [] if name in ("WORD", "WORD …") else [name]
+    if name == "test":  # further words go to pytest
+        return []
+    options = {"--help"}.union(*(each.opts + each.secondary_opts for each in known[name].params))
+    return [f"{name} {word}" for word in rest if re.match("--?[a-z]", word) and word.partition("=")[0] not in options]
+
+
+DOCUMENTS = ["README.md", "CONTRIBUTING.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md")))]
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_commands_and_options_that_a_document_names_are_there(name):
+    assert [each for words in commands(read(name)) for each in unknown(words)] == []
+
+
+def test_the_guide_leads_through_the_commands_of_a_class():
+    named = {words[0] for words in commands(read("docs/instructor_guide.md")) if words}
+    assert named >= {"setup", "check", "run", "bundle", "doctor", "hand-in", "grade"}
+
+
+def test_a_command_or_option_that_is_not_there_is_found():
+    text = "`course no` `python start.py run --htm` `X=1 python start.py && course reset 01 -q`"
+    text += "\n\n```\ncourse lab --x=1\n```\n"
+    assert [each for words in commands(text) for each in unknown(words)] == ["no", "run --htm", "reset -q", "lab --x=1"]
+    text = "`course test -k x` `python a/start.py --no-browser --lesson 02` `course WORD` `course.toml`"
+    assert len(commands(text)) == 3 and [each for words in commands(text) for each in unknown(words)] == []
+
+
+@pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson["name"])
+def test_the_answer_key_has_every_exercise(lesson):
+    number, key = int(lesson["name"][:2]), read("docs/answer_key.md")
+    part = key.partition(f"## Lesson {number}: ")[2].partition("\n## ")[0]
+    wrong = answer_key.wrong_answers(ROOT, lesson["name"][:2])
+    assert re.findall(r"^### (q\d+) of", part, re.MULTILINE) == sorted(wrong)
+    assert sum(map(int, re.findall(r", (\d+) minutes\.$", part, re.MULTILINE))) == sum(
+        each.get("exercise_minutes", 0) for each in lesson["section"]
+    )
+    for answers in wrong.values():
+        for _, words, *behind in answers:
+            assert all(sentence in part for sentence in behind), words
+
+
+def test_the_licences_are_those_of_the_lists():
+    table = documents.licences(ROOT)
+    assert all(f"| `{name}` | {source['licence']} |" in table for name, source in sources().items())
+    handed_out = [line for line in table.splitlines() if line.startswith("| the model ")]
+    assert len(handed_out) == 2 and all(CATALOG[line.split("`")[1]].license in line for line in handed_out)
 
 
 def public_corpora() -> set[str]:

@@ -33,8 +33,8 @@ HOSTS = re.compile(
     r"https?://(?:www\.)?(?:github\.com|gitlab\.com|codeberg\.org|bitbucket\.org|raw\.githubusercontent\.com"
     r"|mybinder\.org/v2/gh|codespaces\.new|colab\.research\.google\.com/github)/([\w.-]+/[\w.-]+)|https?://([\w-]+\.github\.io)"
 )
-#: The guide's parts are tables, which have no address.
-WITH_ADDRESS = [name for name in documents.PARTS if name != "docs/instructor_guide.md"]
+#: The parts for instructors are tables and answers, which have no address.
+WITH_ADDRESS = [name for name in documents.PARTS if name not in ("docs/instructor_guide.md", "docs/answer_key.md")]
 MARKDOWN = MarkdownIt("commonmark").enable("table")
 
 
@@ -187,8 +187,10 @@ def set_address(folder: Path, url: str) -> None:
 def test_without_an_address_there_is_no_link_and_with_it_all_come_from_it(copy, capsys):
     before = read(copy)
     assert not any(
-        re.search("git clone|mybinder|codespaces.new|colab.research|/issues", text) for text in before.values()
+        re.search("git clone|codespaces.new|colab.research|/issues|gh/(?!OWNER/NAME/main)", text)
+        for text in before.values()
     )
+    assert "/OWNER/NAME/main?urlpath=lab/tree/my_work/01_" in before["docs/installation.md"]
     set_address(copy, OWN)
     assert build.main(["--check"], copy) == 1
     said = capsys.readouterr().out
@@ -202,7 +204,7 @@ def test_without_an_address_there_is_no_link_and_with_it_all_come_from_it(copy, 
     assert link.keys() == {"name", "url", "about"} and link["url"] == f"{OWN}/blob/main/SECURITY.md"
     place = "somebody/their-course"
     for link in (
-        f"(https://mybinder.org/v2/gh/{place}/main?urlpath=lab/tree/{documents.FIRST_LESSON})",
+        f"(https://mybinder.org/v2/gh/{place}/main?urlpath=lab/tree/{documents.FIRST_COPY})",
         f"(https://codespaces.new/{place})",
         f"(https://colab.research.google.com/github/{place}/blob/main/{documents.FIRST_LESSON})",
         f"!git clone -q --depth 1 {OWN}\n",
@@ -213,6 +215,9 @@ def test_without_an_address_there_is_no_link_and_with_it_all_come_from_it(copy, 
     assert not any(foreign_addresses(text, OWN) for text in made.values())
     assert all(foreign_addresses(made[name], "") for name in WITH_ADDRESS)  # each has links, all of them from there
     assert (ROOT / documents.FIRST_LESSON).exists()
+    assert Path(documents.FIRST_COPY).name == Path(documents.FIRST_LESSON).name
+    assert "OWNER/NAME" not in made["docs/installation.md"]
+    assert "course setup" in (ROOT / "postBuild").read_text(encoding="utf-8").splitlines()  # which makes the copies
 
 
 def test_another_host_gets_no_links_of_services_that_know_github_only(copy):
