@@ -184,7 +184,7 @@ def licences(root: Path) -> str:
     ]
     for name, source in corpora.items():
         kept = source.get("not_handed_on", {})
-        rest = "; ".join(f"{pattern.strip('*/') or 'all of it'}: {why}" for pattern, why in kept.items())
+        rest = "; ".join(f"{pattern.strip('*/') or 'all of it'} ({why})" for pattern, why in kept.items())
         rows.append((f"`{name}`", source["licence"], rest))
     lines = ["| what | licence | stays off a stick, and why |", "| --- | --- | --- |"]
     return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)]) + "\n"

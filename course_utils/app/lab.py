@@ -118,6 +118,7 @@ def copy_lessons() -> list[str]:
 
 def reset_lesson(name: str) -> Path | None:
     """Put a fresh copy of a lesson into ``my_work/``; return where the old one is kept, None without one."""
+    _link_what_is_read()
     (lesson,) = find_notebooks([name], LESSONS)
     copy, kept = MY_WORK / lesson.name, None
     if copy.exists():

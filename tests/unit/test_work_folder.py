@@ -13,9 +13,11 @@ from urllib.request import Request, urlopen
 
 import nbformat
 import pytest
-from helpers import run_python, with_mounts
+from helpers import fake_embedder, run_python, with_mounts
+from typer.testing import CliRunner
 
-from course_utils.app import lab
+from course_utils import embedding
+from course_utils.app import cli, lab
 from course_utils.paths import ROOT
 
 GUIDE = (ROOT / "docs/instructor_guide.md").read_text(encoding="utf-8")
@@ -54,13 +56,35 @@ def lead_nowhere(copy: Path) -> list[str]:
 
 
 def test_links_in_copies_lead_somewhere_and_the_lessons_are_not_the_students(elsewhere):
-    assert len(lab.copy_lessons()) == 5
+    lab.reset_lesson("01")
+    assert len(lab.copy_lessons()) == 4
     if not (elsewhere.parent / "docs").is_symlink():
         pytest.skip("this system makes no links")
     assert [link for copy in elsewhere.glob("*.ipynb") for link in lead_nowhere(copy)] == []
     assert sorted(path.name for path in elsewhere.parent.iterdir()) == ["docs", "lessons", "my_work", "solutions"]
     assert (elsewhere.parent / "lessons").resolve() == ROOT / "lessons"
     assert lab.copy_lessons() == []
+
+
+def test_jupyterlab_opens_in_the_work_folder(elsewhere, monkeypatch):
+    from jupyterlab.labapp import LabApp
+
+    started: list[list[str]] = []
+    monkeypatch.setattr(LabApp, "launch_instance", started.append)
+    monkeypatch.setattr(os, "environ", os.environ.copy())
+    monkeypatch.setattr(sys, "prefix", str(elsewhere))
+    lab.open_jupyterlab(Path("01_embedding_basics.ipynb"), browser=False)
+    assert f"--ServerApp.root_dir={elsewhere.parent}" in started[0]
+    assert "--LabApp.default_url=/lab/tree/my_work/01_embedding_basics.ipynb" in started[0]
+
+
+def test_setup_makes_the_copies_that_binder_opens(elsewhere, monkeypatch):
+    monkeypatch.setattr(cli, "fetch_data", lambda: None)
+    monkeypatch.setattr(embedding, "load_embedder", lambda **_: fake_embedder())
+    done = CliRunner().invoke(cli.app, ["setup"])
+    assert done.exit_code == 0 and "New in my_work: 01_embedding_basics.ipynb" in done.output
+    assert len(list(elsewhere.glob("*.ipynb"))) == 5
+    assert "my_work" not in CliRunner().invoke(cli.app, ["setup"]).output
 
 
 def test_links_follow_a_course_that_moved_and_replace_nothing_else(elsewhere, tmp_path):
