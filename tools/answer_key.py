@@ -48,13 +48,13 @@ def _of_lesson(root: Path, lesson: dict) -> list[str]:
                     raise ValueError(
                         f"docs/answer_key.md: {asked} of lesson {name[:2]} has no checker or wrong answers"
                     )
-                heading = before.source.partition("\n")[0].partition(": ")[2]
+                heading = re.search(r"^### Exercise \d+: (.+)$", before.source, re.MULTILINE)
                 part = taught.get(title, {})
                 path = "core" if "core" in part.get("tags", ()) else "going further"
                 checker, hints, _ = checks[asked]
                 told = wrong_table(Exercise(asked, checker, hints, "", ""), wrong[asked])
                 lines += [
-                    f"### {asked} of lesson {int(name[:2])}: {heading}",
+                    f"### {asked} of lesson {int(name[:2])}: {heading[1] if heading else title}",
                     f"In *{title}* ({path}), {part.get('exercise_minutes', 0)} minutes.",
                     f"```python\n{solved(cell.source)}\n```",
                     "\n".join(f"- Hint {i}: {_escaped(hint)}" for i, hint in enumerate(hints, 1)),
@@ -73,4 +73,4 @@ def wrong_table(exercise: Exercise, wrong: list[tuple]) -> str:
 
 
 def _escaped(text: str) -> str:
-    return re.sub(r"([|*_<`\[\]])", r"\\\1", " ".join(text.split()))
+    return re.sub(r"([|*<`\[\]])", r"\\\1", " ".join(text.split()))

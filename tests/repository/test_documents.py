@@ -94,7 +94,7 @@ def test_the_answer_key_has_every_exercise(lesson):
     number, key = int(lesson["name"][:2]), read("docs/answer_key.md")
     part = key.partition(f"## Lesson {number}: ")[2].partition("\n## ")[0]
     wrong = answer_key.wrong_answers(ROOT, lesson["name"][:2])
-    assert re.findall(r"^### (q\d+) of", part, re.MULTILINE) == sorted(wrong)
+    assert re.findall(r"^### (q\d+) of lesson \d: \w", part, re.MULTILINE) == sorted(wrong)
     assert sum(map(int, re.findall(r", (\d+) minutes\.$", part, re.MULTILINE))) == sum(
         each.get("exercise_minutes", 0) for each in lesson["section"]
     )

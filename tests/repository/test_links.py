@@ -191,6 +191,9 @@ def test_without_an_address_there_is_no_link_and_with_it_all_come_from_it(copy, 
         for text in before.values()
     )
     assert "/OWNER/NAME/main?urlpath=lab/tree/my_work/01_" in before["docs/installation.md"]
+    assert (
+        "/git-pull?repo=https%3A%2F%2Fgithub.com%2FOWNER%2FNAME&branch=main&urlpath=" in before["docs/installation.md"]
+    )
     set_address(copy, OWN)
     assert build.main(["--check"], copy) == 1
     said = capsys.readouterr().out
