@@ -30,7 +30,7 @@ from course_utils.app.run import TIMEOUT_S, naming_options, parse_parameter, run
 from course_utils.embedding import DEFAULT_MODEL
 from course_utils.paths import ROOT
 
-DEMO = ROOT / "my_work" / "demo"
+DEMO = MY_WORK / "demo"
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -58,8 +58,10 @@ def lab(
 
 @app.command()
 def setup() -> None:
-    """Fetch the data and try the default model. A second time it only looks."""
+    """Fetch the data, copy the lessons to my_work/ and try the default model. A second time it only looks."""
     fetch_data()
+    for message in copy_lessons():
+        print(message)
     from course_utils.embedding import DEFAULT_MODEL, load_embedder
 
     print(f"model  {DEFAULT_MODEL} …", end=" ", flush=True)
@@ -448,7 +450,8 @@ def main() -> None:
             message = f"The command failed: {type(error).__name__}: {message}"
         if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             name = Path(error.filename or "A file").name
-            message = f"{name} cannot be written ({error.strerror}). Copy the course to a folder of your own."
+            message = f"{name} cannot be written ({error.strerror}). "
+            message += "Name a folder of your own; COURSE_WORK_DIR names the one for my_work."
         elif isinstance(error, OSError) and error.filename:
             message = f"{Path(error.filename).name}: {error.strerror}."
         print(f"\n{message}\n(To see where, set COURSE_TRACEBACK=1 and run it again.)", file=sys.stderr)

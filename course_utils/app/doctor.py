@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import psutil
 
+from course_utils.app.lab import MY_WORK
 from course_utils.app.run import QUIET_KERNEL, use_own_kernels
 from course_utils.paths import ROOT, cache_dir
 
@@ -73,15 +74,15 @@ def check_memory() -> Line:
 
 
 def check_disk() -> Line:
-    """Notebooks go to the course's own folder, data and vectors to the cache folder."""
+    """Notebooks go to the course's own folder or that of COURSE_WORK_DIR, data and vectors to the cache folder."""
     texts, states = [], ["ok"]
-    for folder in (ROOT, cache_dir()):
+    for folder in (MY_WORK.parent, cache_dir()):
         existing = next(path for path in (folder, *folder.parents) if path.exists())
         free, writable = shutil.disk_usage(existing).free / GIB, os.access(existing, os.W_OK)
         texts.append(f"{free:.1f} GiB free in {folder}{'' if writable else ', which cannot be written to'}")
         states.append("fail" if free < 0.2 else "ok" if free >= 1 and writable else "warn")
     state = max(states, key=["ok", "warn", "fail"].index)
-    remedy = "free some space; the environment variable COURSE_CACHE_DIR moves the cache to another folder"
+    remedy = "free some space; COURSE_CACHE_DIR moves the cache to another folder, COURSE_WORK_DIR your notebooks"
     return Line(state, "; ".join(texts), "" if state == "ok" else remedy)
 
 

@@ -1,7 +1,9 @@
 """Gives students their own copies of the lessons, and opens JupyterLab on them.
 
 Copies live in ``my_work/``. What a student has changed is never overwritten: a small file beside the copies,
-``.course.json``, remembers a hash of what was copied, which tells an untouched copy from an edited one.
+``.course.json``, remembers a hash of what was copied, which tells an untouched copy from an edited one. Where
+``COURSE_WORK_DIR`` names another folder than the course's, ``my_work/`` lies there, beside links to what its lessons
+lead to.
 """
 
 import hashlib
@@ -16,7 +18,15 @@ from course_utils.app.run import use_own_kernels
 from course_utils.paths import ROOT
 
 LESSONS = ROOT / "lessons"
-MY_WORK = ROOT / "my_work"
+
+
+def work_dir() -> Path:
+    """The folder that holds ``my_work/``: ``$COURSE_WORK_DIR``, in which ``~`` is the home folder, or the course's."""
+    named = os.environ.get("COURSE_WORK_DIR") or ROOT
+    return Path(os.path.expanduser(named)).absolute()  # noqa: PTH111  (Path's own fails where there is no home)
+
+
+MY_WORK = work_dir() / "my_work"
 
 #: No news popup (it asks the outside). A kernel ends with its notebook's tab, as a few of them fill a laptop.
 JUPYTERLAB_SETTINGS = {
@@ -94,6 +104,7 @@ def notebooks_to_run(names: list[str], folder: Path) -> list[Path]:
 def copy_lessons() -> list[str]:
     """Copy new lessons to ``my_work/`` and renew copies that nobody edited; return what there is to tell."""
     messages = []
+    _link_what_is_read()
     for lesson in find_notebooks([], LESSONS):
         copy, copied = MY_WORK / lesson.name, copied_hashes().get(lesson.name)
         if not copy.exists():
@@ -148,12 +159,26 @@ def open_jupyterlab(lesson: Path, browser: bool) -> None:
 
     from jupyterlab.labapp import LabApp
 
-    options = [f"--ServerApp.root_dir={ROOT}", f"--LabApp.default_url=/lab/tree/{MY_WORK.name}/{lesson.name}"]
+    options = [f"--ServerApp.root_dir={MY_WORK.parent}", f"--LabApp.default_url=/lab/tree/{MY_WORK.name}/{lesson.name}"]
     if not browser:
         options.append("--no-browser")
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         options.append("--allow-root")  # containers often have no other user; it listens on localhost only
     LabApp.launch_instance(options)
+
+
+def _link_what_is_read() -> None:
+    """Put links to the course's own folders beside a ``my_work/`` that lies elsewhere: the lessons lead there.
+
+    Where the system or something of that name stands against it, the last cell of a lesson says where they lead.
+    """
+    here, course = MY_WORK.parent, LESSONS.parent
+    for name in () if here == course else ("docs", "lessons", "solutions"):
+        with suppress(OSError):
+            here.mkdir(parents=True, exist_ok=True)
+            if (here / name).is_symlink() and not (here / name).exists():
+                (here / name).unlink()  # the course has moved
+            (here / name).symlink_to(course / name, target_is_directory=True)
 
 
 def _reserve_name(copy: Path) -> Path:
@@ -177,7 +202,7 @@ def copied_hashes(work: Path | None = None) -> dict[str, str]:
 
 
 def _copy(lesson: Path) -> None:
-    MY_WORK.mkdir(exist_ok=True)
+    MY_WORK.mkdir(parents=True, exist_ok=True)
     if cells_of(lesson) is None:
         raise ValueError(
             f"lessons/{lesson.name} is no whole notebook, perhaps because git left a merge conflict in it. "
