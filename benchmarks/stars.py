@@ -103,8 +103,8 @@ def main() -> None:
         X, groups = embedder.encode(scored["text"]).astype(float), pd.factorize(scored["review"])[0]
         for kind, stars in made_of(scored).items():
             for n in SIZES[: 1 if quick else None]:
-                about = {"texts": corpus, "stars": kind, "learned from": n or "all others"}
-                rows.append(about | compare(X, stars, groups, n, confidence))
+                case = {"texts": corpus, "stars": kind, "learned from": n or "all others"}
+                rows.append(case | compare(X, stars, groups, n, confidence))
     note = "Held out by whole reviews. In brackets: intervals that hold together; a star where one is above zero.\n\n"
     write_report(__file__, "Stars", about, f"{note}{markdown(rows)}\n", keep=not quick)
 
