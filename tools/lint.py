@@ -17,6 +17,7 @@ from lint_order import unmeasured_orders
 from nbformat import NotebookNode
 
 CORE_MINUTES = 60
+EXERCISE_MINUTES = 20
 MAX_CODE_LINES = 15
 # The manifest's minutes are held against an estimate: an unhurried reader of technical prose, who runs each code cell,
 # looks at what it shows, and reads the lines of those that stand open. Exercises have minutes of their own
@@ -96,6 +97,7 @@ def source_problems(lesson: dict, cells: list[NotebookNode]) -> list[str]:
     if titles != [part["title"] for part in planned]:
         problems.append(f"its headings {titles} are not the manifest's {[part['title'] for part in planned]}")
         return problems
+    problems += exercise_problems(cells)
     taken = {name for cell in code if {"setup", "parameters"} & set(tags(cell)) for name in assigned(cell)}
     for (title, members), part in zip(written, planned, strict=True):
         own = {name for cell in code_cells(members) if "setup" not in tags(cell) for name in assigned(cell)}
@@ -110,6 +112,8 @@ def source_problems(lesson: dict, cells: list[NotebookNode]) -> list[str]:
             problems.append(f"section {title!r}: {stated} minutes in the manifest, {estimate:.1f} by its text")
         if any(map(question, members)) != ("exercise_minutes" in part):
             problems.append(f"section {title!r}: an exercise and `exercise_minutes` in the manifest go together")
+        if not 1 <= part.get("exercise_minutes", 1) <= EXERCISE_MINUTES:
+            problems.append(f"section {title!r}: `exercise_minutes` must be from 1 to {EXERCISE_MINUTES}")
     if lesson.get("short_core"):
         core = [
             cell
@@ -125,6 +129,21 @@ def source_problems(lesson: dict, cells: list[NotebookNode]) -> list[str]:
         ]
     if minutes(lesson, "core") > CORE_MINUTES:
         problems.append(f"the core takes {minutes(lesson, 'core')} minutes, more than {CORE_MINUTES}")
+    return problems
+
+
+def exercise_problems(cells: list[NotebookNode]) -> list[str]:
+    """Whether headings, tags and the line of the set-up agree on the exercises: 1, 2, … and q1, q2, …"""
+    headed = [int(n) for cell in cells for n in re.findall(r"^### Exercise (\d+): ", cell.source, re.MULTILINE)]
+    tagged = [name for cell in cells if (name := question(cell))]
+    opened = [
+        re.findall(r"\bq\d+\b", line) for cell in cells for line in cell.source.splitlines() if "= exercises(" in line
+    ]
+    problems = []
+    if headed != list(range(1, len(headed) + 1)) or tagged != [f"q{n}" for n in headed]:
+        problems.append(f"exercises must be numbered from 1 on: its headings say {headed}, its tags {tagged}")
+    if tagged and opened != [tagged]:
+        problems.append(f"the set-up must have one line `{', '.join(tagged)} = exercises(…)`")
     return problems
 
 

@@ -78,18 +78,18 @@ def test_the_solution_shown_is_the_lessons_own(lesson, name):
 
 @pytest.mark.parametrize(("lesson", "name"), CASES)
 def test_right_answers_written_differently_are_correct(lesson, name):
-    for answer in ANSWERS[lesson].RIGHT[name]:
+    for i, answer in enumerate(ANSWERS[lesson].RIGHT[name], start=1):
         result = exercise(lesson, name).check(answer)
-        assert result.outcome == "correct", result
+        assert result.outcome == "correct", f"right answer {i}: {result}"
 
 
 @pytest.mark.parametrize(("lesson", "name"), CASES)
 def test_wrong_answers_hear_what_is_off(lesson, name, monkeypatch):
     monkeypatch.setattr(guard, "SECONDS", 1.0)  # some never end
-    for answer, expected, *_ in ANSWERS[lesson].WRONG[name]:
+    for i, (answer, expected, *_) in enumerate(ANSWERS[lesson].WRONG[name], start=1):
         result = exercise(lesson, name).check(answer)
-        assert result.outcome == "not yet", result
-        assert expected in result.message, result
+        assert result.outcome == "not yet", f"wrong answer {i}, to hear {expected!r}: {result}"
+        assert expected in result.message, f"wrong answer {i}, to hear {expected!r}: {result}"
 
 
 @pytest.mark.parametrize(("lesson", "name"), CASES)
@@ -106,9 +106,8 @@ def test_a_few_wrong_answers_say_what_they_reveal(lesson, name):
 @pytest.mark.parametrize(("lesson", "name"), CASES)
 def test_there_are_two_hints_and_they_come_in_turn(lesson, name):
     asked = exercise(lesson, name)
-    assert repr(asked.hint()).startswith("Hint 1 of 2: ")
-    assert repr(asked.hint()).startswith("Hint 2 of 2: ")
-    assert repr(asked.hint()).startswith("Hint 1 of 2: ")
+    shown = [repr(asked.hint())[:13] for _ in range(3)]
+    assert shown == ["Hint 1 of 2: ", "Hint 2 of 2: ", "Hint 1 of 2: "], f"{name} wants two hints in EXERCISES"
 
 
 def test_a_check_never_raises_and_shows_text_safely():

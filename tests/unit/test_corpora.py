@@ -115,14 +115,15 @@ def test_a_sample_of_sts_b():
 @pytest.mark.parametrize("name", OWN_CORPORA)
 def test_own_sets_are_complete_and_have_no_text_twice(name):
     frame = load_corpus(name)
-    assert frame.notna().all(axis=None)
-    assert not frame.duplicated().any()
+    for what, wrong in (("empty cells", frame.isna().any(axis=1)), ("what stands there before", frame.duplicated())):
+        assert not wrong.any(), f"datasets/{name}.csv has {what} in the lines {[i + 2 for i in np.flatnonzero(wrong)]}"
     assert f"datasets/{name}.csv" in frame.attrs["source"]
     written = pd.read_csv(ROOT / "datasets" / f"{name}.csv", dtype=str, keep_default_na=False)
     blanks = written[(written != written.apply(lambda column: column.str.strip())).any(axis=1)]
     assert blanks.empty, f"datasets/{name}.csv has blanks around a text in the lines {[i + 2 for i in blanks.index]}"
     for column in {"text", "message", "question"} & set(frame):
-        assert frame[column].str.lower().is_unique
+        again = np.flatnonzero(frame[column].str.lower().duplicated())
+        assert not len(again), f"datasets/{name}.csv has a text a second time in the lines {[i + 2 for i in again]}"
 
 
 @pytest.mark.parametrize("name", ["meanings", "plain_sentences"])

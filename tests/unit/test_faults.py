@@ -52,11 +52,11 @@ from course_utils.teaching import exercises
 try:
     Path(sys.argv[1], "datasets", "new").touch()
 except OSError:
-    print(len(exercises(1)), sum(len(load_corpus(name)) > 0 for name in OWN_CORPORA) == len(OWN_CORPORA))
+    print(len(exercises(1)) >= 5, sum(len(load_corpus(name)) > 0 for name in OWN_CORPORA) == len(OWN_CORPORA))
     print(load_embedder().encode("a").shape)
 """
     prefix = with_mounts(f"mount --bind '{ROOT}' '{ROOT}'; mount -o remount,ro,bind '{ROOT}'")
-    assert run_python(code, ROOT, prefix=prefix, OMP_NUM_THREADS="1").splitlines() == ["5 True", "(384,)"]
+    assert run_python(code, ROOT, prefix=prefix, OMP_NUM_THREADS="1").splitlines() == ["True True", "(384,)"]
     assert len(EmbeddingCache(own_cache_dir / "vectors.sqlite")) == 1
 
 

@@ -35,10 +35,12 @@ section = [
 
 SOURCE = '''# %% tags=["setup"]
 import math
+[q1] = exercises(1)
 
 # %% [markdown] tags=["core"]
 # ## First
 # Twice is enough.
+# ### Exercise 1: Twice
 
 # %% tags=["core", "exercise", "q1"]
 def double(x):
@@ -188,6 +190,8 @@ def test_check_notices_what_is_stale_or_not_executed(course, capsys):
         ("# ## More", "# Text\n# ## More", "must begin its own cell"),
         ("    ### END SOLUTION\n", "", "do not match up"),
         (', "exercise", "q1"]', "]", "go together"),
+        ("[q1] = exercises(1)", "q1, q2 = exercises(1)", "must have one line `q1 = exercises(…)`"),
+        ("### Exercise 1: ", "### Exercise 2: ", "its headings say [2], its tags ['q1']"),
         ('tags=["deep"]\nmath', 'tags=["external-text", "nbval-check-output"]\nmath', "cannot be compared"),
         ('[markdown] tags=["deep"]', "[markdown]", "lacks the tag 'deep'"),
         ("Twice is enough.", "word " * 3000, "1 minutes in the manifest, 20"),
