@@ -264,7 +264,7 @@ def start_page(part: Path, wheels: dict[Target, list[Wheel]], left_out: dict[str
         "left_out": _rows(left_out.items()),
         "parts": _rows(parts),
     }
-    page = (Path(__file__).parent / "page" / "start.html").read_text(encoding="utf-8")
+    page = (Path(__file__).parent / "stick" / "start.html").read_text(encoding="utf-8")
     for name, text in filled.items():
         page = page.replace(f"[[{name}]]", text)
     return page

@@ -167,7 +167,7 @@ def execute(
     with watch:
         papermill.execute_notebook(
             # it takes braces in a path for places to fill in
-            *(str(path.absolute()).replace("{", "{{").replace("}", "}}") for path in (notebook, output)),
+            *(str(Path(path).absolute()).replace("{", "{{").replace("}", "}}") for path in (notebook, output)),
             parameters,
             kernel_name="python3",
             language="python",

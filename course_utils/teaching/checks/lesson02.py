@@ -331,7 +331,16 @@ def _mistimed(timed: list[float], first: float, size: int) -> dict[str, Any]:
 
 @contextmanager
 def clocks_set_by_hand(function: Any, clock: list) -> Iterator[None]:
-    """Set the clocks of the module ``time``, and those that the function's own module has imported by name."""
+    """Set the clocks of the module ``time``, and those that the function's own module has imported by name.
+
+    Examples
+    --------
+    >>> import time
+    >>> from course_utils.teaching.checks.lesson02 import clocks_set_by_hand
+    >>> with clocks_set_by_hand(lambda: None, [5.0, 0]):
+    ...     time.perf_counter()
+    5.0
+    """
 
     def now() -> float:
         clock[1] += 1
