@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
+from scipy.stats import spearmanr
 
 LONGEST = 1800  # letters; longer than this nobody listens to
 MANY = 5  # a line of so many points may have a cliff that is worth a word
@@ -76,8 +77,7 @@ def groups_of(points: np.ndarray, groups: np.ndarray, is_map: bool) -> str:
         middle = f"{number(np.median(x))}, {number(np.median(y))}"
         said.append(f"“{group}”: {many} {middle}" if group else f"{many} {middle}")
         if n > 20 and np.ptp(x) and np.ptp(y):
-            ranks = [np.unique(values, return_inverse=True)[1] for values in (x, y)]
-            said[-1] += f" (rank correlation {np.corrcoef(ranks)[0, 1]:.2f})"
+            said[-1] += f" (rank correlation {spearmanr(x, y).statistic:.2f})"
     return "; ".join(said)
 
 

@@ -123,6 +123,11 @@ def test_points_on_axes_with_units_have_a_middle_and_a_correlation(axes):
     assert words(axes) == "said against predicted: “rising”: 30 points around 14.5, 14.5 (rank correlation 1.00)."
 
 
+def test_a_rank_correlation_shares_the_ranks_of_equal_values(axes):
+    axes.scatter(np.arange(40), np.maximum(np.arange(40) - 30, 0))
+    assert "(rank correlation 0.73)" in words(axes)  # 0.68, if equal values were counted once
+
+
 def test_words_in_a_figure_are_not_repeated_for_others_may_have_written_them(axes):
     axes.set_axis_off()
     axes.scatter(*PILES.T)
