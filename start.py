@@ -376,7 +376,7 @@ def main(arguments):
         return 0
     if not arguments or arguments[0].startswith("-") and arguments not in (["-h"], ["--help"]):
         arguments = ["lab"] + arguments
-    extras = {"bench", "dev", "files", "finetune", "remote"} if arguments[0] == "test" else set()
+    extras = {"bench", "dev", "files", "finetune", "remote", "scale"} if arguments[0] == "test" else set()
     if not set_up(arguments[0], extras):
         return 1
     command = [str(VENV_PYTHON), "-c", COMMAND] + arguments

@@ -46,7 +46,7 @@ def put(shelf: Path, name: str, version: str = "1", tags: str = "py3-none-any", 
 
 def write_course(root: Path, dependencies: list[str], pins: str) -> None:
     head = '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
-    extras = "optional-dependencies = {bench=[], dev=[], files=[], finetune=[], remote=[]}\n"
+    extras = "optional-dependencies = {bench=[], dev=[], files=[], finetune=[], remote=[], scale=[]}\n"
     text = f"{head}[project]\ndependencies = {json.dumps(dependencies)}\n{extras}"
     (root / "pyproject.toml").write_text(text, encoding="utf-8")
     (root / "constraints.txt").write_text(pins, encoding="utf-8")

@@ -43,7 +43,7 @@ build-backend = "backend"
 backend-path = ["."]
 [project]
 dependencies = ["alpha", "beta", "pip"]
-optional-dependencies = {bench=[], dev=["gamma"], files=[], finetune=[], remote=[], serve=[]}
+optional-dependencies = {bench=[], dev=["gamma"], files=[], finetune=[], remote=[], scale=[], serve=[]}
 """
 CLI = """
 import alpha, beta.part
