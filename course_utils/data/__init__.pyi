@@ -1,3 +1,4 @@
+from .batches import read_batches as read_batches
 from .columns import read_scored as read_scored, read_texts as read_texts
 from .corpora import EMOJI_LANGUAGES as EMOJI_LANGUAGES, is_file_name as is_file_name
 from .corpora import NEWSGROUPS as NEWSGROUPS, OWN_CORPORA as OWN_CORPORA, load_corpus as load_corpus

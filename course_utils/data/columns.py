@@ -148,13 +148,26 @@ def _called(name: str, table: pd.DataFrame) -> list[str]:
 
 
 def with_text(table: pd.DataFrame, text_column: str | None, file: str) -> pd.DataFrame:
-    """The rows that have a text, with the texts as strings in the column ``text``."""
+    """The rows that have a text, with the texts as strings in the column ``text``; what was taken is said."""
+    column = find_text_column(table, text_column, file)
+    kept = rows_with_text(table, column, file)
+    n_values = kept[column].map(is_value).sum()
+    say_kept(file, column, len(kept), len(table))
+    if 2 * n_values > len(kept):
+        logger.warning("%d of %d texts of column %r are numbers, dates or times.", n_values, len(kept), column)
+    return kept
+
+
+def find_text_column(table: pd.DataFrame, wanted: str | None, file: str) -> str:
+    """Return the column that holds the texts."""
     if not len(table.columns):
         raise ValueError(f"{file} is empty.")
-    column = find_column(table, text_column, "text_column", file) if text_column else _text_column(table, file)
+    return find_column(table, wanted, "text_column", file) if wanted else _text_column(table, file)
+
+
+def rows_with_text(table: pd.DataFrame, column: str, file: str) -> pd.DataFrame:
+    """The rows that have a text in this column, with the texts as strings in the column ``text``."""
     kept = table[table[column].notna() & (table[column].astype(str).str.strip() != "")]
-    if kept.empty:
-        raise ValueError(f"Column {column!r} of {file} holds no text.")
     nested = kept.index[kept[column].map(lambda cell: isinstance(cell, (list, dict)))]
     if len(nested):
         kind = type(kept.at[nested[0], column]).__name__
@@ -162,13 +175,16 @@ def with_text(table: pd.DataFrame, text_column: str | None, file: str) -> pd.Dat
             f"{file}, {nested[0]}, column {column!r}: holds a {kind}; wanted is a text. Write a row for each text, or "
             "name another column with text_column=."
         )
-    tell(f"{file}: texts from column {column!r}, {len(kept)} of {len(table)} rows")
-    if len(kept) < len(table):
-        logger.warning("%d of %d rows of %s have no text and are left out.", len(table) - len(kept), len(table), file)
-    n_values = kept[column].map(is_value).sum()
-    if 2 * n_values > len(kept):
-        logger.warning("%d of %d texts of column %r are numbers, dates or times.", n_values, len(kept), column)
     return kept.assign(text=kept[column].astype(str))
+
+
+def say_kept(file: str, column: str, n_kept: int, n_rows: int) -> None:
+    """Say how many rows of a file have a text in this column."""
+    if not n_kept:
+        raise ValueError(f"Column {column!r} of {file} holds no text.")
+    tell(f"{file}: texts from column {column!r}, {n_kept} of {n_rows} rows")
+    if n_kept < n_rows:
+        logger.warning("%d of %d rows of %s have no text and are left out.", n_rows - n_kept, n_rows, file)
 
 
 def _text_column(table: pd.DataFrame, file: str) -> str:

@@ -22,11 +22,11 @@ def is_json(text: str) -> bool:
         return True
 
 
-def json_rows(text: str, name: str, lines: bool) -> tuple[dict[int, dict], str]:
+def json_rows(text: str, name: str, lines: bool, first: int = 1) -> tuple[dict[int, dict], str]:
     """The objects of a text by their numbers, and what is numbered: "entry" or "line".
 
     It may be a list of objects, an object a line, or one object that holds the rows; ``lines`` is what the name of the
-    file promises.
+    file promises, ``first`` the number of the text's first line.
     """
     rows: Any
     try:
@@ -35,7 +35,7 @@ def json_rows(text: str, name: str, lines: bool) -> tuple[dict[int, dict], str]:
         if error.msg != "Extra data" and not lines:
             raise _no_json(name, error) from None
         rows, word = {}, "line"
-        for number, line in enumerate(text.splitlines() if "\n" not in text else text.split("\n"), 1):
+        for number, line in enumerate(text.splitlines() if "\n" not in text else text.split("\n"), first):
             try:
                 rows |= {number: _load(line, name)} if line.strip() else {}
             except json.JSONDecodeError as error:
@@ -50,7 +50,7 @@ def json_rows(text: str, name: str, lines: bool) -> tuple[dict[int, dict], str]:
             raise ValueError(f"{name} should hold {_WANTED}. It holds {held}{form}.")
         if rows and not lines and all(isinstance(row, str) for row in rows):
             rows = [{"text": row} for row in rows]
-        rows = dict(enumerate(rows, 1))
+        rows = dict(enumerate(rows, first))
     for number, row in rows.items():
         if not isinstance(row, dict):
             raise ValueError(f"{name}, {word} {number}: is not an object. Wanted is {_WANTED}.")

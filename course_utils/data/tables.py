@@ -97,7 +97,7 @@ def read_table(
     columns = [name.strip() for name in columns.split(",")] if isinstance(columns, str) else columns
     wanted = {name.strip().casefold() for name in expected if name}
     if path.is_dir():
-        return _frame(_arrow_rows(path), "row")
+        return frame(_arrow_rows(path), "row")
     if not path.is_file():
         raise ValueError(
             f"There is no file {path.name!r} where the path leads to. A relative path starts in the current folder, "
@@ -110,26 +110,27 @@ def read_table(
         except (OSError, EOFError, zlib.error) as error:
             raise ValueError(f"{name} is a damaged gzip file: {error}. Fetch or pack it again.") from None
     if data.startswith(b"PAR1"):
-        return _frame(_parquet(data, name), "row")
+        return frame(_parquet(data, name), "row")
     if data.startswith(b"PK\3\4"):
         rows = _sheet(data, name)
-        return _named(rows, name, columns, "row", header_at(rows, wanted), wanted)
+        return named(rows, name, columns, "row", header_at(rows, wanted), wanted)
     start = data[:100].removeprefix(codecs.BOM_UTF8).lstrip().lower()
     for begins, kind in _NO_TABLES.items():
         if start.startswith(begins.lower()):
             raise ValueError(f"{name} is {kind} and no table. {_SAVE_AS}")
-    text, suffix = _decoded(data, name, encoding), Path(name.lower().removesuffix(".gz")).suffix
+    text, suffix = decoded(data, name, encoding), Path(name.lower().removesuffix(".gz")).suffix
     if suffix in (".json", ".jsonl", ".ndjson") or is_json(text):
         objects, word = json_rows(text, name, lines=suffix in (".jsonl", ".ndjson"))
-        return _frame(objects.values(), word, objects)
-    rows, header = _read_csv(text, name, "\t" if sep == "\\t" else sep, suffix, columns, wanted)
-    return _named(rows, name, columns, "line", header, wanted)
+        return frame(objects.values(), word, objects)
+    found = split_csv(text, name, sep, suffix, columns, wanted)
+    return named(found.rows, name, columns, "line", found.header, wanted)
 
 
 # --- what is no plain text ------------------------------------------------------------------------------------------
 
 
-def _needs(module: str, name: str) -> Any:
+def needs(module: str, name: str) -> Any:
+    """Import what reads files of this kind, or name the way to it."""
     try:
         return importlib.import_module(module)
     except ImportError:
@@ -142,7 +143,7 @@ def _arrow_rows(folder: Path) -> list[dict]:
     if not (folder / "state.json").is_file():
         inside = ", ".join(sorted(path.name for path in folder.glob("[!.]*"))[:10])
         raise ValueError(f"{folder.name} is a folder of {inside or 'nothing'}. Name one of them, as FOLDER/NAME.")
-    arrow = _needs("pyarrow", folder.name)
+    arrow = needs("pyarrow", folder.name)
     files = json.loads((folder / "state.json").read_text(encoding="utf-8"))["_data_files"]
     tables = [arrow.ipc.open_stream((folder / file["filename"]).read_bytes()).read_all() for file in files]
     return arrow.concat_tables(tables).to_pylist()
@@ -150,7 +151,7 @@ def _arrow_rows(folder: Path) -> list[dict]:
 
 def _sheet(data: bytes, name: str) -> list[Row]:
     """Rows of the first sheet with columns, or else with anything, that is not hidden."""
-    openpyxl = _needs("openpyxl", name)
+    openpyxl = needs("openpyxl", name)
     try:
         sheets = openpyxl.load_workbook(io.BytesIO(data), data_only=True).worksheets
     except (zipfile.BadZipFile, KeyError, ValueError) as error:
@@ -167,15 +168,16 @@ def _sheet(data: bytes, name: str) -> list[Row]:
 
 
 def _parquet(data: bytes, name: str) -> list[dict]:
-    parquet = _needs("pyarrow.parquet", name)
+    parquet = needs("pyarrow.parquet", name)
     try:
         return parquet.read_table(io.BytesIO(data)).to_pylist()
     except (OSError, ValueError) as error:  # pyarrow's own are of these kinds
         raise ValueError(f"{name} cannot be read as Parquet ({str(error).splitlines()[0]}). Write it anew.") from None
 
 
-def _decoded(data: bytes, name: str, encoding: str) -> str:
-    codec = _likely_codec(data) if encoding == "auto" else encoding
+def decoded(data: bytes, name: str, encoding: str) -> str:
+    """The characters of a file; what was assumed is said."""
+    codec = likely_codec(data) if encoding == "auto" else encoding
     try:
         text = re.sub("(^|[\r\n])\ufeff+", r"\1", data.decode(codec))  # in the middle where files were joined
         if "\0" in text:
@@ -200,7 +202,8 @@ def _decoded(data: bytes, name: str, encoding: str) -> str:
     return text
 
 
-def _likely_codec(data: bytes) -> str:
+def likely_codec(data: bytes) -> str:
+    """How characters are probably stored: UTF-8, UTF-16 or cp1252."""
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
     first, second = data[::2].count(0), data[1::2].count(0)  # one is the rule for letters in UTF-16
@@ -212,7 +215,8 @@ def _likely_codec(data: bytes) -> str:
     return "cp1252" if n_wrong and 2 * n_wrong > sum(letter > "\x7f" for letter in text) else "utf-8"
 
 
-def _frame(rows: Iterable[dict], word: str, numbers: Iterable[int] | None = None) -> pd.DataFrame:
+def frame(rows: Iterable[dict], word: str, numbers: Iterable[int] | None = None) -> pd.DataFrame:
+    """A table of objects, each row called by a word and its number."""
     rows = list(rows)
     index = [f"{word} {number}" for number in numbers or range(1, len(rows) + 1)]
     table = pd.DataFrame(rows, index=index, dtype=object)
@@ -222,7 +226,7 @@ def _frame(rows: Iterable[dict], word: str, numbers: Iterable[int] | None = None
 # --- rows of cells --------------------------------------------------------------------------------------------------
 
 
-class _Split(NamedTuple):
+class Split(NamedTuple):
     """A text under one separator: its rows, which of them is the header, and the first thing that does not fit."""
 
     sep: str
@@ -230,11 +234,13 @@ class _Split(NamedTuple):
     header: int
     names: list[str]
     problem: str
+    dialect: dict[str, Any]
     bare: bool = False
 
 
-def _read_csv(text: str, name: str, sep: str, suffix: str, columns: Names, wanted: set[str]) -> tuple[list[Row], int]:
-    """All rows of a text, and which of them is the header."""
+def split_csv(text: str, name: str, sep: str, suffix: str, columns: Names, wanted: set[str]) -> Split:
+    """All rows of a text, which of them is the header, and how they are written."""
+    sep = "\t" if sep == "\\t" else sep
     csv.field_size_limit(2**31 - 1)  # a cell may hold a whole book
     # the first line of some of Excel's files
     excel = re.match(r'"?sep=(.)\1*"?\s*?(\r\n|\n|\r)', text, re.IGNORECASE)
@@ -254,17 +260,22 @@ def _read_csv(text: str, name: str, sep: str, suffix: str, columns: Names, wante
     if found.problem:
         header = [cell.strip() for cell in found.names]
         check_header(header, found.rows[found.header + 1 :] if columns is None else [], name, wanted)
-        raise ValueError(
-            f"{name} does not fall into its columns {header} with sep={found.sep!r}: {found.problem}. Texts that "
-            f"contain {found.sep!r} must stand in double quotes, and a double quote in them is written twice. If "
-            "another character separates the columns, name it, for example sep='|'."
-        )
+        raise misfit(name, found.sep, header, found.problem)
     if found.bare:
         tell(f"{name}: double quotes are read as parts of the texts")
-    return found.rows, found.header
+    return found
 
 
-def _split(text: str, sep: str, skip: int, wanted: set[str]) -> _Split:
+def misfit(name: str, sep: str, header: list[str], problem: str) -> ValueError:
+    """What to say of a text that does not fall into columns."""
+    return ValueError(
+        f"{name} does not fall into its columns {header} with sep={sep!r}: {problem}. Texts that contain {sep!r} must "
+        "stand in double quotes, and a double quote in them is written twice. If another character separates the "
+        "columns, name it, for example sep='|'."
+    )
+
+
+def _split(text: str, sep: str, skip: int, wanted: set[str]) -> Split:
     """Split a text; a quote in quotes is doubled, or if only that gives columns, after a backslash or by itself."""
     plain = _split_as(text, sep, skip, wanted)
     if plain.names[1:] and all(cell.startswith(" ") for cell in plain.names[1:]):  # a, b, c
@@ -285,7 +296,7 @@ def _split(text: str, sep: str, skip: int, wanted: set[str]) -> _Split:
     return plain
 
 
-def _split_as(text: str, sep: str, skip: int, wanted: set[str], **dialect: Any) -> _Split:
+def _split_as(text: str, sep: str, skip: int, wanted: set[str], **dialect: Any) -> Split:
     rows: list[Row] = []
     problem, begins = "", 1
     try:
@@ -302,16 +313,27 @@ def _split_as(text: str, sep: str, skip: int, wanted: set[str], **dialect: Any) 
     header = header_at(rows, wanted)
     names = rows[header][1] if rows else []
     least = max((place for place, cell in enumerate(names, 1) if cell.strip()), default=0)
-    for line, cells in rows[header + 1 :]:
-        more = any(cell.strip() for cell in cells[len(names) :])
-        if more or len(cells) < least:
-            count = "more cells than the" if more else f"{len(cells)} cells, fewer than the"
-            problem = f"line {line}: has {count} {len(names)} of the first line"
-            break
-    return _Split(sep, rows, header, names, problem)
+    problem = next((off for row in rows[header + 1 :] if (off := off_count(row, len(names), least))), problem)
+    return Split(sep, rows, header, names, problem, dialect)
 
 
-def _named(rows: list[Row], name: str, columns: Names, word: str, at: int, wanted: set[str]) -> pd.DataFrame:
+def off_count(row: Row, n_names: int, least: int) -> str:
+    """Say what is wrong with the number of a row's cells; ``least`` is the place of the last column with a name."""
+    line, cells = row
+    more = any(cell.strip() for cell in cells[n_names:])
+    if not more and len(cells) >= least:
+        return ""
+    count = "more cells than the" if more else f"{len(cells)} cells, fewer than the"
+    return f"line {line}: has {count} {n_names} of the first line"
+
+
+def column_names(header: list[str]) -> list[str]:
+    """Names of the columns: one that is missing or comes twice gets a number."""
+    names = [cell or f"column {place}" for place, cell in enumerate(header, 1)]
+    return [cell if cell not in names[:place] else f"{cell} ({place + 1})" for place, cell in enumerate(names)]
+
+
+def named(rows: list[Row], name: str, columns: Names, word: str, at: int, wanted: set[str]) -> pd.DataFrame:
     """Make a table of rows, of which the one at this place names the columns, if ``columns`` does not."""
     rows = [(number, [None if cell == "" else cell for cell in cells]) for number, cells in rows]
     if columns is not None:
@@ -340,8 +362,7 @@ def _named(rows: list[Row], name: str, columns: Names, word: str, at: int, wante
         tell(f"{name}: its first line, {rows[1][1][:4]}, is read as data because columns= is given")
     if any(len(cells) > len(header) for _, cells in body):
         tell(f"{name}: rows end in separators without a cell, which are left out")
-    names = [cell or f"column {place}" for place, cell in enumerate(header, 1)]
-    names = [cell if cell not in names[:place] else f"{cell} ({place + 1})" for place, cell in enumerate(names)]
+    names = column_names(header)
     cells = [(row + [None] * len(names))[: len(names)] for _, row in body]
     table = pd.DataFrame(cells, index=[f"{word} {number}" for number, _ in body], columns=names, dtype=object)
     nameless = [column for column, cell in zip(names, header, strict=True) if not cell]

@@ -20,7 +20,7 @@ import numpy as np
 
 from course_utils.embedding.cache import Cache, EmbeddingCache
 from course_utils.embedding.catalog import DEFAULT_MODEL, ModelCard
-from course_utils.embedding.receipt import read_until, receipt
+from course_utils.embedding.receipt import Unread, count_unread, read_until
 from course_utils.embedding.weights import ModelUnavailableError
 from course_utils.progress import progress_bar
 
@@ -194,10 +194,14 @@ class Embedder(ABC):
         str
             One line; "" where all is read.
         """
+        return str(self.unread(sentences, options))
+
+    def unread(self, sentences: Sequence[str], options: EmbeddingOptions | None = None) -> Unread:
+        """The receipt as numbers, which add up over the parts of a corpus. Parameters are those of :meth:`receipt`."""
         texts = list(sentences)
         tokenizer, prompt, max_length = self._reading(options or EmbeddingOptions())
         self._receipts.append(hash((prompt, max_length, *texts)))
-        return receipt(texts, tokenizer, prompt, max_length, self.card.languages)
+        return count_unread(texts, tokenizer, prompt, max_length, self.card.languages)
 
     def is_cut(self, sentences: Sequence[str], options: EmbeddingOptions | None = None) -> np.ndarray:
         """Which texts are longer than what is read: bool array of shape (n,); all False where nobody can tell.

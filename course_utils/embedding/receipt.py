@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import astuple, dataclass
+from typing import Any, Self
 
 # Words that are frequent in English and in no other language; and in others of Latin letters, and not in English. Names
 # begin with capitals, so words that do are not counted.
@@ -18,8 +19,49 @@ _NO_PROSE = re.compile(r"\S*(://|[/\\@_])\S*")  # addresses, paths, names in cod
 _WORD = re.compile("[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff]|[^\\s\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff]+")
 
 
-def receipt(texts: Sequence[str], tokenizer: Any, prompt: str, max_length: int, languages: Sequence[str]) -> str:
-    """Say how much of the texts a model does not read, and how many look like a language that it was not made for.
+@dataclass(frozen=True)
+class Unread:
+    """How much of some texts a model does not read, and how many look like a language that it was not made for.
+
+    Those of several parts of a corpus add up. As a string it is "" where all is read and known, else for example
+    "3 of 10 texts are longer than 256 tokens: 41 % of their words are not read".
+
+    Attributes
+    ----------
+    n_texts, n_cut, n_foreign : int
+        Texts, those longer than ``max_length``, those not in the model's language.
+    n_words, n_read : int
+        Words of the texts that are cut, and how many of them are read.
+    max_length : float
+        The tokens after which texts are cut.
+    """
+
+    n_texts: int = 0
+    n_cut: int = 0
+    n_words: int = 0
+    n_read: int = 0
+    n_foreign: int = 0
+    max_length: float = 0
+
+    def __add__(self, other: Self) -> Self:
+        counts = [a + b for a, b in zip(astuple(self)[:-1], astuple(other)[:-1], strict=True)]
+        return type(self)(*counts, max(self.max_length, other.max_length))
+
+    def __str__(self) -> str:
+        said = []
+        if self.n_cut:
+            which = f"{self.n_cut} of {self.n_texts} texts are longer than {self.max_length} tokens"
+            said.append(f"{which}: {100 * (1 - self.n_read / self.n_words):.0f} % of their words are not read")
+        if self.n_foreign:
+            which = f"{self.n_foreign} or more of {self.n_texts} texts"
+            said.append(f"{which} are not in English, the only language the model knows")
+        return "; ".join(said)
+
+
+def count_unread(
+    texts: Sequence[str], tokenizer: Any, prompt: str, max_length: float, languages: Sequence[str]
+) -> Unread:
+    """Count what a model does not get.
 
     Parameters
     ----------
@@ -29,28 +71,21 @@ def receipt(texts: Sequence[str], tokenizer: Any, prompt: str, max_length: int, 
         The model's, a fast one of transformers; with any other nothing is said of lengths.
     prompt : str
         What stands before each text, and takes from its room.
-    max_length : int
+    max_length : float
         The tokens after which texts are cut.
     languages : sequence of str
         ISO 639-3 codes of the model's languages; only of models for English alone is anything said.
 
     Returns
     -------
-    str
-        "" where all is read and known, else for example "3 of 10 texts are longer than 256 tokens: 41 % of their words
-        are not read".
+    Unread
+        The counts.
     """
-    said = []
     ends = read_until(texts, tokenizer, prompt, max_length)
-    if ends:
-        cut = [(len(_WORD.findall(texts[i])), len(_WORD.findall(texts[i][:end]))) for i, end in ends.items()]
-        n_words, n_read = map(sum, zip(*cut, strict=True))
-        which = f"{len(cut)} of {len(texts)} texts are longer than {max_length} tokens"
-        said.append(f"{which}: {100 * (1 - n_read / n_words):.0f} % of their words are not read")
+    cut = [(len(_WORD.findall(texts[i])), len(_WORD.findall(texts[i][:end]))) for i, end in ends.items()]
+    n_words, n_read = (sum(counts) for counts in zip(*cut, strict=True)) if cut else (0, 0)
     n_foreign = sum(map(_is_foreign, texts)) if tuple(languages) == ("eng",) else 0
-    if n_foreign:
-        said.append(f"{n_foreign} or more of {len(texts)} texts are not in English, the only language the model knows")
-    return "; ".join(said)
+    return Unread(len(texts), len(cut), n_words, n_read, n_foreign, max_length if cut else 0)
 
 
 def read_until(texts: Sequence[str], tokenizer: Any, prompt: str, max_length: int) -> dict[int, int]:
