@@ -6,7 +6,9 @@ from collections.abc import Iterable
 from typing import Any
 
 
-def progress_bar(*, total: int, desc: str, unit: str, show: bool = True, iterable: Iterable | None = None) -> Any:
+def progress_bar(
+    *, total: int, desc: str, unit: str, show: bool = True, iterable: Iterable | None = None, initial: int = 0
+) -> Any:
     """Open a progress bar, which is a widget in notebooks and hidden under CI.
 
     Parameters
@@ -21,6 +23,8 @@ def progress_bar(*, total: int, desc: str, unit: str, show: bool = True, iterabl
         False hides the bar.
     iterable : iterable, optional
         What the bar goes along with, in a ``for`` loop.
+    initial : int, default 0
+        Steps that an earlier run has done: they count for the bar, and not for its rate.
 
     Returns
     -------
@@ -39,4 +43,4 @@ def progress_bar(*, total: int, desc: str, unit: str, show: bool = True, iterabl
     else:
         from tqdm.auto import tqdm
     # leave=False: a finished bar would be stored in the notebook, where it says nothing
-    return tqdm(iterable, total=total, desc=desc, unit=unit, disable=quiet, leave=False)
+    return tqdm(iterable, total=total, desc=desc, unit=unit, initial=initial, disable=quiet, leave=False)

@@ -161,8 +161,10 @@ def prefetch(models: Annotated[list[str], typer.Argument(help="Names of the cata
 @app.command()
 def embed(
     model: Annotated[str, typer.Option(help="A catalogued model, a hub name or a folder.")] = DEFAULT_MODEL,
-    corpus: Annotated[list[str] | None, typer.Option(help="A corpus of the course or a file.")] = None,
+    corpus: Annotated[list[str] | None, typer.Option(help="A corpus of the course, a file, a folder, *.csv.")] = None,
+    files: Annotated[list[str] | None, typer.Argument(help="More files, as the shell writes out data/*.csv.")] = None,
     text_column: Annotated[list[str] | None, typer.Option(help="The column with the texts.")] = None,
+    id_column: Annotated[str | None, typer.Option(help="For a folder in --out: a name for each text.")] = None,
     parameter: Annotated[list[str] | None, typer.Option("-p", metavar="NAME=VALUE", help="For the corpus.")] = None,
     instruction: Annotated[list[str] | None, typer.Option(help="A task in words; '' for none.")] = None,
     query: Annotated[bool, typer.Option("--query", help="Embed with the model's own query prompt.")] = False,
@@ -170,22 +172,45 @@ def embed(
     tasks: Annotated[Path | None, typer.Option(help="A file of instructions: make a page of maps in --out.")] = None,
     task: Annotated[list[str] | None, typer.Option(help="One of --tasks; else its first four.")] = None,
     label_column: Annotated[list[str] | None, typer.Option(help="A column to colour the maps by.")] = None,
-    out: Annotated[Path | None, typer.Option(help="A .safetensors file for vectors; with --tasks a folder.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="A .safetensors file, or a folder for shards; with --tasks for the page.")
+    ] = None,
+    engine: Annotated[str, typer.Option(help="For a folder in --out: local, or ray for several workers.")] = "local",
+    workers: Annotated[int | None, typer.Option(min=1, help="Of Ray; left out: one a core or card.")] = None,
+    address: Annotated[str | None, typer.Option(help="A cluster of Ray; left out: one here, for this run.")] = None,
+    shard_rows: Annotated[int | None, typer.Option(min=1, help="Texts a shard; left out: a minute's.")] = None,
+    no_text: Annotated[bool, typer.Option("--no-text", help="Keep the texts out of the shards.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what a folder in --out would take.")] = False,
     endpoint: Annotated[str | None, typer.Option(help="ollama, openai, … or a URL, instead of this machine.")] = None,
     dtype: Annotated[str, typer.Option(help="float32 or bfloat16.")] = "float32",
     max_length: Annotated[int | None, typer.Option(min=1, help="Cut texts after so many tokens.")] = None,
     batch_size: Annotated[int, typer.Option(min=1)] = 32,
 ) -> None:
-    """Embed a corpus, as a try or into a file that `load_embedder` reads on machines without the model."""
+    """Embed a corpus: as a try, into a file for machines without the model, or of any size into a folder of shards."""
     from course_utils.app import task_maps
     from course_utils.app.embed import Encoding, collect_texts, embed_texts
 
     encoding = Encoding(model, endpoint, dtype, max_length, batch_size)
     options = dict(map(parse_parameter, parameter or []))
-    corpora, columns = corpus or ["noticeboard"], text_column or []
+    corpora, columns = [*(corpus or []), *(files or [])] or ["noticeboard"], text_column or []
+    if tasks is None and (task or label_column):
+        raise ValueError("--task and --label-column go with --tasks.")
+    if tasks is None and out is not None and out.suffix != ".safetensors":
+        from course_utils.app import embed_folder as folders
+
+        whole = folders.Corpus(tuple(corpora), columns, id_column, limit, options)
+        by, folder = folders.Engine(engine, workers, address), out.expanduser().absolute()
+        folders.check_folder(folder)
+        job = folders.Job(encoding, folder, not no_text, shard_rows)
+        embedder = job.load()
+        job = job.prompted(embedder.card, instruction or [], query)
+        with naming_options(options):
+            return (folders.estimate if dry_run else folders.embed_folder)(job, whole, by, embedder)
+    if id_column or shard_rows or no_text or dry_run or workers or address or engine != "local":
+        raise ValueError(
+            "--id-column, --engine, --workers, --address, --shard-rows, --no-text and --dry-run go with a folder in --out."
+        )
     if tasks is None:
-        if task or label_column:
-            raise ValueError("--task and --label-column go with --tasks.")
         with naming_options(options):
             texts = collect_texts(corpora, columns, limit, options)
         return embed_texts(encoding, texts, instruction or [], query, out)

@@ -131,10 +131,14 @@ class Cost:
     gigabytes: float
 
     def __str__(self) -> str:
-        time = f"{max(self.seconds, 1):.0f} s" if self.seconds < 90 else f"{self.seconds / 60:.0f} minutes"
-        if self.seconds > 90 * 60:
-            time = f"{self.seconds / 3600:.1f} hours"
-        return f"roughly {time} on {os.cpu_count()} cores and {self.gigabytes:.1f} GB of memory"
+        return f"roughly {duration(self.seconds)} on {os.cpu_count()} cores and {self.gigabytes:.1f} GB of memory"
+
+
+def duration(seconds: float) -> str:
+    """A time in the unit that suits it."""
+    if seconds > 90 * 60:
+        return f"{seconds / 3600:.1f} hours"
+    return f"{max(seconds, 1):.0f} s" if seconds < 90 else f"{seconds / 60:.0f} minutes"
 
 
 def cost_here(card: ModelCard, texts: Sequence[str], *, max_length: int | None = None) -> Cost:
@@ -231,12 +235,16 @@ def add_vectors(
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
+def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
     """Keep a file or folder to this thread while it is read, changed and written; a kill ends that as well."""
-    from filelock import FileLock
+    from filelock import FileLock, Timeout
 
     lock = path.with_name(f".{path.name}.lock")
-    with FileLock(lock):
+    try:
+        held = FileLock(lock).acquire(timeout=-1 if wait else 0)
+    except Timeout:
+        raise ValueError(f"{path.parent.name} is being written by another run. Wait for it, or stop it.") from None
+    with held:
         try:
             yield
         finally:

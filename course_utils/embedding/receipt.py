@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import asdict, astuple, dataclass, replace
 from typing import Any, Self
 
 # Words that are frequent in English and in no other language; and in others of Latin letters, and not in English. Names
@@ -44,8 +44,9 @@ class Unread:
     max_length: float = 0
 
     def __add__(self, other: Self) -> Self:
-        counts = [a + b for a, b in zip(astuple(self)[:-1], astuple(other)[:-1], strict=True)]
-        return type(self)(*counts, max(self.max_length, other.max_length))
+        mine, theirs = astuple(self), astuple(other)
+        counts: list[Any] = [a + b for a, b in zip(mine[:-1], theirs[:-1], strict=True)]
+        return replace(self, **dict(zip(asdict(self), [*counts, max(mine[-1], theirs[-1])], strict=True)))
 
     def __str__(self) -> str:
         said = []
@@ -88,7 +89,7 @@ def count_unread(
     return Unread(len(texts), len(cut), n_words, n_read, n_foreign, max_length if cut else 0)
 
 
-def read_until(texts: Sequence[str], tokenizer: Any, prompt: str, max_length: int) -> dict[int, int]:
+def read_until(texts: Sequence[str], tokenizer: Any, prompt: str, max_length: float) -> dict[int, int]:
     """For each text that is cut: its position, and how many of its letters are read. Parameters as above."""
     # a token is a byte or more
     long = [i for i, text in enumerate(texts) if len((prompt + text).encode()) + 2 > max_length]

@@ -8,7 +8,7 @@ memory; its metadata say which model made it, under which prompt.
 import hashlib
 import json
 import os
-import tempfile
+import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from importlib import import_module
@@ -77,17 +77,16 @@ def write_table(path: Path, columns: dict[str, Any], about: dict[str, Any] | Non
     table = arrow().table(columns)
     table = table.replace_schema_metadata({_ABOUT: json.dumps(about)} if about is not None else None)
     compression = dict.fromkeys(columns, "zstd") | {"vector.list.element": "none"}
-    handle, part = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
+    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")  # several may write at once
     try:
-        with os.fdopen(handle, "wb") as file:
+        with part.open("xb") as file:
             arrow("pyarrow.parquet").write_table(table, file, compression=compression, use_dictionary=False)
             file.flush()
             os.fsync(file.fileno())
-        Path(part).replace(path)
-    except BaseException:
+        part.replace(path)
+    finally:
         with suppress(OSError):
-            Path(part).unlink()
-        raise
+            part.unlink(missing_ok=True)
 
 
 def write_shard(
