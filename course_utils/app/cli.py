@@ -208,7 +208,8 @@ def embed(
             return (folders.estimate if dry_run else folders.embed_folder)(job, whole, by, embedder)
     if id_column or shard_rows or no_text or dry_run or workers or address or engine != "local":
         raise ValueError(
-            "--id-column, --engine, --workers, --address, --shard-rows, --no-text and --dry-run go with a folder in --out."
+            "--id-column, --engine, --workers, --address, --shard-rows, --no-text and --dry-run go with a folder in "
+            "--out."
         )
     if tasks is None:
         with naming_options(options):

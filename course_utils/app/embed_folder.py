@@ -25,7 +25,7 @@ import numpy as np
 import pandas as pd
 
 from course_utils.app.embed import TEXT_COLUMNS, Encoding, cost_here, duration, locked
-from course_utils.data import is_file_name, load_corpus, read_batches
+from course_utils.data import is_corpus_name, is_file_name, load_corpus, read_batches
 from course_utils.embedding import CATALOG, Embedder, EmbeddingOptions, ModelCard, ModelUnavailableError, text_digest
 from course_utils.embedding.receipt import Unread
 from course_utils.embedding.shards import (
@@ -33,6 +33,7 @@ from course_utils.embedding.shards import (
     MANIFEST,
     arrow,
     read_about,
+    read_columns,
     read_digest,
     rows_digest,
     write_shard,
@@ -89,7 +90,7 @@ class Corpus:
                 some = sorted(str(file) for file in Path(path.anchor).glob(str(path.relative_to(path.anchor))))
                 if not some:
                     raise ValueError(f"--corpus {shown(name)}: no file has such a name.")
-            elif path.is_dir() and not is_file_name(path):
+            elif path.is_dir() and not is_file_name(path) and not is_corpus_name(name):
                 some = sorted(str(file) for file in path.iterdir() if is_file_name(file) and file.name[0] != ".")
                 if not some:
                     raise ValueError(f"--corpus {shown(name)}: the folder holds no table.")
@@ -217,8 +218,7 @@ class ShardWriter:
     def write(self, part: int) -> None:
         """Make one shard. ``encode`` puts texts of like length into a batch."""
         job, about = self.job, self.job.about(self.embedder)
-        table = arrow("pyarrow.parquet").read_table(job.part(part))
-        ids, texts = table["id"].to_pylist(), table["text"].to_pylist()
+        ids, texts = read_columns(job.part(part), "id", "text")
         unread = self.embedder.unread(texts, job.options())
         vectors = self.embedder.encode(
             texts, options=job.options(), batch_size=job.encoding.batch_size, show_progress_bar=False
@@ -461,7 +461,7 @@ def _refuse_twins(job: Job, hashes: np.ndarray, shard_rows: int) -> None:
     seen: dict[str, int] = {}
     for row in rows.tolist():
         part, place = divmod(row, shard_rows)
-        name = arrow("pyarrow.parquet").read_table(job.part(part), columns=["id"])["id"][place].as_py()
+        name = read_columns(job.part(part), "id")[0][place]
         if name in seen:
             raise ValueError(
                 f"--id-column: texts {seen[name] + 1} and {row + 1} have the same id, {name[:60]!r}. Choose another "

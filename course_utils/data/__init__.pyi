@@ -1,6 +1,7 @@
 from .batches import read_batches as read_batches
 from .columns import read_scored as read_scored, read_texts as read_texts
-from .corpora import EMOJI_LANGUAGES as EMOJI_LANGUAGES, is_file_name as is_file_name
+from .corpora import EMOJI_LANGUAGES as EMOJI_LANGUAGES, is_corpus_name as is_corpus_name
+from .corpora import is_file_name as is_file_name
 from .corpora import NEWSGROUPS as NEWSGROUPS, OWN_CORPORA as OWN_CORPORA, load_corpus as load_corpus
 from .fetching import CorpusUnavailableError as CorpusUnavailableError, fetch as fetch
 from .fetching import missing_files as missing_files, sources as sources

@@ -148,9 +148,10 @@ def _long(
     """A long file of CSV or lines of JSON; None if it has to be read whole, or is wrong in its beginning."""
     with suppress(OSError, EOFError, zlib.error), opener(path, "rb") as file:
         start = file.read(HEAD)
+        start = start[: start.rfind(b"\n") + 1]  # no letter is cut in two
         codec = likely_codec(start) if encoding == "auto" else encoding
-        if "16" not in codec and "32" not in codec and b"\n" in start:
-            text = decoded(start[: start.rindex(b"\n") + 1], path.name, encoding)
+        if start and "16" not in codec and "32" not in codec:
+            text = decoded(start, path.name, encoding)
             read = partial(opener, path, "rt", encoding="utf-8-sig" if codec == "utf-8" else codec)
             suffix = Path(path.name.lower().removesuffix(".gz")).suffix
             if suffix in (".json", ".jsonl", ".ndjson") or text.lstrip()[:1] in ("{", "["):

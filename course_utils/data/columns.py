@@ -168,7 +168,7 @@ def find_text_column(table: pd.DataFrame, wanted: str | None, file: str) -> str:
 def rows_with_text(table: pd.DataFrame, column: str, file: str) -> pd.DataFrame:
     """The rows that have a text in this column, with the texts as strings in the column ``text``."""
     kept = table[table[column].notna() & (table[column].astype(str).str.strip() != "")]
-    nested = kept.index[kept[column].map(lambda cell: isinstance(cell, (list, dict)))]
+    nested = kept.index[kept[column].map(lambda cell: isinstance(cell, (list, dict))).astype(bool)]
     if len(nested):
         kind = type(kept.at[nested[0], column]).__name__
         raise ValueError(

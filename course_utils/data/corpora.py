@@ -82,10 +82,7 @@ def load_corpus(name: str | Path, **options) -> pd.DataFrame:
     >>> load_corpus("sts_b", n=3, seed=0).columns.tolist()
     ['sentence1', 'sentence2', 'score']
     """
-    functions: list[Callable[..., pd.DataFrame]] = [newsgroups, sts_b, boolq, fiqa, movie_snippets, friends]
-    functions += [toxicity_prompts, mood_words, emoji_names, code]
-    public = {function.__name__: function for function in functions}
-    public |= {scored: partial(scored_sentences, scored) for scored in SCORED_SENTENCES}
+    public = _public()
     if str(name) in public:
         return public[str(name)](**options)
     if name in OWN_CORPORA:
@@ -97,6 +94,35 @@ def load_corpus(name: str | Path, **options) -> pd.DataFrame:
         return read_texts(name, **options)
     names = ", ".join([*public, *OWN_CORPORA])
     raise ValueError(f"There is no corpus {shown(name)!r}. The course has {names}; for your own give a .csv file.")
+
+
+def _public() -> dict[str, Callable[..., pd.DataFrame]]:
+    functions: list[Callable[..., pd.DataFrame]] = [newsgroups, sts_b, boolq, fiqa, movie_snippets, friends]
+    functions += [toxicity_prompts, mood_words, emoji_names, code]
+    public = {function.__name__: function for function in functions}
+    return public | {scored: partial(scored_sentences, scored) for scored in SCORED_SENTENCES}
+
+
+def is_corpus_name(name: str | Path) -> bool:
+    """Tell whether this is a corpus of the course; a folder of that name is then ``./posts``.
+
+    Parameters
+    ----------
+    name : str or Path
+        What :func:`load_corpus` takes.
+
+    Returns
+    -------
+    bool
+        Whether it is loaded by its name.
+
+    Examples
+    --------
+    >>> from course_utils.data import is_corpus_name
+    >>> is_corpus_name("posts"), is_corpus_name("./posts")
+    (True, False)
+    """
+    return str(name) in _public() or name in OWN_CORPORA
 
 
 def is_file_name(name: str | Path) -> bool:

@@ -51,10 +51,11 @@ def json_rows(text: str, name: str, lines: bool, first: int = 1) -> tuple[dict[i
         if rows and not lines and all(isinstance(row, str) for row in rows):
             rows = [{"text": row} for row in rows]
         rows = dict(enumerate(rows, first))
+    escaped = "\\u" in text  # looked up once: a text of a hundred thousand lines is long
     for number, row in rows.items():
         if not isinstance(row, dict):
             raise ValueError(f"{name}, {word} {number}: is not an object. Wanted is {_WANTED}.")
-        if "\\u" in text and re.search("[\ud800-\udfff]", json.dumps(row, ensure_ascii=False)):
+        if escaped and re.search("[\ud800-\udfff]", json.dumps(row, ensure_ascii=False)):
             raise ValueError(f"{name}, {word} {number}: holds half a character (a lone surrogate).")
     return rows, word
 

@@ -107,7 +107,9 @@ class WordLlama:
     def read(self, texts: list[str], max_length: float) -> np.ndarray:
         """Vectors of texts, (n, 256)."""
         n_tokens = None if max_length == math.inf else int(max_length)
-        tokens = [encoded.ids[:n_tokens] for encoded in self.tokenizer.encode_batch(texts, add_special_tokens=False)]
+        tokens = [
+            encoded.ids[:n_tokens] for encoded in self.tokenizer.encode_batch_fast(texts, add_special_tokens=False)
+        ]
         return np.stack([self.table[ids].sum(axis=0) / max(len(ids), 1) for ids in tokens])
 
 

@@ -107,8 +107,11 @@ def read_until(texts: Sequence[str], tokenizer: Any, prompt: str, max_length: fl
 
 def _is_foreign(text: str) -> bool:
     """Whether it is certain: most letters are not Latin, or two words are of other languages and more than English."""
-    start = _NO_PROSE.sub(" ", text[:1000].strip())
+    start = text[:1000].strip()
     start = start[:1].lower() + start[1:]
+    if start.isascii() and len(set(_FOREIGN.findall(start))) < 2:  # most texts of a large corpus
+        return False
+    start = _NO_PROSE.sub(" ", start)
     letters = [letter for letter in start if letter.isalpha()]
     n_foreign = len(set(_FOREIGN.findall(start))) + len(set(_ACCENTED.findall(start))) // 2
     other_letters = len(letters) > 3 and 2 * sum(letter > "\u024f" for letter in letters) > len(letters)

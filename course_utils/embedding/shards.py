@@ -121,10 +121,15 @@ def read_about(path: Path) -> dict[str, Any]:
     return json.loads((found.metadata or {})[_ABOUT]) | {"rows": found.num_rows}
 
 
+def read_columns(path: Path, *names: str) -> list[list]:
+    """Columns of a file that :func:`write_table` wrote."""
+    table = arrow("pyarrow.parquet").read_table(path, columns=list(names))
+    return [table[name].to_pylist() for name in names]
+
+
 def read_digest(path: Path) -> str:
     """The :func:`rows_digest` of what a shard holds."""
-    table = arrow("pyarrow.parquet").read_table(path, columns=["id", "text_sha256"])
-    return rows_digest(table["id"].to_pylist(), table["text_sha256"].to_pylist())
+    return rows_digest(*read_columns(path, "id", "text_sha256"))
 
 
 def read_manifest(folder: str | Path, *, complete: bool = True) -> dict[str, Any]:
@@ -147,6 +152,17 @@ def read_manifest(folder: str | Path, *, complete: bool = True) -> dict[str, Any
     ------
     ShardError
         If it is no such folder, or unfinished.
+
+    Examples
+    --------
+    >>> from typer.testing import CliRunner
+    >>> from course_utils.app.cli import app
+    >>> from course_utils.embedding import read_manifest
+    >>> command = "embed --corpus posts --model wordllama-l2-supercat-256 --out posts"
+    >>> done = CliRunner().invoke(app, command.split())
+    >>> manifest = read_manifest("posts")
+    >>> manifest["dim"], manifest["shards"]
+    (256, [{'name': 'vectors-000000.parquet', 'rows': 480}])
     """
     path = Path(folder).expanduser() / MANIFEST
     try:
@@ -179,6 +195,16 @@ def read_shards(folder: str | Path) -> Iterator[Shard]:
     ------
     ShardError
         If it is no such folder, is unfinished, or a shard is missing or damaged.
+
+    Examples
+    --------
+    >>> from typer.testing import CliRunner
+    >>> from course_utils.app.cli import app
+    >>> from course_utils.embedding import read_shards
+    >>> command = "embed --corpus posts --model wordllama-l2-supercat-256 --out posts"
+    >>> done = CliRunner().invoke(app, command.split())
+    >>> [(shard.ids[0], shard.vectors.shape) for shard in read_shards("posts")]
+    [('posts:1', (480, 256))]
     """
     manifest = read_manifest(folder)
     for shard in manifest["shards"]:

@@ -120,8 +120,11 @@ def test_columns_and_tasks_of_a_page(words, message, answer):
 
 
 def test_a_file_of_vectors_is_refused_before_anything_is_embedded(answer):
-    for name in ("", "v.npy", "none/v.safetensors"):
-        assert "in a folder that exists" in answer("embed", "--model", "never/loaded", "--out", name)
+    for name, said in (
+        ("v.npy", "a file whose name ends in .safetensors"),
+        ("none/v.safetensors", "folder that exists"),
+    ):
+        assert said in answer("embed", "--model", "never/loaded", "--out", name)
 
 
 def test_what_nobody_has_thought_of_is_one_sentence_too(answer, monkeypatch, capsys):
