@@ -56,7 +56,7 @@ QUICK = {
     "slow_rounds": 1,
 }
 LONGEST_STEP_S = 15  # a step of the growth table that is expected to take longer is left out
-SCRIPTS = ("value_learner", "value_service", "visualizer", "task_maps", "stars")
+SCRIPTS = ("value_learner", "value_service", "visualizer", "task_maps", "stars", "scale")
 
 
 # --- helpers -----------------------------------------------------------------------------------------------------
