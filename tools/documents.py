@@ -19,6 +19,7 @@ PARTS = {
     "docs/installation.md": ("browser",),
     "docs/instructor_guide.md": ("workshop", "short", "licences"),
     "docs/answer_key.md": ("answers",),
+    "docs/scale.md": ("measured",),
     "SECURITY.md": ("report",),
     "CITATION.cff": ("citation",),
     ".github/ISSUE_TEMPLATE/config.yml": ("contact",),
@@ -130,6 +131,16 @@ def contact(url: str) -> str:
     return "contact_links:\n  - " + "\n    ".join(lines) + "\n"
 
 
+def measured(root: Path) -> str:
+    """What the page of benchmarks/scale.py says, from the machine on, as sections of another page."""
+    page = root / "benchmarks" / "scale.md"
+    text = page.read_text(encoding="utf-8") if page.exists() else ""
+    told = re.sub("^## ", "### ", text[text.find("**Machine:**") :], flags=re.MULTILINE).replace(
+        "](gpu.md)", "](../benchmarks/gpu.md)"
+    )
+    return f"From [benchmarks/scale.md](../benchmarks/scale.md).\n\n{told.strip()}\n"
+
+
 def lesson_table(lessons: list[dict]) -> str:
     """The lessons with their questions and minutes, from the manifest."""
     lines = ["| lesson | question | core | in all |", "| --- | --- | --- | --- |"]
@@ -226,7 +237,7 @@ def build_texts(root: Path, lessons: list[dict]) -> dict[Path, str]:
     made = {"start": start(url), "lessons": lesson_table(lessons), "browser": browser(url), "report": report(url)}
     made |= {"citation": citation(url, project(root).get("version", "")), "contact": contact(url)}
     made |= {"workshop": workshop_table(lessons, read_workshop(root)), "short": short_table(lessons)}
-    made["licences"] = licences(root)
+    made |= {"licences": licences(root), "measured": measured(root)}
     texts = {}
     for name, parts in PARTS.items():
         path = root / name

@@ -204,6 +204,7 @@ def embed(
         job = folders.Job(encoding, folder, not no_text, shard_rows)
         embedder = job.load()
         job = job.prompted(embedder.card, instruction or [], query)
+        embedder.encode("a trial", options=job.options())  # what cannot be is said before a long corpus is read
         with naming_options(options):
             return (folders.estimate if dry_run else folders.embed_folder)(job, whole, by, embedder)
     if id_column or shard_rows or no_text or dry_run or workers or address or engine != "local":

@@ -11,11 +11,14 @@ import logging
 import math
 import os
 import random
+import re
 import shutil
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import reduce
+from importlib.util import find_spec
 from itertools import chain, count
 from operator import add
 from pathlib import Path
@@ -109,8 +112,8 @@ class Corpus:
 
     def hashes(self) -> dict[str, str]:
         """What each is called, and by what it is known to be the same: of a file its sha256."""
-        files = {label: (name, Path(name).expanduser()) for name, label in self.files().items()}
-        return {label: file_sha256(path) if path.is_file() else name for label, (name, path) in files.items()}
+        files = {label: Path(name).expanduser() for name, label in self.files().items()}
+        return {label: file_sha256(path) if path.is_file() else "" for label, path in files.items()}
 
     def batches(self) -> Iterator[pd.DataFrame]:
         """The texts with their ids, some thousand at a time."""
@@ -210,10 +213,14 @@ class ShardWriter:
         self.job, self.embedder = job, embedder or job.load()
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
-        """Make the shards of these parts."""
+        """Make the shards of these parts; what kept one from it comes back in words, as Ray hands on no error whole."""
+        said = []
         for part in batch["part"]:
-            self.write(int(part))
-        return batch
+            try:
+                said.append(self.write(int(part)) or "")
+            except (OSError, ValueError) as error:
+                said.append(str(error))
+        return batch | {"said": said}
 
     def write(self, part: int) -> None:
         """Make one shard. ``encode`` puts texts of like length into a batch."""
@@ -253,6 +260,9 @@ class Engine:
             raise ValueError(f"--engine {self.name}: it is local or ray.")
         if self.name == "local" and (self.workers or self.address):
             raise ValueError("--workers and --address go with --engine ray.")
+        if self.name == "ray" and not _has_ray():
+            command = 'python -m pip install -c constraints.txt -e ".[scale]"'
+            raise ValueError(f"--engine ray needs the package ray: {command}. --engine local needs none.")
 
     def run(self, job: Job, embedder: Embedder, parts: Sequence[int]) -> Iterator[int]:
         """Make the shards of these parts; yield each part when its shard is there."""
@@ -265,11 +275,20 @@ class Engine:
             yield from self._run_with_ray(job, parts)
 
     def _run_with_ray(self, job: Job, parts: Sequence[int]) -> Iterator[int]:
-        ray = _ray()
+        # nothing is told to its makers; errors come as exceptions, and there is a bar already
+        for name, value in (
+            ("USAGE_STATS_ENABLED", 0),
+            ("BACKEND_LOG_LEVEL", "fatal"),
+            ("DATA_DISABLE_PROGRESS_BARS", 1),
+        ):
+            os.environ.setdefault(f"RAY_{name}", str(value))
+        import ray
+        import ray.data
+
         here: dict[str, Any] = {} if self.address else {"num_cpus": self.workers, "include_dashboard": False}
         ray.init(self.address or "local", logging_level=logging.ERROR, log_to_driver=False, **here)
         try:
-            logging.getLogger("ray.data").setLevel(logging.ERROR)
+            logging.getLogger("ray.data").setLevel(logging.CRITICAL)
             had = ray.cluster_resources()
             n_gpus, n_cpus = int(had.get("GPU", 0)), int(had.get("CPU", 1))
             workers = min(self.workers or n_gpus or n_cpus, len(parts))
@@ -284,27 +303,20 @@ class Engine:
                 **({"num_gpus": 1} if n_gpus else {"num_cpus": max(n_cpus // workers, 1)}),
             )
             for row in done.iter_rows():
+                if row["said"]:
+                    raise ValueError(row["said"])
                 yield int(row["part"])
         except ray.exceptions.RayError as error:
-            cause = error
-            while isinstance(getattr(cause, "cause", None) or cause.__cause__, Exception):
-                cause = getattr(cause, "cause", None) or cause.__cause__
-            raise RuntimeError(f"A worker stopped: {cause}") from error
+            errors = re.findall(r"^\w+: .+", str(error), re.MULTILINE)
+            raise RuntimeError(f"A worker of Ray stopped: {errors[-1] if errors else error}") from error
         finally:
             ray.shutdown()
 
 
-def _ray() -> Any:
-    # nothing is told to its makers; errors come as exceptions, and there is a bar already
-    quiet = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal", "RAY_DATA_DISABLE_PROGRESS_BARS": "1"}
-    for name, value in quiet.items():
-        os.environ.setdefault(name, value)
-    try:
-        import ray.data
-    except ImportError:
-        command = 'python -m pip install -c constraints.txt -e ".[scale]"'
-        raise ValueError(f"--engine ray needs the package ray: {command}. --engine local needs none.") from None
-    return ray
+def _has_ray() -> bool:
+    with suppress(ValueError):  # of a package that is blocked
+        return find_spec("ray") is not None
+    return False
 
 
 def embed_folder(job: Job, corpus: Corpus, engine: Engine, embedder: Embedder) -> None:
@@ -493,5 +505,8 @@ def _manifest(job: Job, plan: dict[str, Any], complete: bool) -> dict[str, Any]:
 
 def _write_json(path: Path, value: Any) -> None:
     part = path.with_name(f".{path.name}.part")
-    part.write_text(json.dumps(value, ensure_ascii=False, indent=1), encoding="utf-8", newline="\n")
+    with part.open("w", encoding="utf-8", newline="\n") as file:
+        json.dump(value, file, ensure_ascii=False, indent=1)
+        file.flush()
+        os.fsync(file.fileno())
     part.replace(path)

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from course_utils.app import cli
 from course_utils.app.embed import Encoding
-from course_utils.app.embed_folder import Corpus, Engine, Job, check_folder, embed_folder, estimate
+from course_utils.app.embed_folder import Corpus, Engine, Job, ShardWriter, check_folder, embed_folder, estimate
 from course_utils.embedding import LocalEmbedder, ShardError, load_embedder, read_manifest, read_shards, text_digest
 from course_utils.embedding.shards import read_about, write_shard
 
@@ -333,6 +333,8 @@ def test_the_command_from_end_to_end(tmp_path, table):
         course("--corpus", table, "--instruction", "a", "--query", "--model", STATIC, "--out", tmp_path / "x")
     with pytest.raises(ValueError, match="go with a folder in --out"):
         course("--corpus", table, "--id-column", "id", "--out", tmp_path / "x.safetensors")
+    with pytest.raises(ValueError, match="max_length=1 must be"):
+        course("--corpus", table, "--max-length", 1, "--model", STATIC, "--out", tmp_path / "x")
     with pytest.raises(ValueError, match="--engine spark: it is local or ray"):
         course("--corpus", table, "--engine", "spark", "--out", tmp_path / "x")
     with pytest.raises(ValueError, match="--workers and --address go with"):
@@ -342,7 +344,6 @@ def test_the_command_from_end_to_end(tmp_path, table):
 
 def test_without_ray_the_way_to_it_is_named(tmp_path, table, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
-    monkeypatch.setitem(sys.modules, "ray.data", None)
     with pytest.raises(ValueError, match=r"needs the package ray: .*\[scale\]"):
         course("--corpus", table, "--model", STATIC, "--out", tmp_path / "out", "--engine", "ray")
     assert "holds 23 vectors" in course("--corpus", table, "--model", STATIC, "--out", tmp_path / "out")
@@ -352,6 +353,15 @@ def kill_tree(process):
     for each in [*psutil.Process(process.pid).children(recursive=True), psutil.Process(process.pid)]:
         each.kill()
     process.wait()
+
+
+def test_what_stops_a_worker_comes_back_in_words(tmp_path, table):
+    embedder = fake_embedder()
+    embedder.encode = None  # and no model is asked where there is nothing to do
+    job = job_in(tmp_path / "out")
+    (tmp_path / "out/texts").mkdir(parents=True)
+    said = ShardWriter(job, embedder)({"part": np.array([3])})["said"]
+    assert "000003.parquet" in said[0]
 
 
 @pytest.mark.parametrize("engine", ["local", "ray"])
