@@ -214,12 +214,12 @@ class ShardWriter:
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Make the shards of these parts; what kept one from it comes back in words, as Ray hands on no error whole."""
-        said = []
-        for part in batch["part"]:
+        said = [""] * len(batch["part"])
+        for place, part in enumerate(batch["part"]):
             try:
-                said.append(self.write(int(part)) or "")
+                self.write(int(part))
             except (OSError, ValueError) as error:
-                said.append(str(error))
+                said[place] = str(error)
         return batch | {"said": said}
 
     def write(self, part: int) -> None:
