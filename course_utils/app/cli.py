@@ -196,17 +196,12 @@ def embed(
     if tasks is None and (task or label_column):
         raise ValueError("--task and --label-column go with --tasks.")
     if tasks is None and out is not None and out.suffix != ".safetensors":
-        from course_utils.app import embed_folder as folders
+        from course_utils.app.embed_folder import Corpus, Engine, Job, make_folder
 
-        whole = folders.Corpus(tuple(corpora), columns, id_column, limit, options)
-        by, folder = folders.Engine(engine, workers, address), out.expanduser().absolute()
-        folders.check_folder(folder)
-        job = folders.Job(encoding, folder, not no_text, shard_rows)
-        embedder = job.load()
-        job = job.prompted(embedder.card, instruction or [], query)
-        embedder.encode("a trial", options=job.options())  # what cannot be is said before a long corpus is read
+        whole = Corpus(tuple(corpora), columns, id_column, limit, options)
+        job = Job(encoding, out.expanduser().absolute(), not no_text, shard_rows)
         with naming_options(options):
-            return (folders.estimate if dry_run else folders.embed_folder)(job, whole, by, embedder)
+            return make_folder(job, whole, Engine(engine, workers, address), instruction or [], query, dry_run)
     if id_column or shard_rows or no_text or dry_run or workers or address or engine != "local":
         raise ValueError(
             "--id-column, --engine, --workers, --address, --shard-rows, --no-text and --dry-run go with a folder in "

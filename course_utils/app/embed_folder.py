@@ -319,6 +319,17 @@ def _has_ray() -> bool:
     return False
 
 
+def make_folder(
+    job: Job, corpus: Corpus, engine: Engine, instructions: Sequence[str], query: bool, dry_run: bool
+) -> None:
+    """Do what the command says, or only tell what it would take; what cannot be is said before a corpus is read."""
+    check_folder(job.folder)
+    embedder = job.load()
+    job = job.prompted(embedder.card, instructions, query)
+    embedder.encode("a trial", options=job.options())
+    (estimate if dry_run else embed_folder)(job, corpus, engine, embedder)
+
+
 def embed_folder(job: Job, corpus: Corpus, engine: Engine, embedder: Embedder) -> None:
     """Make or finish a folder of vectors, and say what it holds."""
     sources = corpus.hashes()
