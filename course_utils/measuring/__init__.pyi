@@ -2,6 +2,7 @@ from . import benchmark as benchmark, intervals as intervals, metrics as metrics
 from . import misses as misses, timing as timing
 from .benchmark import Classification as Classification, Contender as Contender, Retrieval as Retrieval
 from .benchmark import Similarity as Similarity
+from .index import Index as Index, IndexUnavailableError as IndexUnavailableError
 from .intervals import Interval as Interval, difference_interval as difference_interval
 from .intervals import mean_interval as mean_interval, spearman_interval as spearman_interval
 from .metrics import knn_accuracy as knn_accuracy, knn_overlap as knn_overlap, mrr_at_10 as mrr_at_10
