@@ -221,6 +221,21 @@ def embed(
 
 
 @app.command()
+def search(
+    folder: Annotated[Path, typer.Argument(help="What `course embed --out FOLDER` wrote.")],
+    question: Annotated[str, typer.Argument(help="What is looked for, in words.")],
+    k: Annotated[int, typer.Option("-k", "--k", min=1, help="How many texts.")] = 5,
+    model: Annotated[str | None, typer.Option(help="The model, if its name in the folder does not load here.")] = None,
+    endpoint: Annotated[str | None, typer.Option(help="The server that made the vectors, if one did.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs: one line of JSON.")] = False,
+) -> None:
+    """Find the texts of a folder of vectors that are nearest to a question; the first time an index is made."""
+    from course_utils.app.search import search as find
+
+    find(folder, question, k, model=model, endpoint=endpoint, as_json=as_json)
+
+
+@app.command()
 def check_endpoint(
     endpoint: Annotated[str, typer.Argument(help="ollama, llama.cpp, … or a URL.")],
     model: Annotated[str, typer.Argument(help="The model's name there.")],

@@ -48,7 +48,7 @@ def test_numbers_that_are_none_or_out_of_range(command, option, answer):
         "evaluate": ["--data", "pairs.csv"],
         "visualize": ["--data", "pairs.csv"],
     }
-    needed |= {"grade": ["table.csv", "--out", "marks"]}
+    needed |= {"grade": ["table.csv", "--out", "marks"], "search": ["vectors", "a question"]}
     needed |= {"check-endpoint": ["http://127.0.0.1:1/v1", "model"], "serve": ["no.safetensors"]}
     for value in ("abc", "", "nan", "0x10", "-1"):
         said = answer(command, *needed.get(command, []), f"{option}={value}")
