@@ -536,7 +536,7 @@ Written by `python benchmarks/run.py`; do not edit. All values stem from one run
 turns. Trust the ratios, and those only for a machine like this one; the absolute values show what they were taken from.
 In brackets: the quartiles over the rounds. Texts are newsgroup posts cut to a length, the model is the course's
 default, all-MiniLM-L6-v2. The pages named at the end come from the same run. [gpu.md](gpu.md) stands apart: it was
-measured once where a graphics card was to be had.
+measured once where a graphics card was to be had; and so does [index.md](index.md), which takes an hour.
 
 """
 
