@@ -389,17 +389,8 @@ def test_another_model_is_refused(embedded, tmp_path, model):
 
 def test_a_folder_that_a_server_made_is_asked_through_it(tmp_path, own_cache_dir):
     with serving() as server:
-        course(
-            "embed",
-            "--endpoint",
-            server.url,
-            "--model",
-            "some-model",
-            "--corpus",
-            "noticeboard",
-            "--out",
-            tmp_path / "far",
-        )
+        made = ["--endpoint", server.url, "--model", "some-model", "--shard-rows", 99, "--out", tmp_path / "far"]
+        course("embed", "--corpus", "noticeboard", *made)
         done = course("search", tmp_path / "far", "a cat", "--endpoint", server.url, "-k", 3)
     assert len(done.stdout.splitlines()) == 3
 
