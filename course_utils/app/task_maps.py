@@ -22,7 +22,7 @@ import pandas as pd
 
 from course_utils.app.embed import TEXT_COLUMNS, Encoding, add_vectors, locked
 from course_utils.data import Task, is_file_name, load_corpus, load_tasks
-from course_utils.drawing import map_quality, project_aligned
+from course_utils.drawing import map_quality, project_aligned, sampled_quality
 from course_utils.embedding import Embedder, EmbeddingOptions
 from course_utils.measuring import (
     Interval,
@@ -40,6 +40,9 @@ PAGE = Path(__file__).with_name("page")
 FILES = ("vectors.safetensors", "data.json", "data.js", *sorted(path.name for path in PAGE.iterdir()))
 MARK = ".course_page"  # in the folder of a page: the hashes of what was written there, by which it is known again
 K = 10  # neighbours of a text that are measured and shown
+DRAWN = 14  # neighbours of a text that its map is drawn by
+MOST_EXACT = 4096  # texts; of more a sample says how far to trust a map
+SAMPLE = 2000  # texts in it
 FEWEST = 2 * (K + 1)  # texts; with fewer the K nearest would be most of what there is
 PREVIEW = 400  # characters of a text that the page shows
 # Where the course's corpora keep what their texts can be coloured by, the most telling first.
@@ -171,13 +174,15 @@ def describe(
     ``drawn`` are the maps, where there are some already. A label that is a pandas category is shown in its order.
     """
     labels, first = [column for column in frame.columns if column != "text"], tasks[0]
-    maps = drawn or project_aligned({task.name: spaces[task.name] for task in tasks})
-    nearest = {name: nearest_neighbors(spaces[name], K) for name in maps}
+    names = [task.name for task in tasks]
+    nearest = {name: _nearest(spaces[name]) for name in dict.fromkeys([*names, *([control.name] if control else [])])}
+    maps = drawn or project_aligned({name: spaces[name] for name in names}, neighbors=nearest)
+    shown = {name: near[:, :K] for name, near in nearest.items()}
     values = {label: frame[label].to_numpy() for label in labels}
     own = {
-        (label, name): (values[label][near] == values[label][:, None]).mean(axis=1)
+        (label, name): (values[label][shown[name]] == values[label][:, None]).mean(axis=1)
         for label in labels
-        for name, near in nearest.items()
+        for name in names
     }
     gains = intervals.simultaneous(
         difference_interval,
@@ -190,24 +195,27 @@ def describe(
     )
     described = []
     for task in tasks:
-        told = _measured(spaces, own, frame, task, first, gains)
-        told["measures"]["map"] = map_quality(spaces[task.name], maps[task.name], K)
-        islands = {label: _islands(maps[task.name], values[label]) for label in labels}
+        place, near = maps[task.name], shown[task.name]
+        new = 1 - knn_overlap(shown[first.name], near, K, metric="neighbors")
+        told = _measured(spaces, new, own, frame, task, first, gains)
+        beside_it = nearest_neighbors(place, K, metric="euclidean")
+        told["measures"]["map"] = _map_measures(spaces[task.name], place, (near, beside_it))
+        islands = {label: _islands(place, values[label], beside_it) for label in labels}
         described.append(asdict(task) | told | {"islands": islands})
     beside = None
     if control is not None and control != first:
-        new = 1 - knn_overlap(spaces[first.name], spaces[control.name], K, metric="cosine")
+        new = 1 - knn_overlap(shown[first.name], shown[control.name], K, metric="neighbors")
         beside = {"instruction": control.instruction, "new_neighbours": _numbers(mean_interval(new))}
     points = []
     for i, row in enumerate(frame.to_dict("records")):
         text = " ".join(row["text"].split())
-        shown = text if len(text) <= PREVIEW else text[:PREVIEW].rsplit(" ", 1)[0] + " …"
-        point: dict[str, Any] = {"text_preview": shown}
+        preview = text if len(text) <= PREVIEW else text[:PREVIEW].rsplit(" ", 1)[0] + " …"
+        point: dict[str, Any] = {"text_preview": preview}
         point |= {"category": row[labels[0]] if labels else "", "labels": [row[label] for label in labels]}
-        for name in maps:
+        for name in names:
             x, y = maps[name][i].tolist()
             point |= {f"{name}_x": round(x, 3), f"{name}_y": round(y, 3)}
-            point[f"{name}_neighbours"] = nearest[name][i].tolist()
+            point[f"{name}_neighbours"] = shown[name][i].tolist()
         points.append(point)
     orders = {label: frame[label].cat.categories.tolist() for label in frame.select_dtypes("category")}
     counts = {"k": K, "chance": K / (len(frame) - 1), "comparisons": len(gains)}
@@ -215,6 +223,25 @@ def describe(
         "format": FORMAT, **about, **counts, "labels": labels, "orders": orders, "control": beside, "tasks": described,
         "points": points
     }  # fmt: skip
+
+
+def _nearest(vectors: np.ndarray) -> np.ndarray:
+    """Find the neighbours of a space, once for all that needs them: those shown, the measures and the map.
+
+    In the form that :func:`project` draws, so that the map is the one that it would draw alone.
+    """
+    return nearest_neighbors(normalize(np.asarray(vectors, dtype=np.float32)), max(K, DRAWN), metric="euclidean")
+
+
+def _map_measures(vectors: np.ndarray, points: np.ndarray, near: tuple[np.ndarray, np.ndarray]) -> dict[str, Any]:
+    """Measure a map; of many texts by a sample, whose size and intervals then stand beside what was estimated."""
+    if len(points) <= MOST_EXACT:
+        return map_quality(vectors, points, K, neighbors=near)
+    found = sampled_quality(vectors, points, K, sample=SAMPLE, neighbors=near)
+    del found["knn_overlap"]  # which is known of all
+    estimates = {name: interval.estimate for name, interval in found.items()}
+    sample: dict[str, Any] = {"texts": SAMPLE} | {name: _numbers(interval) for name, interval in found.items()}
+    return estimates | {"knn_overlap": float(knn_overlap(*near, K, metric="neighbors").mean()), "sample": sample}
 
 
 def _answer(task: Task, labels: Sequence[str]) -> str:
@@ -228,11 +255,16 @@ def _same(spaces: dict[str, np.ndarray], task: Task, first: Task) -> bool:
 
 
 def _measured(
-    spaces: dict[str, np.ndarray], own: dict, frame: pd.DataFrame, task: Task, first: Task, gains: dict[str, Interval]
+    spaces: dict[str, np.ndarray],
+    new: np.ndarray,
+    own: dict,
+    frame: pd.DataFrame,
+    task: Task,
+    first: Task,
+    gains: dict[str, Interval],
 ) -> dict[str, Any]:
     """Measure a task against the first, say what was found (of its own label before others), and name what moved."""
     vectors, start, same = spaces[task.name], spaces[first.name], _same(spaces, task, first)
-    new = 1 - knn_overlap(start, vectors, K, metric="cosine")
     change = mean_interval(new)
     measures: dict[str, dict[str, Any]] = {"new_neighbours": _numbers(change)}
     effect, than = [], f"under {first.name}" if first.instruction else "with no question asked"
@@ -282,12 +314,13 @@ def _said(gain: Interval, label: str, than: str) -> str:
     return f"Of 100 neighbours {said} (95% interval: {' to '.join(ends)})."
 
 
-def _islands(points: np.ndarray, values: np.ndarray) -> list[dict[str, Any]]:
+def _islands(points: np.ndarray, values: np.ndarray, near: np.ndarray) -> list[dict[str, Any]]:
     """Return the categories that lie together on a map, and the point where to write each one's name.
 
-    There at least half of the neighbours on the map are of their own, and a third of the way from chance to all.
+    There at least half of the neighbours on the map (``near``) are of their own, and a third of the way from chance to
+    all.
     """
-    own = (values[nearest_neighbors(points, K, metric="euclidean")] == values[:, None]).mean(axis=1)
+    own = (values[near] == values[:, None]).mean(axis=1)
     found = []
     for category in pd.unique(values):
         (members,) = np.nonzero(values == category)

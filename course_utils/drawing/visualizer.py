@@ -323,7 +323,7 @@ class EmbeddingVisualizer(AnswerRanking):
         return Picture(_with_all_letters(figure), pd.DataFrame(numbers).T)
 
 
-def _place(vectors: np.ndarray, method: str, seed: int, options: dict[str, float]) -> np.ndarray:
+def _place(vectors: np.ndarray, method: str, seed: int, options: dict[str, Any]) -> np.ndarray:
     """Points of a map, with smaller options where there are few points, and a remedy where umap is not installed."""
     n = len(vectors)
     most = {"perplexity": max((n - 1) // 3, 1), "n_neighbors": n - 1}

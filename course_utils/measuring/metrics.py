@@ -68,6 +68,7 @@ def nearest_neighbors(vectors: np.ndarray, k: int = 10, *, metric: str = "cosine
     >>> nearest_neighbors(np.array([[1.0, 0], [1, 0.1], [0, 1]]), k=1).ravel()
     array([1, 0, 1])
     """
+    from sklearn import config_context
     from sklearn.neighbors import NearestNeighbors
 
     n = vectors.shape[0]  # len() is not defined for sparse matrices
@@ -75,7 +76,8 @@ def nearest_neighbors(vectors: np.ndarray, k: int = 10, *, metric: str = "cosine
         most = f"from 1 to {n - 1}, fewer than there are rows" if n > 1 else "less than the rows, and there is one row"
         raise ValueError(f"k={k} must be {most}. Take a smaller k, or add texts.")
     # kneighbors() without an argument asks for each row's neighbours among the others
-    return NearestNeighbors(n_neighbors=k, metric=metric).fit(vectors).kneighbors(return_distance=False)
+    with config_context(working_memory=128):  # MiB; scikit-learn's own measure, 1 GiB, comes twice over
+        return NearestNeighbors(n_neighbors=k, metric=metric).fit(vectors).kneighbors(return_distance=False)
 
 
 def knn_overlap(first: np.ndarray, second: np.ndarray, k: int = 10, *, metric: str | tuple[str, str]) -> np.ndarray:
@@ -90,7 +92,8 @@ def knn_overlap(first: np.ndarray, second: np.ndarray, k: int = 10, *, metric: s
         Neighbours, 1 to n − 1.
     metric : str or tuple of two str
         How rows are compared, as for :func:`nearest_neighbors`: ``"cosine"`` for two spaces of vectors,
-        ``"euclidean"`` for two maps, ``("cosine", "euclidean")`` for vectors and their map.
+        ``"euclidean"`` for two maps, ``("cosine", "euclidean")`` for vectors and their map. ``"neighbors"`` for what
+        :func:`nearest_neighbors` returned, so that it need not search again; of each row the first ``k`` count.
 
     Returns
     -------
@@ -105,9 +108,9 @@ def knn_overlap(first: np.ndarray, second: np.ndarray, k: int = 10, *, metric: s
     >>> knn_overlap(corners, corners[[0, 1, 3, 2]], k=1, metric=("cosine", "euclidean"))
     array([1., 1., 1., 1.])
     """
-    one, other = (metric, metric) if isinstance(metric, str) else metric
-    rows = zip(nearest_neighbors(first, k, metric=one), nearest_neighbors(second, k, metric=other), strict=True)
-    return np.array([len(set(before) & set(after)) / k for before, after in rows])
+    sides = zip((first, second), (metric, metric) if isinstance(metric, str) else metric, strict=True)
+    near = [rows[:, :k] if how == "neighbors" else nearest_neighbors(rows, k, metric=how) for rows, how in sides]
+    return np.array([len(set(before) & set(after)) / k for before, after in zip(*near, strict=True)])
 
 
 def knn_accuracy(vectors: np.ndarray, labels: Sequence | np.ndarray, k: int = 10) -> np.ndarray:

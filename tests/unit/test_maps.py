@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
-from course_utils.drawing import map_quality, project, project_aligned
+from course_utils.drawing import map_quality, project, project_aligned, sampled_quality
 from course_utils.drawing.maps import FEWER_STEPS
-from course_utils.measuring import knn_overlap, normalize
+from course_utils.measuring import knn_overlap, nearest_neighbors, normalize
 
 RANDOM = np.random.default_rng(0)
 CENTRES = RANDOM.normal(size=(4, 32))
@@ -151,6 +151,35 @@ def test_umap_draws_the_very_map_that_it_draws_with_a_search_of_its_own(options)
     assert inner.mean() > 0.9 and np.array_equal(project(VECTORS, "umap", **options)[inner], own[inner])
 
 
+@pytest.mark.parametrize(("n", "options"), [(120, {}), (4200, {"n_epochs": 3})])
+def test_umap_takes_neighbours_that_are_known_at_any_size(n, options, monkeypatch):
+    pytest.importorskip("umap")
+    cloud = normalize((CENTRES[np.arange(n) % 4] + 0.5 * np.random.default_rng(2).normal(size=(n, 32))).astype("f4"))
+    near = nearest_neighbors(cloud, 20, metric="euclidean")
+    alone = project(cloud, "umap") if n < 4096 else None
+
+    def searches(*_, **__):
+        raise AssertionError("a search of its own")
+
+    monkeypatch.setattr("sklearn.neighbors.NearestNeighbors.kneighbors", searches)
+    monkeypatch.setattr("umap.umap_.nearest_neighbors", searches)
+    monkeypatch.setattr("umap.umap_.NNDescent.__init__", searches)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        points = project_aligned({"one": cloud}, neighbors={"one": near})["one"] if n < 4096 else None
+        points = project(cloud, "umap", neighbors=near, **options) if points is None else points
+    assert alone is None or np.array_equal(points, alone)
+    assert map_quality(cloud[:600], points[:600])["trustworthiness"] > 0.6
+    shuffled = np.random.default_rng(3).permutation(near)  # the map is drawn by them, not by the vectors
+    assert not np.allclose(project(cloud, "umap", neighbors=shuffled, **options), points, atol=0.1)
+
+
+@pytest.mark.parametrize("shape", [(120, 13), (119, 14)])
+def test_too_few_neighbours_are_an_error_and_no_second_search(shape):
+    with pytest.raises(ValueError, match=r"neighbors must have the shape \(120, 14 or more\), not"):
+        project(VECTORS, "umap", neighbors=np.zeros(shape, int))
+
+
 def test_what_cannot_be_drawn():
     with pytest.raises(ValueError, match="method='t-sne' must be 'pca', 'tsne' or 'umap'"):
         project(VECTORS, "t-sne")
@@ -230,6 +259,49 @@ def test_of_rows_equally_far_none_is_nearer(seed):
     in_one_place = map_quality(vectors, np.zeros((120, 2)), 10)
     assert in_one_place["continuity"] == 1 and 0.4 < in_one_place["trustworthiness"] < 0.6
     assert 0 <= in_one_place["knn_overlap"] < 0.3
+
+
+def planted(kind, random, n=800):
+    """Vectors in 20 close clusters and a map of them, whole or partly dealt out, with what is near on both."""
+    cluster = np.arange(n) % 20
+    vectors = normalize((random.normal(size=(20, 16))[cluster] + 0.2 * random.normal(size=(n, 16))).astype(np.float32))
+    points = random.normal(size=(20, 2))[cluster] + 0.02 * random.normal(size=(n, 2))
+    dealt = np.flatnonzero(random.uniform(size=n) < {"whole": 0, "torn": 0.1, "half": 0.5, "shuffled": 1}[kind])
+    points[dealt] = points[random.permutation(dealt)]
+    near = nearest_neighbors(vectors, 10, metric="euclidean"), nearest_neighbors(points, 10, metric="euclidean")
+    return vectors, points, near
+
+
+FEW_FAULTS = pytest.mark.xfail(reason="few rows lie wrong, and samples with hardly one of them: see the notes of it")
+
+
+@pytest.mark.parametrize("kind", [pytest.param("whole", marks=FEW_FAULTS), "torn", "half", "shuffled"])
+def test_the_interval_of_a_sample_holds_the_exact_value_as_often_as_it_says(kind, pytestconfig):
+    draws, inside = 1000 if pytestconfig.getoption("--long") else 200, dict.fromkeys(map_quality(VECTORS, VECTORS), 0)
+    for seed in range(draws):
+        if seed % 20 == 0:
+            vectors, points, near = planted(kind, np.random.default_rng(seed))
+            exact = map_quality(vectors, points, neighbors=near)
+        found = sampled_quality(vectors, points, sample=160, random_state=seed, neighbors=near)
+        for name, interval in found.items():
+            inside[name] += interval.low <= exact[name] <= interval.high
+            assert interval.n == 160 and interval.high - interval.low < 0.2
+    # 95 in 100, and so much less as a right interval falls short of by chance once in some thousand times
+    assert min(inside.values()) > draws * 0.95 - 3.5 * np.sqrt(draws * 0.95 * 0.05), inside
+
+
+def test_a_sample_sees_what_was_shuffled_and_one_of_all_is_exact():
+    for kind, least, most in (("whole", 0.85, 1), ("half", 0.6, 0.85), ("shuffled", 0.45, 0.55)):
+        vectors, points, near = planted(kind, np.random.default_rng(0))
+        for name in ("trustworthiness", "continuity"):
+            assert least < sampled_quality(vectors, points, sample=150)[name].estimate < most
+        exact, of_all = map_quality(vectors, points), sampled_quality(vectors, points, sample=1000)
+        assert {name: interval.estimate for name, interval in of_all.items()} == pytest.approx(exact, abs=1e-12)
+        assert map_quality(vectors, points, neighbors=near) == pytest.approx(exact, abs=1e-6)
+    overlap = knn_overlap(*near, metric="neighbors").mean()
+    assert of_all["knn_overlap"].estimate == pytest.approx(overlap, abs=1e-12)
+    narrow, wide = (sampled_quality(vectors, points, sample=size)["trustworthiness"] for size in (300, 30))
+    assert narrow.high - narrow.low < 0.6 * (wide.high - wide.low)
 
 
 def test_what_cannot_be_measured():

@@ -97,6 +97,16 @@ def test_knn_overlap_compares_both_spaces_in_the_way_stated(metric):
         knn_overlap(CLOUD, other)
 
 
+def test_knn_overlap_of_neighbours_that_are_known_searches_no_more(monkeypatch):
+    random = np.random.default_rng(1)
+    other = CLOUD + random.normal(size=CLOUD.shape)
+    expected = knn_overlap(CLOUD, other, 7, metric=("cosine", "euclidean")).tolist()
+    wide = nearest_neighbors(CLOUD, 12), nearest_neighbors(other, 12, metric="euclidean")
+    half = knn_overlap(CLOUD, wide[1], 7, metric=("cosine", "neighbors")).tolist()
+    monkeypatch.setattr("sklearn.neighbors.NearestNeighbors.kneighbors", None)
+    assert knn_overlap(*wide, 7, metric="neighbors").tolist() == half == expected
+
+
 def test_knn_overlap_of_a_perfect_and_of_a_random_map():
     unit, on_map = normalize(CLOUD), ("cosine", "euclidean")
     assert (knn_overlap(CLOUD, unit, metric=on_map) == 1).all()

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from endpoint import DIM as SERVED_DIM
 from endpoint import fake_vectors, serving
-from helpers import fake_embedder, kill_at_line
+from helpers import fake_embedder, kill_at_line, output_of, start_python
 from safetensors import safe_open
 from tiny_qwen3 import build_tiny_qwen3
 from typer.testing import CliRunner
@@ -195,6 +195,10 @@ def test_an_unrelated_question_stands_beside_and_gets_no_map():
     assert described({"default": space})["control"] is None
 
 
+def islands(points, values):
+    return task_maps._islands(points, values, nearest_neighbors(points, task_maps.K, metric="euclidean"))
+
+
 def test_a_name_is_written_only_where_its_texts_lie_together():
     random = np.random.default_rng(0)
     values = np.array(["lump", "spread", "torn"])[np.arange(300) % 3]
@@ -203,15 +207,115 @@ def test_a_name_is_written_only_where_its_texts_lie_together():
     half = np.arange(300) % 2 == 0
     points[(values == "torn") & half] += [0, 30]
     points[(values == "torn") & ~half] -= [0, 30]
-    found = {island["category"]: island for island in task_maps._islands(points, values)}
+    found = {island["category"]: island for island in islands(points, values)}
     assert set(found) == {"lump", "spread", "torn"}  # nobody else is where they are
     assert abs(points[found["torn"]["point"]][1]) > 25 and points[found["lump"]["point"]] == pytest.approx(
         [20, 0], abs=1
     )
-    mixed = task_maps._islands(random.normal(size=(300, 2)), values)
-    assert mixed == [] and task_maps._islands(points, np.array(["all"] * 300)) == []
+    mixed = islands(random.normal(size=(300, 2)), values)
+    assert mixed == [] and islands(points, np.array(["all"] * 300)) == []
     two = np.array(["left", "right"] * 150)  # half of the neighbours are no island where half of all are such
-    assert task_maps._islands(random.normal(size=(300, 2)), two) == []
+    assert islands(random.normal(size=(300, 2)), two) == []
+
+
+@pytest.mark.parametrize(
+    "control", [Task(task_maps.CONTROL, "do irrelevant_control", "text"), Task("c", "do c", "text")]
+)
+@pytest.mark.parametrize("most_exact", [4096, 40])
+def test_neighbours_are_searched_once_a_space_and_once_a_map(most_exact, control, monkeypatch):
+    """Whatever the labels; and of many texts only a sample is compared with all."""
+    import sklearn.metrics.pairwise
+    from sklearn.neighbors import NearestNeighbors
+
+    searches, compared = [], []
+    search, compare = NearestNeighbors.kneighbors, sklearn.metrics.pairwise.euclidean_distances
+
+    def counted(self, *arguments, **options):
+        searches.append(self._fit_X.shape)
+        return search(self, *arguments, **options)
+
+    def noted(rows, others, **options):
+        compared.append((len(rows), *others.shape))
+        return compare(rows, others, **options)
+
+    monkeypatch.setattr(NearestNeighbors, "kneighbors", counted)
+    monkeypatch.setattr(sklearn.metrics.pairwise, "euclidean_distances", noted)
+    monkeypatch.setattr("umap.umap_.nearest_neighbors", None)
+    monkeypatch.setattr(task_maps, "MOST_EXACT", most_exact)
+    monkeypatch.setattr(task_maps, "SAMPLE", 25)
+    random = np.random.default_rng(0)
+    spaces = {name: normalize(random.normal(size=(60, 20))) for name in ("default", "b", "c", control.name)}
+    tasks = [Task(name, name, "text") for name in ("default", "b", "c")]
+    tasks = [control if task.name == control.name else task for task in tasks]
+    about = {"corpus": "c", "model": "m", "taught": False}
+    told = task_maps.describe(spaces, LABELLED.fillna("(none)"), tasks, about, control)
+    assert sorted(searches) == [(60, 2)] * 3 + [(60, 20)] * len(spaces)
+    rows = 60 if most_exact > 60 else 25
+    assert sum(n for n, m, dim in compared if (m, dim) == (60, 20)) == 3 * rows
+    assert sum(n for n, m, dim in compared if (m, dim) == (60, 2)) == 3 * rows
+    assert told["control"]["new_neighbours"]["estimate"] > 0.5
+
+
+def test_of_many_texts_a_sample_says_how_far_to_trust_a_map(monkeypatch):
+    random = np.random.default_rng(0)
+    spaces = {"default": normalize(random.normal(size=(60, 6)))}
+    exact = described(spaces)["tasks"][0]["measures"]["map"]
+    assert set(exact) == {"trustworthiness", "continuity", "knn_overlap"}
+    monkeypatch.setattr(task_maps, "MOST_EXACT", 59)
+    monkeypatch.setattr(task_maps, "SAMPLE", 40)
+    found = described(spaces)["tasks"][0]["measures"]["map"]
+    sample = found.pop("sample")
+    assert found["knn_overlap"] == pytest.approx(exact["knn_overlap"], abs=1e-12)  # known of all
+    assert sample.pop("texts") == 40 and set(sample) == {"trustworthiness", "continuity"}
+    for name, interval in sample.items():
+        assert interval["low"] <= exact[name] <= interval["high"]
+        assert found[name] == pytest.approx(interval["estimate"], abs=1e-4) != pytest.approx(exact[name], abs=1e-9)
+
+
+DESCRIBE_MANY = """
+import sys, threading, time
+import numpy as np, pandas as pd, psutil
+from pathlib import Path
+from course_utils.app import task_maps
+from course_utils.data import Task
+from course_utils.measuring import normalize
+
+n, n_tasks = map(int, sys.argv[1:])
+seen, own = [], psutil.Process()
+
+
+def watch():  # the system's own record of the peak begins, on Linux, with that of the process that started this one
+    while True:
+        seen.append(own.memory_info().rss)
+        time.sleep(0.01)
+
+
+threading.Thread(target=watch, daemon=True).start()
+random = np.random.default_rng(0)
+of_a, of_b = random.integers(10, size=n), random.integers(3, size=n)
+centres = random.normal(size=(13, 384)).astype(np.float32)
+names = ("default", "sentiment", "topic", "toxicity", "control")
+spaces = {}
+for name in names:
+    noise = random.normal(size=(n, 384)).astype(np.float32)
+    spaces[name] = normalize(centres[of_a] + 0.5 * centres[10 + of_b] + noise)
+frame = pd.DataFrame({"text": [f"text {i}" for i in range(n)], "a": of_a.astype(str), "b": of_b.astype(str)})
+tasks = [Task(name, name, "text") for name in names]
+about = {"corpus": "c", "model": "m", "taught": True}
+task_maps.write_page(task_maps.describe(spaces, frame, tasks[:n_tasks], about, tasks[4]), Path("page"))
+print(max(seen))
+"""
+
+
+@pytest.mark.parametrize(("n", "n_tasks", "most"), [(6000, 1, 750), (20_000, 4, 2048)])
+def test_the_memory_of_a_page_of_many_texts_is_bounded(n, n_tasks, most, tmp_path, monkeypatch, pytestconfig):
+    if n > 6000 and not pytestconfig.getoption("--long"):
+        pytest.skip("runs for minutes; --long runs it")
+    monkeypatch.chdir(tmp_path)
+    peak = int(output_of(start_python(DESCRIBE_MANY, n, n_tasks), timeout=900)) / 2**20
+    assert 100 < peak < most
+    measures = json.loads((tmp_path / "page" / "data.json").read_text(encoding="utf-8"))["tasks"][0]["measures"]
+    assert measures["map"]["sample"]["texts"] == task_maps.SAMPLE
 
 
 def test_shares_are_those_of_the_neighbours(data):

@@ -394,6 +394,15 @@ function explain(t) {
     });
 }
 
+// Of many texts a sample says how far to trust a map.
+function sampled(sample) {
+    if (!sample) return "";
+    const {estimate, low, high} = sample.trustworthiness;
+    const range = low === null ? "unknown" : `${low.toFixed(3)} to ${high.toFixed(3)}`;
+    return ` Its trustworthiness, estimated from ${sample.texts.toLocaleString("en")} of the texts, is ${estimate.toFixed(3)} `
+        + `(95% interval: ${range}; shuffled points have about one half).`;
+}
+
 // All that the instructions do is written at once, in one place, and only what belongs to the chosen one can be seen: so the
 // cards have the height of the longest, and the map stays where it is.
 function writeDown({instruction, measures, effect}) {
@@ -401,7 +410,8 @@ function writeDown({instruction, measures, effect}) {
     const block = element("div"), list = element("ul", "effect");
     list.append(...effect.map(words => element("li", "", words)));
     block.append(list, element("p", "note", `A flat map cannot keep everything: of each text's ${k} true neighbours this one shows `
-        + `${percent(measures.map.knn_overlap)} close by (chance: ${percent(chance)}); how far islands lie apart means nothing.`));
+        + `${percent(measures.map.knn_overlap)} close by (chance: ${percent(chance)}); how far islands lie apart means nothing.`
+        + sampled(measures.map.sample)));
     $("effects").append(block);
 }
 
