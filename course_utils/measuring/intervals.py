@@ -146,6 +146,51 @@ def mean_interval(values: np.ndarray, *, groups: Groups = None, confidence: floa
     return _interval([_of_units(by_seed.mean(axis=0), members, ends), *_of_seeds(by_seed)], ends, n_units, confidence)
 
 
+def bounded_interval(values: np.ndarray, *, confidence: float = 0.95) -> Interval:
+    """Interval of a mean of values from 0 to 1 that keeps its promise however they are distributed.
+
+    It is for large samples in which few values matter, so that a sample may have hardly one of them and a t interval
+    is too short; it is wider, by 0.005 to each side at 2,000 values that all agree.
+
+    Parameters
+    ----------
+    values : array of shape (n,)
+        At least two numbers from 0 to 1, of independent cases or of a sample without replacement.
+    confidence : float, default 0.95
+        Above 0 and below 1.
+
+    Returns
+    -------
+    Interval
+        The mean and its range, within 0 and 1.
+
+    Raises
+    ------
+    ValueError
+        With fewer values, values outside, or ``confidence`` out of range.
+
+    References
+    ----------
+    Maurer and Pontil, Empirical Bernstein bounds and sample-variance penalization (2009), theorem 4, at each end with
+    half of what may go wrong.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from course_utils.measuring import bounded_interval
+    >>> bounded_interval(np.ones(2000)).low > 0.99
+    True
+    """
+    (values,) = _checked(values, confidence)
+    n = len(values)
+    if n < 2 or values.min() < 0 or values.max() > 1:
+        raise ValueError("values must be two or more, each from 0 to 1.")
+    odds = np.log(4 / (1 - confidence))
+    error = np.sqrt(2 * values.var(ddof=1) * odds / n) + 7 * odds / (3 * (n - 1))
+    mean = float(values.mean())
+    return Interval(mean, float(max(mean - error, 0)), float(min(mean + error, 1)), confidence, n)
+
+
 def difference_interval(
     first: np.ndarray, second: np.ndarray, *, paired: bool = True, groups: Groups = None, confidence: float = 0.95
 ) -> Interval:

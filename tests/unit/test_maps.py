@@ -266,16 +266,15 @@ def planted(kind, random, n=800):
     cluster = np.arange(n) % 20
     vectors = normalize((random.normal(size=(20, 16))[cluster] + 0.2 * random.normal(size=(n, 16))).astype(np.float32))
     points = random.normal(size=(20, 2))[cluster] + 0.02 * random.normal(size=(n, 2))
-    dealt = np.flatnonzero(random.uniform(size=n) < {"whole": 0, "torn": 0.1, "half": 0.5, "shuffled": 1}[kind])
+    dealt = np.flatnonzero(
+        random.uniform(size=n) < {"whole": 0, "rare": 0.01, "torn": 0.1, "half": 0.5, "shuffled": 1}[kind]
+    )
     points[dealt] = points[random.permutation(dealt)]
     near = nearest_neighbors(vectors, 10, metric="euclidean"), nearest_neighbors(points, 10, metric="euclidean")
     return vectors, points, near
 
 
-FEW_FAULTS = pytest.mark.xfail(reason="few rows lie wrong, and samples with hardly one of them: see the notes of it")
-
-
-@pytest.mark.parametrize("kind", [pytest.param("whole", marks=FEW_FAULTS), "torn", "half", "shuffled"])
+@pytest.mark.parametrize("kind", ["whole", "rare", "torn", "half", "shuffled"])
 def test_the_interval_of_a_sample_holds_the_exact_value_as_often_as_it_says(kind, pytestconfig):
     draws, inside = 1000 if pytestconfig.getoption("--long") else 200, dict.fromkeys(map_quality(VECTORS, VECTORS), 0)
     for seed in range(draws):
@@ -285,7 +284,7 @@ def test_the_interval_of_a_sample_holds_the_exact_value_as_often_as_it_says(kind
         found = sampled_quality(vectors, points, sample=160, random_state=seed, neighbors=near)
         for name, interval in found.items():
             inside[name] += interval.low <= exact[name] <= interval.high
-            assert interval.n == 160 and interval.high - interval.low < 0.2
+            assert interval.n == 160 and interval.high - interval.low < 0.4
     # 95 in 100, and so much less as a right interval falls short of by chance once in some thousand times
     assert min(inside.values()) > draws * 0.95 - 3.5 * np.sqrt(draws * 0.95 * 0.05), inside
 
