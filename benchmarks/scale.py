@@ -20,7 +20,6 @@ from run import machine, markdown, with_quartiles, write_report
 
 from course_utils.data import load_corpus
 from course_utils.embedding import find_weights
-from course_utils.measuring import mean_interval
 
 STATIC, MINILM = "wordllama-l2-supercat-256", "sentence-transformers/all-MiniLM-L6-v2"
 FULL = {"base": 100, "texts": (10_000, 20_000, 50_000, 100_000), "plain": 50_000, "minilm": (400, 2000), "rounds": 5}
@@ -101,7 +100,7 @@ def growth(sizes: dict, folder: Path) -> tuple[list[dict], dict]:
     slopes = [np.polyfit(np.log(seconds.columns.to_numpy(float)), np.log(row), 1)[0] for row in seconds.to_numpy()]
     most = sizes["texts"][-1]
     rate = (most / seconds[most]).median()
-    return rows, {"exponent": mean_interval(np.array(slopes)), "rate": rate, "bytes": found[0][most]["bytes"] / most}
+    return rows, {"exponent": pd.Series(slopes), "rate": rate, "bytes": found[0][most]["bytes"] / most}
 
 
 def against_plain(sizes: dict, folder: Path) -> list[dict]:
@@ -232,8 +231,8 @@ def main(quick: bool) -> None:
             f"Texts: {len(texts):,} windows of newsgroup posts, {letters:.0f} letters "
             f"on average. In brackets: the quartiles over {sizes['rounds']} rounds.",
             "## One process, the static model\n\nFrom the file to audited shards, without the start of Python and the "
-            f"model. Time grows as the number of texts to the power of {exponent.estimate:.3f} "
-            f"({exponent.low:.3f} to {exponent.high:.3f} over the rounds; aim: within .05 of 1).",
+            f"model. Time grows as the number of texts to the power of {exponent.median():.3f} "
+            f"({exponent.min():.3f} to {exponent.max():.3f} over the rounds; aim: within .05 of 1).",
             markdown(grown),
             f"## Beside plain sentence-transformers\n\n{sizes['plain']:,} texts, the same weights. Aim: at least as "
             "fast.",

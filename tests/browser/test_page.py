@@ -422,6 +422,16 @@ def test_a_question_that_moved_no_vector_says_so(browser, tmp_path):
     assert not page.locator("#bars .first").first.is_visible() and page.locator("#mover-list button").count() == 0
 
 
+def test_of_many_texts_a_sample_says_how_far_to_trust_the_map(browser, tmp_path, monkeypatch):
+    monkeypatch.setattr(task_maps, "MOST_EXACT", 80)
+    monkeypatch.setattr(task_maps, "SAMPLE", 60)
+    page, data = browser.new_page(), made_up(90)
+    page.goto(task_maps.write_page(data, tmp_path).as_uri())
+    found = data["tasks"][0]["measures"]["map"]["sample"]["trustworthiness"]
+    said = f"estimated from 60 of the texts, is {found['estimate']:.3f} (95% interval: {found['low']:.3f} to"
+    assert said in page.locator("body").inner_text()
+
+
 @opened("http")
 def test_names_are_written_where_a_category_lies_together(open_page, data):
     page = open_page()
