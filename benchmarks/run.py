@@ -29,7 +29,6 @@ import psutil
 
 from course_utils.data import load_corpus
 from course_utils.drawing import map_quality, project
-from course_utils.drawing.maps import FEWER_STEPS
 from course_utils.embedding import EmbeddingCache, EmbeddingOptions
 from course_utils.measuring import knn_overlap
 
@@ -258,7 +257,6 @@ def mapping(sizes: dict, vectors: np.ndarray) -> tuple[list[dict], str]:
     calls = {
         "`TSNE()`": lambda some: TSNE().fit_transform(some),
         "`project(…, 'tsne')`": lambda some: project(some, "tsne"),
-        "`project`, as the report draws": lambda some: project(some, "tsne", **FEWER_STEPS),
         "`UMAP(random_state=42)`": lambda some: UMAP(random_state=42).fit_transform(some),
         "`project(…, 'umap')`": lambda some: project(some, "umap"),
     }
@@ -281,8 +279,8 @@ def mapping(sizes: dict, vectors: np.ndarray) -> tuple[list[dict], str]:
     return rows, (
         "Vectors with 384 dimensions. Ours is compared with the plain call of the same method, which may use all "
         "threads; `project` draws t-SNE with one, because two wait for each other beside any other program (see "
-        "*Threads*). The report takes fewer and gentler steps. All were compiled before; what that takes stands under "
-        "*Starting*."
+        "*Threads*), and takes fewer and gentler steps (see [visualizer.md](visualizer.md)). All were compiled before; "
+        "what that takes stands under *Starting*."
     )
 
 

@@ -24,7 +24,6 @@ from run import alternate, machine, markdown, with_quartiles, write_report
 
 from course_utils.data import Pairs, load_corpus
 from course_utils.drawing import EmbeddingVisualizer, map_quality, project
-from course_utils.drawing.maps import FEWER_STEPS
 from course_utils.embedding import load_embedder
 
 WHOLE = "five pictures, drawn, and the verdict"
@@ -90,10 +89,9 @@ def one_round(embedder, pairs: Pairs, seed: int) -> tuple[pd.DataFrame, pd.DataF
     }
     maps = {}
     for method, (plain, options) in methods.items():
-        faster = options | (FEWER_STEPS if method == "tsne" else {})
         maps |= {
             f"plain {method}": plain,
-            f"our {method}, the map alone": partial(project, both, method, random_state=seed, **faster),
+            f"our {method}, the map alone": partial(project, both, method, random_state=seed, **options),
             f"our {method} and its measures": ours(
                 partial(map_points, method=method, options=options | {"seed": seed})
             ),

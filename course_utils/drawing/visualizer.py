@@ -20,7 +20,7 @@ from matplotlib.text import Text
 from matplotlib.textpath import text_to_path
 
 from course_utils.data import Pairs
-from course_utils.drawing.maps import FEWER_STEPS, map_quality, project
+from course_utils.drawing.maps import map_quality, project
 from course_utils.drawing.plots import PALETTE, plain
 from course_utils.embedding import Embedder, EmbeddingOptions
 from course_utils.learning import ProjectionHead
@@ -332,7 +332,7 @@ def _place(vectors: np.ndarray, method: str, seed: int, options: dict[str, Any])
             logger.warning("%s=%g is too much for %d points; %d is taken.", name, value, n, most[name])
     options = {name: min(value, most[name]) for name, value in options.items()}
     try:
-        return project(vectors, method, random_state=seed, **options | (FEWER_STEPS if method == "tsne" else {}))
+        return project(vectors, method, random_state=seed, **options)
     except ImportError as error:
         raise ValueError(f"{error}. Install it with `pip install umap-learn`, or leave this map out.") from error
 
