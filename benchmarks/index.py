@@ -123,7 +123,8 @@ def uniform(n: int) -> tuple[np.ndarray, np.ndarray, str]:
 
 def write_folder(folder: Path, vectors: np.ndarray) -> None:
     """Write vectors as `course embed --out` does, without texts."""
-    from course_utils.embedding.shards import FOLDER_FORMAT, MANIFEST, write_shard
+    from course_utils.app.shards import write_shard
+    from course_utils.embedding import FOLDER_FORMAT, MANIFEST
 
     folder.mkdir()
     shards = []

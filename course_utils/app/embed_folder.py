@@ -28,19 +28,18 @@ import numpy as np
 import pandas as pd
 
 from course_utils.app.embed import TEXT_COLUMNS, Encoding, cost_here, duration, locked
+from course_utils.app.shards import arrow, read_about, read_columns, read_digest, rows_digest, write_shard, write_table
 from course_utils.data import is_corpus_name, is_file_name, load_corpus, read_batches
-from course_utils.embedding import CATALOG, Embedder, EmbeddingOptions, ModelCard, ModelUnavailableError, text_digest
-from course_utils.embedding.receipt import Unread
-from course_utils.embedding.shards import (
+from course_utils.embedding import (
+    CATALOG,
     FOLDER_FORMAT,
     MANIFEST,
-    arrow,
-    read_about,
-    read_columns,
-    read_digest,
-    rows_digest,
-    write_shard,
-    write_table,
+    Embedder,
+    EmbeddingOptions,
+    ModelCard,
+    ModelUnavailableError,
+    Unread,
+    text_digest,
 )
 from course_utils.paths import file_sha256, shown
 from course_utils.progress import progress_bar
@@ -445,7 +444,8 @@ def make_plan(job: Job, corpus: Corpus, embedder: Embedder, sources: dict[str, s
 
 def _shard_rows(embedder: Embedder, texts: list[str]) -> int:
     """How many texts take about a minute, by some of them."""
-    return int(min(max(SHARD_S * len(texts) / cost_here(embedder.card, texts).seconds, FEWEST), MOST))
+    seconds = cost_here(embedder.card, texts).seconds or 0.05 * len(texts)  # of a server's model nothing is known
+    return int(min(max(SHARD_S * len(texts) / seconds, FEWEST), MOST))
 
 
 def stage(job: Job, batches: Iterable[pd.DataFrame], shard_rows: int) -> list[dict[str, Any]]:

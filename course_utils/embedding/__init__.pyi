@@ -8,7 +8,9 @@ from .endpoint import PUBLISHED_SIMILARITIES as PUBLISHED_SIMILARITIES
 from .loading import load_embedder as load_embedder
 from .local import LocalEmbedder as LocalEmbedder
 from .packaged import BACKENDS as BACKENDS, PackagedEmbedder as PackagedEmbedder
-from .shards import ShardError as ShardError, read_manifest as read_manifest, read_shards as read_shards
+from .receipt import Unread as Unread
+from .shards import FOLDER_FORMAT as FOLDER_FORMAT, MANIFEST as MANIFEST, ShardError as ShardError
+from .shards import read_manifest as read_manifest, read_shards as read_shards
 from .stored import StoredVectors as StoredVectors, StoredVectorsError as StoredVectorsError
 from .stored import VECTORS_FORMAT as VECTORS_FORMAT, text_digest as text_digest
 from .variants import keep_layers as keep_layers, quantize as quantize, randomize as randomize

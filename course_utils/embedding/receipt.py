@@ -34,6 +34,12 @@ class Unread:
         Words of the texts that are cut, and how many of them are read.
     max_length : float
         The tokens after which texts are cut.
+
+    Examples
+    --------
+    >>> from course_utils.embedding import Unread
+    >>> print(Unread(3, 1, 100, 60, 0, 256) + Unread(7, 2, 100, 58, 0, 256))
+    3 of 10 texts are longer than 256 tokens: 41 % of their words are not read
     """
 
     n_texts: int = 0

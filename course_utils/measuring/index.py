@@ -75,7 +75,8 @@ class Index:
     >>> import json
     >>> from pathlib import Path
     >>> import numpy as np
-    >>> from course_utils.embedding.shards import FOLDER_FORMAT, write_shard
+    >>> from course_utils.app.shards import write_shard
+    >>> from course_utils.embedding import FOLDER_FORMAT
     >>> from course_utils.measuring import Index
     >>> folder, shards = Path("vectors"), [{"name": "vectors-000000.parquet", "rows": 3}]
     >>> folder.mkdir()

@@ -17,8 +17,8 @@ from typer.testing import CliRunner
 from course_utils.app import cli
 from course_utils.app.embed import Encoding
 from course_utils.app.embed_folder import Corpus, Engine, Job, ShardWriter, check_folder, embed_folder, estimate
+from course_utils.app.shards import read_about, write_shard
 from course_utils.embedding import LocalEmbedder, ShardError, load_embedder, read_manifest, read_shards, text_digest
-from course_utils.embedding.shards import read_about, write_shard
 
 STATIC = "wordllama-l2-supercat-256"
 TEXTS = [f"text {i} is {'long ' * (i % 7)}and ends" for i in range(23)]

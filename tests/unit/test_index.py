@@ -16,8 +16,8 @@ from typer.testing import CliRunner
 
 from course_utils.app import cli
 from course_utils.app.search import embed_question, one_line
-from course_utils.embedding import ShardError, load_embedder, read_manifest
-from course_utils.embedding.shards import FOLDER_FORMAT, MANIFEST, write_shard
+from course_utils.app.shards import write_shard
+from course_utils.embedding import FOLDER_FORMAT, MANIFEST, ShardError, load_embedder, read_manifest
 from course_utils.measuring import Index, IndexUnavailableError, index, normalize
 
 
@@ -389,7 +389,7 @@ def test_another_model_is_refused(embedded, tmp_path, model):
 
 def test_a_folder_that_a_server_made_is_asked_through_it(tmp_path, own_cache_dir):
     with serving() as server:
-        made = ["--endpoint", server.url, "--model", "some-model", "--shard-rows", 99, "--out", tmp_path / "far"]
+        made = ["--endpoint", server.url, "--model", "some-model", "--out", tmp_path / "far"]
         course("embed", "--corpus", "noticeboard", *made)
         done = course("search", tmp_path / "far", "a cat", "--endpoint", server.url, "-k", 3)
     assert len(done.stdout.splitlines()) == 3

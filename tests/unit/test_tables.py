@@ -526,6 +526,6 @@ def test_a_users_file_is_read_in_one_place_only():
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in readers:
                 found.setdefault(path.relative_to(PACKAGE).as_posix(), []).append(ast.unparse(node.args[0]))
-    ours = {"app/pieces.py", "embedding/shards.py", "measuring/index.py"}
+    ours = {"app/pieces.py", "app/shards.py", "embedding/shards.py", "measuring/index.py"}
     assert set(found) == {"data/tables.py", "data/batches.py", "data/corpora.py", *ours}
     assert all(argument.startswith(("_file(", "fetch(", "ROOT /", "path")) for argument in found["data/corpora.py"])
