@@ -34,7 +34,9 @@ HOSTS = re.compile(
     r"|mybinder\.org/v2/gh|codespaces\.new|colab\.research\.google\.com/github)/([\w.-]+/[\w.-]+)|https?://([\w-]+\.github\.io)"
 )
 #: The parts for instructors are tables and answers, which have no address.
-WITH_ADDRESS = [name for name in documents.PARTS if name not in ("docs/instructor_guide.md", "docs/answer_key.md")]
+WITH_ADDRESS = [
+    name for name in documents.PARTS if name not in ("docs/instructor_guide.md", "docs/answer_key.md", "docs/scale.md")
+]
 MARKDOWN = MarkdownIt("commonmark").enable("table")
 
 
