@@ -342,7 +342,9 @@ def embed_folder(job: Job, corpus: Corpus, engine: Engine, embedder: Embedder) -
         if any(not job.part(part).exists() for part in missing):
             stage(job, corpus.batches(), plan["shard_rows"])
         n_done = sum(rows) - sum(rows[part] for part in missing)
-        print(f"  {sum(rows)} texts in {len(rows)} shards" + (f"; {n_done} of them were done before" if n_done else ""))
+        print(
+            f"  {sum(rows)} texts in {_shards(len(rows))}" + (f"; {n_done} of them were done before" if n_done else "")
+        )
         start = time.perf_counter()
         if missing:
             _write_json(job.folder / MANIFEST, _manifest(job, plan, complete=False))
@@ -392,9 +394,13 @@ def estimate(job: Job, corpus: Corpus, engine: Engine, embedder: Embedder) -> No
     print(
         f"{n_texts} texts, about {counts.mean() * n_texts:.3g} tokens"
         + (f" (± {100 * error / counts.mean():.0f} %)" if error else "")
-        + f", {duration(seconds)}{workers}, by {n_tried} of them; {-(-n_texts // rows)} shards of "
+        + f", {duration(seconds)}{workers}, by {n_tried} of them; {_shards(-(-n_texts // rows))}, "
         f"{4e-6 * embedder.embedding_dim * n_texts:.1f} MB of vectors. Nothing was written."
     )
+
+
+def _shards(n: int) -> str:
+    return f"{n} shard{'s' * (n != 1)}"
 
 
 def _n_tokens(embedder: Embedder, job: Job, text: str) -> int:
