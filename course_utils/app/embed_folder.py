@@ -28,7 +28,16 @@ import numpy as np
 import pandas as pd
 
 from course_utils.app.embed import TEXT_COLUMNS, Encoding, cost_here, duration, locked
-from course_utils.app.shards import arrow, read_about, read_columns, read_digest, rows_digest, write_shard, write_table
+from course_utils.app.shards import (
+    arrow,
+    read_about,
+    read_columns,
+    read_digest,
+    rows_digest,
+    vectors_are_whole,
+    write_shard,
+    write_table,
+)
 from course_utils.data import is_corpus_name, is_file_name, load_corpus, read_batches
 from course_utils.embedding import (
     CATALOG,
@@ -99,12 +108,13 @@ class Corpus:
             else:
                 some = [name]
             found += some
-        if len(set(found)) < len(found):
-            twice = next(name for name in found if found.count(name) > 1)
+        paths = {name: Path(name).expanduser().resolve() if is_file_name(name) else Path(name) for name in found}
+        if len(set(paths.values())) < len(found):
+            places = [paths[name] for name in found]
+            twice = next(path for path in places if places.count(path) > 1)
             raise ValueError(f"--corpus {shown(twice)} is given twice.")
-        parts = {name: Path(name).parts if is_file_name(name) else (name,) for name in found}
         for n in count(1):
-            labels = {name: "/".join(those[-n:]) for name, those in parts.items()}
+            labels = {name: "/".join(path.parts[-n:]) for name, path in paths.items()}
             if len(set(labels.values())) == len(labels):
                 return labels
         raise AssertionError
@@ -112,7 +122,12 @@ class Corpus:
     def hashes(self) -> dict[str, str]:
         """What each is called, and by what it is known to be the same: of a file its sha256."""
         files = {label: Path(name).expanduser() for name, label in self.files().items()}
-        return {label: file_sha256(path) if path.is_file() else "" for label, path in files.items()}
+        found = {label: file_sha256(path) if path.is_file() else "" for label, path in files.items()}
+        first = {digest: label for label, digest in reversed(found.items()) if digest}
+        for label, digest in found.items():
+            if digest and first[digest] != label:
+                raise ValueError(f"--corpus {label} is a copy of {first[digest]}: each of its texts would come twice.")
+        return found
 
     def batches(self) -> Iterator[pd.DataFrame]:
         """The texts with their ids, some thousand at a time."""
@@ -171,6 +186,8 @@ class Job:
         """The job with the prompt that is asked for; unasked the model's own for texts that are searched."""
         if len(instructions) + query > 1:
             raise ValueError("A folder in --out holds vectors of one --instruction, or of --query.")
+        if instructions and instructions[0] and not card.instruction_prompt:
+            print(f"  {card.name} was not trained to follow instructions: the words are put in front of each text.")
         own = card.query_prompt if query else card.document_prompt
         return replace(self, prompt=card.prompt_for(instructions[0]) if instructions else own)
 
@@ -194,7 +211,8 @@ class Job:
         maker = f"{embedder.fingerprint} {embedder.precision}".strip()
         length = self.encoding.max_length or embedder.max_length
         length = None if length == float("inf") else length
-        return {"card": asdict(card), "fingerprint": maker, "prompt": self.prompt, "max_length": length}
+        made = {"card": asdict(card), "fingerprint": maker, "prompt": self.prompt, "max_length": length}
+        return made | {"with_text": self.keep_text}
 
     def shard(self, part: int) -> Path:
         """The file of a part's vectors."""
@@ -337,10 +355,15 @@ def embed_folder(job: Job, corpus: Corpus, engine: Engine, embedder: Embedder) -
         for left in job.folder.glob(".*.part"):
             left.unlink()  # by a run that was killed
         plan = make_plan(job, corpus, embedder, sources)
+        others = {path.name for path in job.folder.glob("vectors-*.parquet")}
+        others -= {job.shard(part).name for part in range(len(plan["parts"]))}
+        if others:  # who reads all files of the folder would count their rows as well
+            raise ValueError(f"--out {job.folder.name}: {min(others)} does not belong to it. Move it away.")
         rows = [part["rows"] for part in plan["parts"]]
         missing = [part for part in range(len(rows)) if not is_right(job, plan, part)]
-        if any(not job.part(part).exists() for part in missing):
-            stage(job, corpus.batches(), plan["shard_rows"])
+        is_lacking = any(not job.part(part).exists() for part in missing)
+        if is_lacking and stage(job, corpus.batches(), plan["shard_rows"]) != plan["parts"]:
+            raise _no_plan(job)
         n_done = sum(rows) - sum(rows[part] for part in missing)
         print(
             f"  {sum(rows)} texts in {_shards(len(rows))}" + (f"; {n_done} of them were done before" if n_done else "")
@@ -355,7 +378,10 @@ def embed_folder(job: Job, corpus: Corpus, engine: Engine, embedder: Embedder) -
         seconds = time.perf_counter() - start
         wrong = [job.shard(part).name for part in range(len(rows)) if not is_right(job, plan, part)]
         if wrong:
-            raise OSError(f"{len(wrong)} shards are not as planned, the first {wrong[0]}. Run the same command again.")
+            raise OSError(
+                f"{len(wrong)} shards are not as planned, the first {wrong[0]}. Run the same command again, or delete "
+                "the folder."
+            )
         manifest = _manifest(job, plan, complete=True)
         _write_json(job.folder / MANIFEST, manifest)
         shutil.rmtree(job.folder / TEXTS, ignore_errors=True)
@@ -419,7 +445,10 @@ def check_folder(folder: Path) -> None:
     if folder.is_dir() and not (folder / PLAN).exists():
         others = sorted(path.name for path in folder.iterdir() if path.name[0] != "." and path.name != TEXTS)
         if others:
-            raise ValueError(f"--out {folder.name}: the folder holds {others[0]}. Choose another, or an empty one.")
+            raise ValueError(
+                f"--out {folder.name}: the folder holds {others[0]}, and no {PLAN} that says what it belongs to. "
+                "Choose another, or an empty one."
+            )
 
 
 def make_plan(job: Job, corpus: Corpus, embedder: Embedder, sources: dict[str, str]) -> dict[str, Any]:
@@ -433,19 +462,36 @@ def make_plan(job: Job, corpus: Corpus, embedder: Embedder, sources: dict[str, s
     }
     plan = {"about": json.loads(json.dumps(job.about(embedder))), "sources": sources, "given": given}
     if path.exists():
-        old = json.loads(path.read_text(encoding="utf-8"))
-        for name, what in (("about", "model, prompt or length"), ("sources", "texts"), ("given", "columns or options")):
-            if old[name] != plan[name]:
-                raise ValueError(
-                    f"--out {job.folder.name} holds vectors of another {what}. Choose another folder, or delete it."
-                )
+        try:
+            old = json.loads(path.read_text(encoding="utf-8"))
+            differing = [name for name in plan if old[name] != plan[name]]
+            [(part["rows"], part["digest"]) for part in old["parts"]], old["shard_rows"]
+        except (KeyError, TypeError, ValueError):
+            raise _no_plan(job) from None
+        if differing:
+            what = {"about": "by another model, prompt or length", "sources": "of other files"}
+            raise ValueError(
+                f"--out {job.folder.name} holds vectors {what.get(differing[0], 'with other columns or options')}. "
+                "Choose another folder, or delete it."
+            )
         return old
     batches = corpus.batches()
     first = next(batches)
     plan["shard_rows"] = job.shard_rows or _shard_rows(embedder, first["text"][:SAMPLE].tolist())
-    plan["parts"] = stage(job, chain([first], batches), plan["shard_rows"])
+    try:
+        plan["parts"] = stage(job, chain([first], batches), plan["shard_rows"])
+    except ValueError:  # of rows that cannot be read
+        shutil.rmtree(job.folder / TEXTS, ignore_errors=True)
+        raise
     _write_json(path, plan)
     return plan
+
+
+def _no_plan(job: Job) -> ValueError:
+    return ValueError(
+        f"{PLAN} in {job.folder.name} is not what the run wrote. Choose another folder, or delete this one: its "
+        "vectors are made again."
+    )
 
 
 def _shard_rows(embedder: Embedder, texts: list[str]) -> int:
@@ -505,7 +551,8 @@ def is_right(job: Job, plan: dict[str, Any], part: int) -> bool:
     try:
         about = read_about(path)
         same = all(about[name] == value for name, value in plan["about"].items())
-        return same and read_digest(path) == plan["parts"][part]["digest"]
+        same = same and about["rows"] == plan["parts"][part]["rows"]
+        return same and read_digest(path) == plan["parts"][part]["digest"] and vectors_are_whole(path)
     except (OSError, KeyError, TypeError, ValueError):
         return False
 

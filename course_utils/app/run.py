@@ -328,6 +328,6 @@ def naming_options(parameters: Mapping[str, object]) -> Iterator[None]:
             "query_column=, pos_column= and neg_column=, a corpus what its function in course_utils.data.corpora takes."
         ) from error
     except ValueError as error:
-        message = re.sub(r"\b(text|label)_column=(?=\w|')", r"--\1-column ", str(error))
-        message = re.sub(r"\b(text|label)_column=", r"--\1-column", message)
+        message = re.sub(r"\b(text|label|id)_column=(?=\w|')", r"--\1-column ", str(error))
+        message = re.sub(r"\b(text|label|id)_column=", r"--\1-column", message)
         raise ValueError(re.sub(r"\b(sep|encoding|columns|\w+_column)=", r"-p \1=", message)) from None

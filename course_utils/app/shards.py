@@ -86,8 +86,16 @@ def write_shard(
     columns = {"id": arrays.array(ids, arrays.string())}
     columns |= {"text_sha256": arrays.array(list(map(text_digest, texts)), arrays.binary(32))}
     columns |= {"text": arrays.array(texts, arrays.string())} if keep_text else {}
-    flat = arrays.array(np.ascontiguousarray(vectors, dtype=np.float32).reshape(-1))
-    write_table(path, columns | {"vector": arrays.FixedSizeListArray.from_arrays(flat, dim)}, about)
+    flat = np.ascontiguousarray(vectors, dtype=np.float32).reshape(-1)
+    columns |= {"vector": arrays.FixedSizeListArray.from_arrays(arrays.array(flat), dim)}
+    write_table(path, columns, about | {"vectors_sha256": hashlib.sha256(flat.data).hexdigest()})
+
+
+def vectors_are_whole(path: Path) -> bool:
+    """Whether a shard's vectors are those that were written, to the bit."""
+    table = arrow("pyarrow.parquet").read_table(path, columns=["vector"], memory_map=True)
+    flat = table["vector"].combine_chunks().values.to_numpy(zero_copy_only=False)
+    return hashlib.sha256(flat.data).hexdigest() == read_about(path)["vectors_sha256"]
 
 
 def read_about(path: Path) -> dict[str, Any]:

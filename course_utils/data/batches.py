@@ -7,10 +7,9 @@ same rules as :mod:`course_utils.data.tables` reads short ones, and the rest has
 import csv
 import gzip
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
-from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +33,8 @@ from course_utils.data.tables import (
     split_csv,
 )
 
-ROWS = 10_000  # rows of a batch
+ROWS = 10_000  # rows of a batch at most,
+LETTERS = 2**22  # and letters of text, if a row has no more
 HEAD = 2**22  # bytes in which is found out how a file is written
 WHOLE = 2**25  # a file of so many bytes is read at once
 Tables = Callable[[list[str]], Iterator[pd.DataFrame]]  # with at least these columns
@@ -92,7 +92,7 @@ def read_batches(
                 raise ValueError(
                     f"{path.name}, {lacking[0]}, column {name!r}: is empty; wanted is an id for each text."
                 )
-            ids = kept[name].astype(str).tolist()
+            ids = [str(cell) for cell in kept[name]]
         n_rows, n_kept = n_rows + len(table), n_kept + len(kept)
         if len(kept):
             yield pd.DataFrame({"id": ids, "text": kept["text"].tolist()}, dtype=object)
@@ -171,15 +171,13 @@ def _json_lines(read: Callable[..., Any], text: str, name: str) -> tuple[pd.Data
 
 def _lines(read: Callable[..., Any], name: str, columns: list[str]) -> Iterator[pd.DataFrame]:
     with _until_damage(name), read(newline="\n") as file:
-        for first in count(1, ROWS):
-            lines = list(islice(file, ROWS))
-            rows, word = (
-                json_rows("".join(lines), name, lines=True, first=first) if "".join(lines).strip() else ({}, "")
-            )
+        first = 1
+        for lines in _batched(file, len):
+            part = "".join(lines)
+            rows, word = json_rows(part, name, lines=True, first=first) if part.strip() else ({}, "")
             table = frame(rows.values(), word, rows).reindex(columns=columns)
             yield table.where(table.notna(), None)
-            if len(lines) < ROWS:
-                return
+            first += len(lines)
 
 
 def _csv(
@@ -195,11 +193,23 @@ def _csv(
     def tables(columns: list[str]) -> Iterator[pd.DataFrame]:
         places = [column_names(header).index(column) for column in columns]
         rows = _rows(read, name, found, header, least, begin=int(table.index[0].split()[1]))
-        while batch := list(islice(rows, ROWS)):
+        for batch in _batched(rows, lambda row: sum(map(len, row[1]))):
             cells = [[row[place] or None if place < len(row) else None for place in places] for _, row in batch]
             yield pd.DataFrame(cells, [f"line {line}" for line, _ in batch], columns, dtype=object)
 
     return table, tables
+
+
+def _batched(rows: Iterable[Any], n_letters: Callable[[Any], int]) -> Iterator[list]:
+    batch, letters = [], 0
+    for row in rows:
+        batch.append(row)
+        letters += n_letters(row)
+        if len(batch) == ROWS or letters > LETTERS:
+            yield batch
+            batch, letters = [], 0
+    if batch:
+        yield batch
 
 
 def _closed(text: str) -> str:

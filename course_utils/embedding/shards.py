@@ -83,11 +83,12 @@ def read_manifest(folder: str | Path, *, complete: bool = True) -> dict[str, Any
         manifest = json.loads(path.read_text(encoding="utf-8"))
         if manifest["format"] != FOLDER_FORMAT:
             raise KeyError("format")
+        lacking = {"complete", "shards"} - set(manifest)
     except (OSError, KeyError, TypeError, ValueError):
         raise ShardError(
             f"{Path(folder).name} is no folder of vectors: `course embed --corpus FILE --out FOLDER` writes one."
         ) from None
-    if complete and not manifest["complete"]:
+    if lacking or (complete and not manifest["complete"]):
         raise ShardError(f"{Path(folder).name} is not finished: run the `course embed` that made it once more.")
     return manifest
 

@@ -175,6 +175,11 @@ class Index:
             part = slice(start, start + _QUERIES)
             some = self._by_graph(queries[part], k, n_candidates) if by_graph else self._exact(queries[part], k)
             rows[part], cosines[part] = some
+        if not (np.abs(cosines) < 1.001).all():  # no cosine of two vectors of length 1
+            name = self.folder.name
+            raise IndexUnavailableError(
+                f"The index of {name} is damaged. Delete {_NOTE} in {name}, and it is made anew."
+            )
         return rows, cosines
 
     def rows(self, positions: np.ndarray) -> pd.DataFrame:

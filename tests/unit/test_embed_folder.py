@@ -41,8 +41,8 @@ def corpus_of(*names, **changes):
     return replace(Corpus(tuple(map(str, names)), [], "id", None, {}), **changes)
 
 
-def run(folder, table, embedder=None, **changes):
-    embed_folder(job_in(folder, **changes), corpus_of(table), Engine(), embedder or fake_embedder())
+def run(folder, table, embedder=None, names=(), **changes):
+    embed_folder(job_in(folder, **changes), corpus_of(*names or [table]), Engine(), embedder or fake_embedder())
 
 
 def rows_of(folder):
@@ -169,7 +169,7 @@ def test_a_second_run_embeds_nothing(tmp_path, table, capsys):
     assert "23 of them were done before" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("damage", ["lost", "empty", "cut", "rows", "order", "text", "model"])
+@pytest.mark.parametrize("damage", ["lost", "empty", "cut", "bytes", "rows", "order", "text", "textless", "model"])
 def test_a_shard_that_is_not_as_planned_is_made_again(tmp_path, table, damage):
     run(tmp_path / "out", table)
     wanted, shard = rows_of(tmp_path / "out"), tmp_path / "out/vectors-000002.parquet"
@@ -180,6 +180,12 @@ def test_a_shard_that_is_not_as_planned_is_made_again(tmp_path, table, damage):
         shard.unlink()
     elif damage in ("empty", "cut"):
         shard.write_bytes(shard.read_bytes()[: 0 if damage == "empty" else 300])
+    elif damage == "bytes":
+        whole = shard.read_bytes()
+        at = whole.index(np.float32(wanted[11]["vector"][2]).tobytes())
+        shard.write_bytes(whole[:at] + bytes(4) + whole[at + 4 :])
+    elif damage == "textless":
+        write_shard(shard, ids, texts, vectors, about | {"with_text": False}, keep_text=False)
     elif damage == "rows":
         write_shard(shard, ids[:4], texts[:4], vectors[:4], about)
     elif damage == "order":
@@ -218,14 +224,14 @@ def test_a_folder_of_other_vectors_is_left_alone(tmp_path, table):
     run(tmp_path / "out", table)
     before = rows_of(tmp_path / "out")
     for changes, message in (
-        ({"embedder": fake_embedder(fingerprint="another")}, "another model, prompt or length"),
-        ({"prompt": "query: "}, "another model, prompt or length"),
-        ({"keep_text": False}, "another columns or options"),
+        ({"embedder": fake_embedder(fingerprint="another")}, "by another model, prompt or length"),
+        ({"prompt": "query: "}, "by another model, prompt or length"),
+        ({"keep_text": False}, "by another model|with other columns"),
     ):
         with pytest.raises(ValueError, match=message):
             run(tmp_path / "out", table, **changes)
     table.write_text("id,text\n1,other\n", encoding="utf-8")
-    with pytest.raises(ValueError, match="another texts"):
+    with pytest.raises(ValueError, match="of other files"):
         run(tmp_path / "out", table)
     assert rows_of(tmp_path / "out") == before
 
@@ -241,6 +247,40 @@ def test_folders_that_are_none(tmp_path):
     for name in ("new", "full"):
         with pytest.raises(ShardError, match=f"{name} is no folder of vectors"):
             read_manifest(tmp_path / name)
+
+
+@pytest.mark.parametrize("words", ["", "{", "{}", '{"parts": [{}]}'])
+def test_a_plan_that_is_damaged_is_named(tmp_path, table, words):
+    run(tmp_path / "out", table)
+    (tmp_path / "out/plan.json").write_text(words, encoding="utf-8")
+    with pytest.raises(ValueError, match="plan.json in out is not what the run wrote"):
+        run(tmp_path / "out", table)
+
+
+def test_a_plan_that_was_edited_is_not_believed(tmp_path, table):
+    run(tmp_path / "out", table)
+    plan = tmp_path / "out/plan.json"
+    plan.write_text(plan.read_text(encoding="utf-8").replace('"rows": 5', '"rows": 4'), encoding="utf-8")
+    with pytest.raises(ValueError, match="plan.json in out is not what the run wrote"):
+        run(tmp_path / "out", table)
+
+
+def test_a_shard_too_many_and_a_folder_without_a_plan(tmp_path, table):
+    run(tmp_path / "out", table)
+    shutil.copy(tmp_path / "out/vectors-000000.parquet", tmp_path / "out/vectors-000009.parquet")
+    with pytest.raises(ValueError, match="vectors-000009.parquet does not belong to it"):
+        run(tmp_path / "out", table)
+    (tmp_path / "out/plan.json").unlink()
+    with pytest.raises(ValueError, match="no plan.json that says"):
+        check_folder(tmp_path / "out")
+
+
+def test_one_file_under_two_names(tmp_path, table):
+    copied = shutil.copy(table, tmp_path / "copy.csv")
+    with pytest.raises(ValueError, match="copy.csv is a copy of my texts é.csv"):
+        run(tmp_path / "out", table, names=(table, copied))
+    with pytest.raises(ValueError, match="my texts é.csv is given twice"):
+        corpus_of(table, tmp_path / "x" / ".." / table.name).files()
 
 
 def test_ids_that_come_twice_are_named_across_shards_and_files(tmp_path, table):

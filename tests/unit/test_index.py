@@ -405,3 +405,16 @@ def test_questions_and_folders_that_are_none(tmp_path, embedded):
 def test_texts_are_shown_on_one_line():
     assert one_line("a\nb\x1b[2Jc\tdé", 99) == "a b [2Jc dé"
     assert one_line("abcdef", 4) == "abc…"
+
+
+def test_vectors_of_an_index_that_changed_in_the_middle_are_not_believed(tmp_path):
+    folder = tmp_path / "vectors"
+    write_folder(folder, clustered(3000))
+    Index.build(folder)
+    (path,) = folder.glob("index-*.npy")
+    content = bytearray(path.read_bytes())
+    for place in (5000, 200_000):
+        content[place : place + 2000] = b"\xff" * 2000
+    path.write_bytes(content)
+    with pytest.raises(IndexUnavailableError, match="The index of vectors is (damaged|stale)|is missing or damaged"):
+        Index(folder).search(clustered(5, seed=1), k=3)
