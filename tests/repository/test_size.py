@@ -4,7 +4,7 @@ import pytest
 from size import PACKAGE, code_lines, definitions, totals
 
 # a sixth of the library reads what other people hand in: files of any kind, and the answers of servers
-MOST_LINES = {"library": 6080, "app": 4560}
+MOST_LINES = {"library": 6095, "app": 4615}
 DEFINITIONS = [each for path in PACKAGE.rglob("*.py") for each in definitions(path)]
 
 
