@@ -8,7 +8,6 @@ rows, so a run that was killed goes on where it stood: what is there and right i
 
 import json
 import logging
-import math
 import os
 import random
 import re
@@ -50,6 +49,7 @@ from course_utils.embedding import (
     Unread,
     text_digest,
 )
+from course_utils.measuring import mean_interval
 from course_utils.paths import file_sha256, shown
 from course_utils.progress import progress_bar
 
@@ -362,7 +362,7 @@ def embed_folder(job: Job, corpus: Corpus, engine: Engine, embedder: Embedder) -
         rows = [part["rows"] for part in plan["parts"]]
         missing = [part for part in range(len(rows)) if not is_right(job, plan, part)]
         is_lacking = any(not job.part(part).exists() for part in missing)
-        if is_lacking and stage(job, corpus.batches(), plan["shard_rows"]) != plan["parts"]:
+        if is_lacking and stage(job, corpus, corpus.batches(), plan["shard_rows"]) != plan["parts"]:
             raise _no_plan(job)
         n_done = sum(rows) - sum(rows[part] for part in missing)
         print(
@@ -405,9 +405,11 @@ def estimate(job: Job, corpus: Corpus, engine: Engine, embedder: Embedder) -> No
             place = n_texts - 1 if n_texts <= SAMPLE else draw.randrange(n_texts)
             if place < SAMPLE:
                 sample[place : place + 1] = [text]
+    draw.shuffle(sample)  # of what is left out in the trial no kind comes last
     reading = time.perf_counter() - start
     counts = np.array([_n_tokens(embedder, job, text) for text in sample])
-    error = 1.96 * counts.std() / math.sqrt(len(counts)) if n_texts > SAMPLE else 0
+    whole = mean_interval(counts)
+    error = (whole.high - whole.low) / 2 if n_texts > SAMPLE else 0
     embedder.encode(sample[:8], options=job.options(), show_progress_bar=False)  # the first time takes longer
     n_tried, start = 0, time.perf_counter()
     while n_tried < len(sample) and time.perf_counter() - start < TRIAL_S:
@@ -479,7 +481,7 @@ def make_plan(job: Job, corpus: Corpus, embedder: Embedder, sources: dict[str, s
     first = next(batches)
     plan["shard_rows"] = job.shard_rows or _shard_rows(embedder, first["text"][:SAMPLE].tolist())
     try:
-        plan["parts"] = stage(job, chain([first], batches), plan["shard_rows"])
+        plan["parts"] = stage(job, corpus, chain([first], batches), plan["shard_rows"])
     except ValueError:  # of rows that cannot be read
         shutil.rmtree(job.folder / TEXTS, ignore_errors=True)
         raise
@@ -500,7 +502,7 @@ def _shard_rows(embedder: Embedder, texts: list[str]) -> int:
     return int(min(max(SHARD_S * len(texts) / seconds, FEWEST), MOST))
 
 
-def stage(job: Job, batches: Iterable[pd.DataFrame], shard_rows: int) -> list[dict[str, Any]]:
+def stage(job: Job, corpus: Corpus, batches: Iterable[pd.DataFrame], shard_rows: int) -> list[dict[str, Any]]:
     """Cut the corpus into parts, each a file, and return what each holds."""
     (job.folder / TEXTS).mkdir(exist_ok=True)
     for path in (job.folder / TEXTS).iterdir():
@@ -510,8 +512,10 @@ def stage(job: Job, batches: Iterable[pd.DataFrame], shard_rows: int) -> list[di
         ids, texts = frame["id"].tolist(), frame["text"].tolist()
         write_table(job.part(part), {"id": arrays.array(ids, "string"), "text": arrays.array(texts, "string")})
         parts.append({"rows": len(ids), "digest": rows_digest(ids, list(map(text_digest, texts)))})
-        hashes.append(pd.util.hash_array(frame["id"].to_numpy(), categorize=False))
-    _refuse_twins(job, np.concatenate(hashes), shard_rows)
+        if corpus.id_column:  # files and rows are different by themselves
+            hashes.append(pd.util.hash_array(frame["id"].to_numpy(), categorize=False))
+    if hashes:
+        _refuse_twins(job, np.concatenate(hashes), shard_rows)
     return parts
 
 
