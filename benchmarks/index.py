@@ -247,11 +247,10 @@ def main() -> None:
     quick = "--quick" in sys.argv[1:]
     sizes, about, searching, making, kinds = QUICK if quick else SIZES, machine(), [], [], {}
     with tempfile.TemporaryDirectory() as temporary:
-        # a million random directions take far longer to link than real ones
-        for kind, make, some in (("real", real, sizes), ("random", uniform, sizes[:3])):
-            vectors, queries, kinds[kind] = make(some[-1])
+        for kind, make in (("real", real), ("random", uniform)):
+            vectors, queries, kinds[kind] = make(sizes[-1])
             np.save(Path(temporary) / "queries.npy", queries)
-            for n in some:
+            for n in sizes:
                 folder = Path(temporary) / f"{kind}-{n}"
                 rows, made = measure(kind, vectors, n, folder)
                 searching, making = [*searching, *rows], [*making, made]
