@@ -192,6 +192,18 @@ def announce(name: str, texts: list[str], n_prompts: int, max_length: int | None
         )
 
 
+def maker_of(embedder: Embedder) -> str:
+    """What made vectors: only those of one maker can be compared."""
+    return f"{embedder.fingerprint} {embedder.precision}".strip()
+
+
+def fields_of(card: ModelCard) -> dict:
+    """A card for a file that others may read: where a folder lies on this machine is nobody's business."""
+    if card.name not in CATALOG and Path(card.name).exists():
+        card = replace(card, name=Path(card.name).name)
+    return asdict(card)
+
+
 def add_vectors(
     path: str | Path, embedder: Embedder, texts: Sequence[str], vectors: Mapping[str, np.ndarray], *, max_length: int
 ) -> int:
@@ -255,7 +267,7 @@ def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
 def _merge_vectors(
     path: Path, embedder: Embedder, texts: Sequence[str], vectors: Mapping[str, np.ndarray], max_length: int
 ) -> int:
-    maker = f"{embedder.fingerprint} {embedder.precision}".strip()
+    maker = maker_of(embedder)
     rows: dict[tuple[str, bytes], np.ndarray] = {}
     if path.exists():
         old = StoredVectors(path)
@@ -275,9 +287,6 @@ def _merge_vectors(
         "texts": np.array([list(digest) for _, digest in rows], dtype=np.uint8),
         "prompts": np.array([prompts.index(prompt) for prompt, _ in rows], dtype=np.int32),
     }
-    card = embedder.card
-    if card.name not in CATALOG and Path(card.name).exists():
-        card = replace(card, name=Path(card.name).name)  # where a folder lies on this machine is nobody's business
-    about = {"card": asdict(card), "prompts": prompts, "fingerprint": maker, "max_length": max_length}
+    about = {"card": fields_of(embedder.card), "prompts": prompts, "fingerprint": maker, "max_length": max_length}
     write_tensors(path, tensors, {"format": VECTORS_FORMAT, **about})
     return len(rows)

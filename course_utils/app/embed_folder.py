@@ -26,7 +26,7 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
-from course_utils.app.embed import TEXT_COLUMNS, Encoding, cost_here, duration, locked
+from course_utils.app.embed import TEXT_COLUMNS, Encoding, cost_here, duration, fields_of, locked, maker_of
 from course_utils.app.shards import (
     arrow,
     read_about,
@@ -39,7 +39,6 @@ from course_utils.app.shards import (
 )
 from course_utils.data import is_corpus_name, is_file_name, load_corpus, read_batches
 from course_utils.embedding import (
-    CATALOG,
     FOLDER_FORMAT,
     MANIFEST,
     Embedder,
@@ -205,14 +204,10 @@ class Job:
 
     def about(self, embedder: Embedder) -> dict[str, Any]:
         """What makes vectors comparable: those of one folder were all made like this."""
-        card = embedder.card
-        if card.name not in CATALOG and Path(card.name).exists():
-            card = replace(card, name=Path(card.name).name)  # where a folder lies on this machine is nobody's business
-        maker = f"{embedder.fingerprint} {embedder.precision}".strip()
         length = self.encoding.max_length or embedder.max_length
         length = None if length == float("inf") else length
-        made = {"card": asdict(card), "fingerprint": maker, "prompt": self.prompt, "max_length": length}
-        return made | {"with_text": self.keep_text}
+        made = {"card": fields_of(embedder.card), "fingerprint": maker_of(embedder), "prompt": self.prompt}
+        return made | {"max_length": length, "with_text": self.keep_text}
 
     def shard(self, part: int) -> Path:
         """The file of a part's vectors."""
@@ -341,6 +336,8 @@ def make_folder(
 ) -> None:
     """Do what the command says, or only tell what it would take; what cannot be is said before a corpus is read."""
     check_folder(job.folder)
+    if Path(job.encoding.model).is_dir():  # workers may stand elsewhere
+        job = replace(job, encoding=replace(job.encoding, model=str(Path(job.encoding.model).absolute())))
     embedder = job.load()
     job = job.prompted(embedder.card, instructions, query)
     embedder.encode("a trial", options=job.options())

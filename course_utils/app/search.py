@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from course_utils.app.embed import maker_of
 from course_utils.embedding import RemoteEmbedder, ShardError, load_embedder, read_manifest
 from course_utils.measuring import Index, IndexUnavailableError
 from course_utils.paths import shown
@@ -41,7 +42,7 @@ def embed_question(manifest: dict, question: str, model: str | None = None, endp
     dtype = "bfloat16" if maker.endswith("bfloat16") else "float32"
     remote = RemoteEmbedder(endpoint, name, cache=False) if endpoint else None
     embedder = remote or load_embedder(name, dtype=dtype, cache=False)
-    if f"{embedder.fingerprint} {embedder.precision}".strip() != maker:
+    if maker_of(embedder) != maker:
         raise ShardError(
             f"The vectors were made by {manifest['card']['name']!r} with other weights, precision or endpoint than "
             f"{shown(name)!r} has here, and cannot be compared with its. Name what made them with --model or "
